@@ -1,0 +1,54 @@
+# Every command builds .venv from the lock first; none needs anything installed by hand
+# but Python 3.11 or newer (and what a test then names when it is skipped).
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV := .venv/bin/uv
+RUN := .venv/bin/python -m
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help demo test test-full bench lint types format lock clean
+
+help:  ## Show the commands
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet 'uv>=0.5'
+	$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv/.compiled: .venv/.installed $(shell find src -name '*.py')
+	@$(RUN) compileall -q src
+	@touch $@
+
+demo: .venv/.compiled  ## Measure a web server with a load generator, both pure Python
+	.venv/bin/windtunnel run flows/client_server.toml --report
+
+test: .venv/.compiled lint types  ## Run the checks and the tests
+	$(RUN) pytest
+
+test-full: .venv/.compiled lint types  ## Run everything, the whole fault matrices too
+	$(RUN) pytest -m "full or not full"
+
+bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few minutes
+	$(RUN) tests.bench
+
+lint: .venv/.compiled
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	.venv/bin/lint-imports
+
+types: .venv/.compiled
+	$(RUN) mypy
+
+format: .venv/.compiled  ## Format the code
+	$(RUN) ruff format
+	$(RUN) ruff check --fix-only
+
+lock: .venv/.installed  ## Renew requirements.lock from pyproject.toml
+	$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal \
+	  --generate-hashes --no-header --no-annotate --upgrade -o requirements.lock
+
+clean:  ## Remove what was built here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

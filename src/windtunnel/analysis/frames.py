@@ -1,0 +1,57 @@
+"""A run as pandas data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.record import RunRecord
+from windtunnel.run.store import read_run
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that was measured.
+
+    Attributes:
+        folder: Where it lies.
+        record: What it came to.
+    """
+
+    folder: RunFolder
+    record: RunRecord
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """One row a sample: metric, value, unit, iteration, time, step, labels, warmup."""
+        return self._frame("samples")
+
+    @cached_property
+    def usage(self) -> pd.DataFrame:
+        """One row a step and interval: cpu and cpu_wait in cores, memory in bytes."""
+        return self._frame("usage")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row an event."""
+        return self._frame("events")
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        frame = pd.DataFrame(list(self.folder.lines(name)))
+        if "time" in frame:
+            frame["time"] = pd.to_datetime(frame["time"], unit=None if name == "events" else "s", utc=True)
+        return frame
+
+
+def load_run(path: str | Path) -> Run:
+    """Return the run in a folder.
+
+    Raises:
+        UsageError: There is no run.
+    """
+    folder = RunFolder(Path(path))
+    return Run(folder, read_run(folder))

@@ -1,0 +1,99 @@
+"""From samples to a metric's summary."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from windtunnel.parsers import PARSERS
+from windtunnel.plan import Job, MetricSpec, Plan
+from windtunnel.run.record import MetricSummary
+from windtunnel.run.samples import Sample
+
+_REDUCE: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "median": statistics.median,
+    "mean": statistics.fmean,
+    "max": max,
+    "sum": math.fsum,
+    "last": lambda values: values[-1],
+}
+
+
+def summarise(samples: Sequence[Sample], plan: Plan) -> dict[str, MetricSummary]:
+    """Return each metric's summary over the kept iterations; the order is that of the samples.
+
+    A metric whose samples differ in labels is one series for each: ``name{test=GET}``.
+    """
+    kept = [sample for sample in samples if not sample.warmup]
+    variants: dict[str, set[tuple[tuple[str, str], ...]]] = {}
+    for sample in kept:
+        variants.setdefault(sample.metric, set()).add(tuple(sorted(sample.labels.items())))
+    series: dict[str, list[Sample]] = {}
+    for sample in kept:
+        name = sample.metric
+        if len(variants[name]) > 1:
+            name += "{" + ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items())) + "}"
+        series.setdefault(name, []).append(sample)
+    return {name: _summary(group, _specs(plan, group[0].step)) for name, group in series.items()}
+
+
+def _specs(plan: Plan, step: str) -> tuple[MetricSpec, ...]:
+    found = plan.step(step)
+    return found.metrics if isinstance(found, Job) else ()
+
+
+def confidence_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean by Student's t, or None below two values.
+
+    Source: Student (1908), "The probable error of a mean"; n - 1 degrees of freedom.
+    """
+    if len(values) < 2:  # noqa: PLR2004 - one value has no spread
+        return None
+    from scipy.special import stdtrit
+
+    mean = statistics.fmean(values)
+    half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
+    return mean - half, mean + half
+
+
+def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return p50, p90 and p99, interpolated linearly (type 7 of Hyndman and Fan, 1996)."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return cuts[49], cuts[89], cuts[98]
+
+
+def _summary(samples: Sequence[Sample], specs: Sequence[MetricSpec]) -> MetricSummary:
+    first = samples[0]
+    spec = next((spec for spec in specs if spec.name == first.metric), None)
+    if spec is None:
+        spec = next((s for s in specs if s.parser and first.metric in PARSERS[s.parser].metrics), None)
+    by_iteration: dict[int, list[float]] = {}
+    for sample in samples:
+        by_iteration.setdefault(sample.iteration, []).append(sample.value)
+    reduce = _REDUCE[spec.reduce if spec else "median"]
+    values = [reduce(group) for _iteration, group in sorted(by_iteration.items())]
+    p50, p90, p99 = percentiles([sample.value for sample in samples])
+    return MetricSummary(
+        unit=first.unit or (spec.unit if spec else None),
+        better=_better(first.metric, spec),
+        n=len(values),
+        mean=statistics.fmean(values),
+        median=statistics.median(values),
+        stdev=statistics.stdev(values) if len(values) > 1 else None,
+        ci95=confidence_interval(values),
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        values=values,
+        samples=len(samples),
+    )
+
+
+def _better(metric: str, spec: MetricSpec | None) -> str | None:
+    if spec and (spec.better or not spec.parser):
+        return spec.better
+    known = PARSERS[spec.parser].metrics.get(metric) if spec and spec.parser else None
+    return known.better if known else None

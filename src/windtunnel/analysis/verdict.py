@@ -1,0 +1,114 @@
+"""Whether a run's numbers can be trusted, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from windtunnel.errors import ExitCode, InvalidResult, WindtunnelError
+from windtunnel.plan import Plan
+from windtunnel.run.journal import UsageSample
+from windtunnel.run.record import MetricSummary, Phase, Usage, Validity
+
+MINIMUM_ITERATIONS = 3
+STARVED_SHARE = 0.25
+STARVED_CORES = 0.1
+
+
+def missing_samples(plan: Plan, metrics: Mapping[str, MetricSummary]) -> InvalidResult | None:
+    """Return the error of a run that came to its end without what it had to measure."""
+    jobs = ", ".join(job.name for job in plan.jobs)
+    if not metrics:
+        return InvalidResult(
+            f"{jobs} gave no samples: nothing matched [[metrics]], and $WINDTUNNEL_METRICS has none",
+            code="no_samples",
+            step=plan.jobs[-1].name,
+        )
+    names = {name.partition("{")[0] for name in metrics}
+    for job in plan.jobs:
+        lacking = [spec.name for spec in job.metrics if spec.name and spec.name not in names]
+        if lacking:
+            return InvalidResult(
+                f"{job.name} gave no samples of {', '.join(lacking)}", code="no_samples", step=job.name
+            )
+    return None
+
+
+def summarise_usage(samples: Sequence[UsageSample], phases: Sequence[Phase]) -> dict[str, Usage]:
+    """Return what each step used while kept iterations ran; steps too short to be seen are left out."""
+    windows = [_window(phase) for phase in phases if phase.phase == "run" and not phase.warmup]
+    by_step: dict[str, list[UsageSample]] = {}
+    for sample in samples:
+        # A sample covers the interval before its time; most of it has to lie in an iteration.
+        middle = sample.time - sample.seconds / 2
+        if any(begin <= middle <= end for begin, end in windows):
+            by_step.setdefault(sample.step, []).append(sample)
+    return {step: _usage(group) for step, group in by_step.items()}
+
+
+def judge(
+    cause: WindtunnelError | None,
+    plan: Plan,
+    metrics: Mapping[str, MetricSummary],
+    usage: Mapping[str, Usage],
+    phases: Sequence[Phase],
+) -> tuple[Validity | None, list[str]]:
+    """Return the verdict on a run's numbers and the reasons, the worst first.
+
+    The verdict is None if no measuring command was started. ``invalid``: there are no
+    samples, or a service died. ``suspect``: the run did not come to its end, there are too
+    few iterations for an interval, values are missing, or a step was starved of CPU.
+    """
+    if not any(phase.phase == "run" for phase in phases):
+        return None, []
+    if cause and cause.exit_code == ExitCode.INVALID:
+        return "invalid", [cause.message]
+    if not metrics:
+        return "invalid", ["there are no samples", *([cause.message] if cause else [])]
+    reasons = [f"the run ended early: {cause.message}"] if cause else []
+    counts = {name: metric.n for name, metric in metrics.items()}
+    most = max(counts.values())
+    if most < MINIMUM_ITERATIONS:
+        plural = "iteration has" if most == 1 else "iterations have"
+        reasons.append(
+            f"{most} {plural} no confidence interval worth the name; run.repeats = {MINIMUM_ITERATIONS} or more"
+        )
+    repeats = max(job.repeats for job in plan.jobs)
+    reasons += [
+        f"{name}: {count} of {repeats} iterations have a value"
+        for name, count in counts.items()
+        if count < repeats and not cause
+    ]
+    reasons += [_starvation(step, used) for step, used in usage.items() if is_starved(used)]
+    return ("suspect" if reasons else "valid"), reasons
+
+
+def is_starved(used: Usage) -> bool:
+    """Tell whether a step often could have run and had no CPU.
+
+    Both hold: of the time that it was runnable it waited more than a quarter, and that
+    was more than a tenth of a core.
+    """
+    wait = used.cpu_wait_mean
+    return wait is not None and wait > STARVED_CORES and wait > STARVED_SHARE * (used.cpu_mean + wait)
+
+
+def _starvation(step: str, used: Usage) -> str:
+    wait = used.cpu_wait_mean or 0.0
+    return f"{step} was starved of CPU: it used {used.cpu_mean:.2f} cores and waited for {wait:.2f} more"
+
+
+def _usage(samples: Sequence[UsageSample]) -> Usage:
+    seconds = sum(sample.seconds for sample in samples)
+    waits = [sample.cpu_wait * sample.seconds for sample in samples if sample.cpu_wait is not None]
+    return Usage(
+        cpu_mean=round(sum(sample.cpu * sample.seconds for sample in samples) / seconds, 4),
+        cpu_max=max(sample.cpu for sample in samples),
+        cpu_wait_mean=round(sum(waits) / seconds, 4) if waits else None,
+        memory_max=max(sample.memory for sample in samples),
+    )
+
+
+def _window(phase: Phase) -> tuple[float, float]:
+    begin = datetime.fromisoformat(phase.started).timestamp()
+    return begin, begin + phase.seconds

@@ -1,0 +1,27 @@
+"""Backends: where steps run. One table by name; each is imported when it is chosen."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from windtunnel.backends.base import Backend
+from windtunnel.errors import UsageError
+from windtunnel.names import nearest
+
+BACKENDS = {
+    "process": "windtunnel.backends.process:ProcessBackend",
+    "recording": "windtunnel.backends.recording:RecordingBackend",
+}
+
+
+def make_backend(name: str) -> Backend:
+    """Return a new backend by its name.
+
+    Raises:
+        UsageError: No backend is called so.
+    """
+    if name not in BACKENDS:
+        raise UsageError(f"no backend {name!r}{nearest(name, BACKENDS)} (known: {', '.join(BACKENDS)})")
+    module, _, attribute = BACKENDS[name].partition(":")
+    return cast("Backend", getattr(import_module(module), attribute)())

@@ -1,0 +1,195 @@
+"""What a backend is: where a step runs. The engines know nothing else of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from windtunnel.plan import InputFile, Job, Plan, Service
+from windtunnel.run.control import Control
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import Journal
+from windtunnel.substitution import address_names
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the other steps reach a service; the port is None if it has none."""
+
+    host: str
+    port: int | None
+
+    def values(self, service: str) -> dict[str, str]:
+        """Return the names under which `service`'s address is handed over, with their values."""
+        names = address_names(service)
+        values = {names["host"]: self.host}
+        if self.port is not None:
+            values |= {names["port"]: str(self.port), names["url"]: f"http://{self.host}:{self.port}"}
+        return values
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a backend needs to know of a run.
+
+    Attributes:
+        plan: What is to be done.
+        folder: Where results go.
+        journal: Where things are told.
+        control: Deadline and cancellation; every wait has to ask it.
+        base: Folder that the paths in the benchmark file are relative to.
+    """
+
+    plan: Plan
+    folder: RunFolder
+    journal: Journal
+    control: Control
+    base: Path
+
+
+StepT = TypeVar("StepT", Service, Job)
+
+
+@dataclass(frozen=True)
+class Launch(Generic[StepT]):
+    """One start of one step.
+
+    Attributes:
+        step: What to start.
+        iteration: In which iteration; None for a service that lives through all of them.
+        values: Names to substitute and to hand over in the environment.
+    """
+
+    step: StepT
+    iteration: int | None
+    values: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """What the logs and folders of this start are called."""
+        return self.step.name if self.iteration is None else f"{self.step.name}.{self.iteration}"
+
+
+class Handle(Protocol):
+    """A step that was started."""
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        ...
+
+    @property
+    def address(self) -> Address:
+        """Where others reach it."""
+        ...
+
+    @property
+    def metrics(self) -> Path | None:
+        """Its ``$WINDTUNNEL_METRICS`` file, on this machine once the step was stopped."""
+        ...
+
+
+class Session(Protocol):
+    """One run on a backend; its warden stands before anything else is made."""
+
+    def fetch(self, inputs: Sequence[InputFile]) -> None:
+        """Fetch and verify the inputs.
+
+        Raises:
+            PlatformError: One cannot be had, or is not what it should be.
+        """
+        ...
+
+    def start_service(self, launch: Launch[Service]) -> Handle:
+        """Start a service; it need not be ready.
+
+        Raises:
+            PlatformError: It cannot be started.
+        """
+        ...
+
+    def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
+        """Wait until a service answers, while `others` live; from then on it is watched.
+
+        Raises:
+            PlatformError: It did not in time, or ended; the text has its last answer.
+            InvalidResult: One of `others` died.
+            TimedOut, Cancelled: As the run's control says.
+        """
+        ...
+
+    def start_job(self, launch: Launch[Job]) -> Handle:
+        """Start one iteration of a job.
+
+        Raises:
+            PlatformError: It cannot be started.
+        """
+        ...
+
+    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
+        """Wait for the first of: the job's end, a service's death, deadline, cancel.
+
+        Returns:
+            The job's exit status; -N when signal N killed it.
+
+        Raises:
+            InvalidResult: A service died; the text says how.
+            TimedOut, Cancelled: As the run's control says.
+        """
+        ...
+
+    def stop(self, handle: Handle) -> None:
+        """End a step and collect what it wrote to ``$WINDTUNNEL_OUT``; again is harmless."""
+        ...
+
+    def survivors(self) -> list[str]:
+        """Return by name what of this run is still there."""
+        ...
+
+    def created(self) -> int:
+        """Return how many resources this run made so far."""
+        ...
+
+    def close(self) -> None:
+        """End everything of the run, the warden too; again is harmless."""
+        ...
+
+
+def describe_status(status: int) -> str:
+    """Return an exit status in words, as `subprocess` counts it (-N for signal N)."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"was killed by {name}"
+
+
+class Backend(Protocol):
+    """A place where steps run."""
+
+    name: str
+
+    def check(self, plan: Plan) -> list[str]:
+        """Return notes on what of `plan` is ignored here; nothing is started.
+
+        Raises:
+            Unsupported: It asks for what this backend cannot do.
+        """
+        ...
+
+    def available(self) -> str | None:
+        """Return why this backend does not work here, or None if it does."""
+        ...
+
+    def open(self, context: RunContext) -> Session:
+        """Begin a run.
+
+        Raises:
+            PlatformError: The platform is not there.
+        """
+        ...

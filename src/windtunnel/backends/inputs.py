@@ -1,0 +1,134 @@
+"""Inputs: fetched once, verified, kept in the user's cache, and put into a step's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from windtunnel.errors import PlatformError
+from windtunnel.plan import InputFile
+from windtunnel.run.control import Control
+
+_CHUNK = 1 << 20
+_TIMEOUT_SECONDS = 30
+_ATTEMPTS = 4
+_RETRYABLE_STATUS = 500
+
+
+def cache_folder() -> Path:
+    """Return the folder that downloads are kept in, after the XDG base directories."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "windtunnel" / "inputs"
+
+
+def fetch_input(item: InputFile, base: Path, control: Control) -> tuple[Path, str]:
+    """Return where an input lies on this machine, verified, and its SHA-256.
+
+    A download whose SHA-256 is given is taken from the cache when it is there and still
+    has that sum; one without is downloaded each time.
+
+    Args:
+        item: What to fetch.
+        base: Folder that a relative path is relative to.
+        control: Asked while a download goes on.
+
+    Raises:
+        PlatformError: It cannot be had (``input_unavailable``) or is not what was asked
+            for (``input_mismatch``).
+    """
+    parts = urlsplit(item.src)
+    if parts.scheme in {"http", "https"}:
+        path = _download(item, control)
+    else:
+        path = base / (unquote(parts.path) if parts.scheme == "file" else item.src)
+    try:
+        digest = _digest(path)
+    except OSError as error:
+        raise PlatformError(f"input {item.src}: {error.strerror}", code="input_unavailable") from None
+    if item.sha256 and digest != item.sha256:
+        raise PlatformError(
+            f"input {item.src}: its sha256 is {digest}, not {item.sha256} as the benchmark says", code="input_mismatch"
+        )
+    return path.absolute(), digest
+
+
+def _download(item: InputFile, control: Control) -> Path:
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / (item.sha256 or hashlib.sha256(item.src.encode()).hexdigest() + ".unpinned")
+    if item.sha256 and target.exists() and _digest(target) == item.sha256:
+        return target
+    partial = folder / f"{target.name}.{os.getpid()}.part"
+    try:
+        retrying = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_exponential(multiplier=0.2, max=5),
+            retry=retry_if_exception(_is_passing),
+            reraise=True,
+        )
+        retrying(_read_url, item.src, partial, control)
+        partial.chmod(0o444)
+        partial.replace(target)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise PlatformError(f"input {item.src}: {reason}", code="input_unavailable") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _is_passing(error: BaseException) -> bool:
+    if isinstance(error, urllib.error.HTTPError):
+        return error.code >= _RETRYABLE_STATUS
+    return isinstance(error, OSError)
+
+
+def _read_url(url: str, target: Path, control: Control) -> None:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as file:  # noqa: S310
+        while chunk := response.read(_CHUNK):
+            control.check()
+            file.write(chunk)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def place_files(folder: Path, files: dict[str, str], inputs: dict[str, Path]) -> None:
+    """Put inline files and links to fetched inputs into a step's working folder.
+
+    Args:
+        folder: The working folder, which exists.
+        files: Relative path to content.
+        inputs: Relative path to where the input lies.
+    """
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    for name, source in inputs.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(source)
+
+
+def collect_artifacts(source: Path, globs: tuple[str, ...], target: Path) -> int:
+    """Move what matches `globs` from a step's output folder to `target`; return how many.
+
+    Links are left alone: they may point anywhere.
+    """
+    found = {path for glob in globs for path in source.glob(f"{glob}/*" if glob.endswith("**") else glob)}
+    files = sorted(path for path in found if path.is_file() and not path.is_symlink())
+    for path in files:
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, place)
+    return len(files)

@@ -1,0 +1,90 @@
+"""Questions over the network to a server: one try, one answer."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from windtunnel.backends.base import Address
+from windtunnel.plan import Probe
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether a probe succeeded, and what it saw, in words."""
+
+    ok: bool
+    detail: str
+
+
+CommandProbe = Callable[[tuple[str, ...], float], Answer]
+"""Runs a command where the server runs, for at most so many seconds."""
+
+
+def ask(probe: Probe, address: Address, log: Path, run_command: CommandProbe, timeout: float) -> Answer:
+    """Ask once.
+
+    Args:
+        probe: The question.
+        address: The server's address; the probe may name another port.
+        log: The server's output, for a log probe.
+        run_command: How a command probe is run there.
+        timeout: Seconds that the answer may take.
+    """
+    port = probe.port or address.port or 0
+    if probe.kind == "http":
+        return _http(address.host, port, probe.target, timeout)
+    if probe.kind == "tcp":
+        return _tcp(address.host, port, timeout)
+    if probe.kind == "log":
+        return _log(log, probe.target)
+    return run_command(probe.command, timeout)
+
+
+def describe(probe: Probe, address: Address) -> str:
+    """Return the question in words, as it stands in messages."""
+    place = f"{address.host}:{probe.port or address.port}"
+    if probe.kind == "http":
+        return f"GET http://{place}{probe.target}"
+    if probe.kind == "tcp":
+        return f"connecting to {place}"
+    if probe.kind == "log":
+        return f"the log line /{probe.target}/"
+    return f"the command `{' '.join(probe.command)}`"
+
+
+def _http(host: str, port: int, path: str, timeout: float) -> Answer:
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers={"Connection": "close", "User-Agent": "windtunnel-probe"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(ok=False, detail=_reason(error))
+    finally:
+        connection.close()
+    return Answer(ok=200 <= status < 400, detail=f"status {status}")  # noqa: PLR2004 - HTTP's own
+
+
+def _tcp(host: str, port: int, timeout: float) -> Answer:
+    try:
+        with socket.create_connection((host, port), timeout):
+            return Answer(ok=True, detail="connected")
+    except OSError as error:
+        return Answer(ok=False, detail=_reason(error))
+
+
+def _log(log: Path, pattern: str) -> Answer:
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    if re.search(pattern, text, re.MULTILINE):
+        return Answer(ok=True, detail="found")
+    return Answer(ok=False, detail="not in the output so far")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(getattr(error, "strerror", None) or error or type(error).__name__).lower()

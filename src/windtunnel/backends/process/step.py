@@ -1,0 +1,158 @@
+"""One running step of the process backend: its folders, environment and command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from windtunnel.backends.base import Address, Launch
+from windtunnel.backends.inputs import place_files
+from windtunnel.backends.warden_client import Child, WardenClient
+from windtunnel.errors import PlatformError, WindtunnelError
+from windtunnel.plan import Job, Service
+from windtunnel.run.folder import RunFolder
+from windtunnel.substitution import substitute
+
+LOOPBACK = "127.0.0.1"
+RUN_VARIABLE = "WINDTUNNEL_RUN"
+"""In the environment of every step: by it `reap` knows what belongs to which run."""
+
+
+@dataclass(eq=False)
+class RunningStep:
+    """A step's process tree, where it lives, and what is known of its end."""
+
+    step: Service | Job
+    label: str
+    address: Address
+    log: Path
+    work: Path
+    out: Path
+    metrics: Path
+    env: Mapping[str, str]
+    values: Mapping[str, str]
+    child: Child
+    is_ready: bool = False
+    is_stopped: bool = False
+    death: WindtunnelError | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.step.name
+
+    @property
+    def service(self) -> Service:
+        """The step as a service (TypeError if it is a job)."""
+        if not isinstance(self.step, Service):
+            msg = f"{self.name} is no service"
+            raise TypeError(msg)
+        return self.step
+
+    @property
+    def is_daemon(self) -> bool:
+        """Whether the command went to the background: it ended well and left processes."""
+        return self.child.status == 0 and self.child.left and not self.child.gone
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the command, and a daemon that it left, has ended."""
+        return self.child.gone or (self.child.status is not None and not self.is_daemon)
+
+
+def start_step(
+    launch: Launch[Service] | Launch[Job], folder: RunFolder, warden: WardenClient, inputs: dict[str, Path]
+) -> RunningStep:
+    """Make a step's folders and files and start its command below the warden.
+
+    Raises:
+        PlatformError: The port is taken, or the command does not exist or cannot be run.
+    """
+    step, label = launch.step, launch.label
+    address = Address(LOOPBACK, _choose_port(step) if isinstance(step, Service) else None)
+    work, out = folder.path / "work" / label, folder.path / "work" / f"{label}.out"
+    metrics = folder.path / "logs" / f"{label}.metrics.jsonl"
+    for path in (work, out):
+        path.mkdir(parents=True, exist_ok=True)
+    values = {
+        **launch.values,
+        "WINDTUNNEL_WORK": str(work),
+        "WINDTUNNEL_OUT": str(out),
+        "WINDTUNNEL_METRICS": str(metrics),
+    }
+    if isinstance(step, Service):
+        values |= address.values(step.name)
+        if address.port is not None:
+            values["PORT"] = str(address.port)
+    env = _environment(step, values, folder.run_id)
+    files = {path: substitute(text, values) for path, text in step.program.files.items()}
+    place_files(work, files, inputs)
+    argv = [substitute(word, values) for word in step.program.command]
+    log = folder.path / "logs" / f"{label}.log"
+    child = spawn(warden, argv, step.name, work, env, log)
+    return RunningStep(step, label, address, log, work, out, metrics, env, values, child)
+
+
+def spawn(  # noqa: PLR0913, PLR0917 - what a process is made of
+    warden: WardenClient, argv: list[str], step: str, work: Path, env: Mapping[str, str], output: Path
+) -> Child:
+    """Start a command of a step, found by the step's own PATH.
+
+    Raises:
+        PlatformError: It does not exist (``command_not_found``) or cannot be run
+            (``command_not_runnable``).
+    """
+    program = argv[0] if "/" in argv[0] else shutil.which(argv[0], path=env.get("PATH", os.defpath))
+    if program is None:
+        raise PlatformError(
+            f"{step}: command not found: {argv[0]} (looked in PATH={env.get('PATH', '')})",
+            code="command_not_found",
+            step=step,
+        )
+    try:
+        return warden.spawn([program, *argv[1:]], work, env, output)
+    except FileNotFoundError:
+        message, code = f"command not found: {argv[0]}", "command_not_found"
+    except OSError as error:
+        message, code = f"cannot run {argv[0]}: {error.strerror}", "command_not_runnable"
+    raise PlatformError(f"{step}: {message}", code=code, step=step)
+
+
+def _environment(step: Service | Job, values: Mapping[str, str], run_id: str) -> dict[str, str]:
+    # The interpreter's own folder first: what is installed beside Windtunnel is found.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    own = {name: substitute(text, values) for name, text in step.program.env.items()}
+    return {**os.environ, "PATH": path, **values, RUN_VARIABLE: run_id, **own}
+
+
+def _choose_port(service: Service) -> int | None:
+    """Return the service's port; a free one for 0.
+
+    Raises:
+        PlatformError: Something listens there already: it would be measured instead.
+    """
+    if service.port is None:
+        return None
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", service.port))
+        except OSError as error:
+            raise PlatformError(
+                f"{service.name}: port {service.port} cannot be used: {error.strerror};"
+                " stop what listens there, or give port = 0 for any free one",
+                code="port_taken",
+                step=service.name,
+            ) from None
+        return int(probe.getsockname()[1])
+
+
+def seconds_until(moment: float) -> float:
+    """Return the seconds until a moment of the monotonic clock, at least 0."""
+    return max(0.0, moment - time.monotonic())

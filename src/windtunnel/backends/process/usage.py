@@ -1,0 +1,124 @@
+"""What running steps use: CPU, waiting for CPU, memory; sampled by a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from windtunnel.run.journal import UsageSample
+
+INTERVAL_SECONDS = 0.5
+_NANOSECONDS = 1e-9
+
+
+@dataclass
+class _Watched:
+    """A process tree and what was read of it last."""
+
+    step: str
+    keeper: int
+    read_at: float
+    cpu: float = 0.0
+    waits: dict[int, int] = field(default_factory=dict)
+
+
+class UsageSampler:
+    """Samples the trees below some keepers until it is closed.
+
+    Args:
+        sink: Called with each sample, from the sampler's thread.
+    """
+
+    def __init__(self, sink: Callable[[UsageSample], None]) -> None:
+        self._sink = sink
+        self._watched: dict[int, _Watched] = {}
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
+        self._thread.start()
+
+    def add(self, step: str, keeper: int) -> None:
+        """Begin to sample all below `keeper`."""
+        watched = _Watched(step, keeper, time.time())
+        watched.cpu = _reaped_cpu(keeper)
+        with self._lock:
+            self._watched[keeper] = watched
+
+    def remove(self, keeper: int) -> None:
+        """Stop sampling below `keeper`."""
+        with self._lock:
+            self._watched.pop(keeper, None)
+
+    def close(self) -> None:
+        """Stop sampling; returns when the thread has ended."""
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(INTERVAL_SECONDS):
+            with self._lock:
+                watched = list(self._watched.values())
+            for item in watched:
+                sample = _read(item)
+                with self._lock:
+                    is_current = self._watched.get(item.keeper) is item
+                if sample and is_current:
+                    self._sink(sample)
+
+
+def _reaped_cpu(keeper: int) -> float:
+    """Return the CPU seconds of the processes that a keeper has reaped already."""
+    try:
+        times = psutil.Process(keeper).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.children_user + times.children_system)
+
+
+def _read(watched: _Watched) -> UsageSample | None:
+    try:
+        processes = psutil.Process(watched.keeper).children(recursive=True)
+    except psutil.Error:
+        return None
+    now, cpu, memory, living = time.time(), _reaped_cpu(watched.keeper), 0, 0
+    waits: dict[int, int] = {}
+    for process in processes:
+        try:
+            with process.oneshot():
+                times = process.cpu_times()
+                # A child that a process waited for counts with its parent from then on.
+                cpu += times.user + times.system + times.children_user + times.children_system
+                memory += process.memory_info().rss
+        except psutil.Error:
+            continue
+        living += 1
+        waits |= _run_delays(process.pid)
+    seconds = now - watched.read_at
+    waited = sum(delay - watched.waits.get(thread, 0) for thread, delay in waits.items())
+    sample = UsageSample(
+        step=watched.step,
+        time=round(now, 3),
+        seconds=round(seconds, 3),
+        cpu=round(max(0.0, cpu - watched.cpu) / seconds, 4),
+        cpu_wait=round(max(0, waited) * _NANOSECONDS / seconds, 4) if waits else None,
+        memory=memory,
+        processes=living,
+    )
+    watched.read_at, watched.cpu, watched.waits = now, cpu, waits
+    return sample
+
+
+def _run_delays(pid: int) -> dict[int, int]:
+    """Return nanoseconds that each thread waited on a run queue (Linux, sched-stats.rst)."""
+    delays = {}
+    try:
+        for path in Path(f"/proc/{pid}/task").iterdir():
+            delays[int(path.name)] = int((path / "schedstat").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        pass
+    return delays

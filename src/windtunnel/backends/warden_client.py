@@ -1,0 +1,238 @@
+"""The driver's side of the warden: spawn, signal and kill below it, and hear what happens."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import psutil
+
+from windtunnel.backends import warden
+from windtunnel.errors import PlatformError
+
+START_SECONDS = 10.0
+REPLY_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
+
+
+@dataclass
+class Child:
+    """A process below the warden, and all that it started.
+
+    Attributes:
+        pid: The process that was asked for.
+        keeper: The process above it, under which all that it started is found.
+        status: Its exit status, -N for signal N; None while it runs.
+        exited_at: When that was heard (``time.monotonic``).
+        left: Whether it left processes behind when it exited.
+        gone: Whether the last of its processes has ended.
+        cpu: Seconds of CPU of all processes that were waited for.
+        memory: The largest resident size of one of them, in bytes.
+        errno: Why it could not be started, if so.
+    """
+
+    name: str
+    pid: int = 0
+    keeper: int = 0
+    status: int | None = None
+    exited_at: float = 0.0
+    left: bool = False
+    gone: bool = False
+    cpu: float = 0.0
+    memory: int = 0
+    errno: int = 0
+    message: str = ""
+
+
+class WardenClient:
+    """A running warden. Any thread may call; one thread of its own reads what it says.
+
+    Raises:
+        PlatformError: The warden could not be started (it needs Linux).
+    """
+
+    def __init__(self, run_id: str, seconds: float, errors: Path) -> None:
+        self._changed = threading.Condition()
+        self._write_lock = threading.Lock()
+        self._children: dict[str, Child] = {}
+        self._ids = itertools.count(1)
+        self._listing: list[tuple[int, str]] | None = None
+        self._is_ready = False
+        self._is_closed = False
+        self._is_lost = False
+        if not sys.platform.startswith("linux"):
+            raise PlatformError("the process backend needs Linux (a subreaper and /proc)", code="unsupported_platform")
+        with errors.open("wb") as stderr:
+            self._process = subprocess.Popen(  # noqa: S603 - our own script
+                [sys.executable, "-I", "-S", warden.__file__, str(os.getpid()), str(seconds), run_id],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        self._stdin = cast("IO[bytes]", self._process.stdin)
+        self._stdout = cast("IO[bytes]", self._process.stdout)
+        self._reader = threading.Thread(target=self._read, name="warden-events", daemon=True)
+        self._reader.start()
+        if not self._wait(lambda: self._is_ready, START_SECONDS):
+            self.close()
+            raise PlatformError(f"the warden did not start; see {errors}", code="warden_failed")
+
+    @property
+    def pid(self) -> int:
+        """The warden's process id."""
+        return self._process.pid
+
+    def spawn(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path) -> Child:
+        """Start a command and return it once it runs.
+
+        Args:
+            argv: The whole command; the program is a path.
+            cwd: Its current folder.
+            env: Its whole environment.
+            output: File that its output and errors are appended to.
+
+        Raises:
+            OSError: It could not be started, with the system's error number.
+            PlatformError: The warden is gone.
+        """
+        child = Child(str(next(self._ids)))
+        self._children[child.name] = child
+        self._send(op="spawn", id=child.name, argv=list(argv), cwd=str(cwd), env=dict(env), output=str(output))
+        if not self._wait(lambda: bool(child.pid or child.errno), REPLY_SECONDS):
+            raise PlatformError("the warden does not answer", code="warden_failed")
+        if child.errno:
+            raise OSError(child.errno, child.message)
+        return child
+
+    def terminate(self, child: Child) -> None:
+        """Send SIGTERM to the topmost of a child's processes (itself, while it runs), once to each."""
+        self._send(op="terminate", id=child.name)
+
+    def kill(self, child: Child) -> None:
+        """Send SIGKILL to all of a child's processes."""
+        self._send(op="kill", id=child.name)
+
+    def wait_gone(self, child: Child, seconds: float) -> bool:
+        """Wait until a child and all that it started have ended; tell whether they have."""
+        return self._wait(lambda: child.gone, seconds)
+
+    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `condition` holds, asked after each event; tell whether it does."""
+        return self._wait(condition, seconds)
+
+    def processes(self) -> list[tuple[int, str]]:
+        """Return id and name of every process that runs below the warden, keepers left out."""
+        if self._is_lost:
+            return []
+        if self._is_closed:
+            return _names_below(self.pid)
+        self._listing = None
+        self._send(op="list")
+        self._wait(lambda: self._listing is not None, REPLY_SECONDS)
+        return self._listing or []
+
+    def close(self) -> bool:
+        """End the warden, and with it everything below; tell whether all is gone. Idempotent."""
+        self._is_closed = True
+        with self._write_lock, contextlib.suppress(OSError):
+            self._stdin.close()
+        try:
+            self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return False
+        self._reader.join()
+        self._stdout.close()
+        return True
+
+    def _send(self, **command: Any) -> None:
+        line = json.dumps(command).encode() + b"\n"
+        try:
+            with self._write_lock:
+                self._stdin.write(line)
+                self._stdin.flush()
+        except (OSError, ValueError):
+            raise PlatformError("the warden is gone; everything below it was ended", code="warden_lost") from None
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while not condition():
+                rest = deadline - time.monotonic()
+                if rest <= 0 or self._is_lost:
+                    return condition()
+                self._changed.wait(rest)
+        return True
+
+    def check(self) -> None:
+        """Raise PlatformError if the warden has ended by itself."""
+        if self._is_lost:
+            raise PlatformError("the warden is gone; everything below it was ended", code="warden_lost")
+
+    def _read(self) -> None:
+        for line in self._stdout:
+            event = json.loads(line)
+            with self._changed:
+                self._apply(event)
+                self._changed.notify_all()
+        if not self._is_closed:
+            self._end_orphans()
+        with self._changed:
+            self._is_lost = True
+            for child in self._children.values():
+                child.gone = True
+            self._changed.notify_all()
+
+    def _end_orphans(self) -> None:
+        """Do the work of a warden that was killed: end all below the keepers that it left."""
+        keepers = [child.keeper for child in self._children.values() if child.keeper]
+        for pid in [pid for keeper in keepers for pid, _name in _names_below(keeper)] + keepers:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _apply(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "ready":
+            self._is_ready = True
+            return
+        if kind == "list":
+            self._listing = [(pid, name) for pid, name in event["processes"]]
+            return
+        child = self._children[event["id"]]
+        if kind == "started":
+            child.pid, child.keeper = event["pid"], event["keeper"]
+        elif kind == "failed":
+            child.errno, child.message, child.gone = event["errno"], event["message"], True
+        elif kind == "exited":
+            child.exited_at = time.monotonic()
+            child.status, child.left = event["status"], event["left"]
+            child.cpu, child.memory = event["cpu"], event["memory"]
+        elif kind == "gone":
+            child.gone = True
+            child.cpu, child.memory = event["cpu"], event["memory"]
+            del self._children[event["id"]]
+
+
+def _names_below(pid: int) -> list[tuple[int, str]]:
+    """Return id and name of every process below `pid`."""
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    found = []
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.append((child.pid, child.name()))
+    return found

@@ -1,0 +1,57 @@
+"""Keys that the format has and this version cannot run: refused by name, never ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+LATER_STRATEGIES = ("mpi", "recipe", "dask")
+_LATER_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    (
+        "benchmark.strategy",
+        LATER_STRATEGIES.__contains__,
+        "mpi, recipe, dask: not yet; use single-node or client-server",
+    ),
+    ("server.replicas", lambda value: isinstance(value, Mapping), "an autoscaler: not yet; give a number"),
+    ("output.store", lambda value: str(value).startswith(("s3://", "pvc://")), "not yet; give a folder"),
+)
+_LATER_KEYS = (
+    "matrix",
+    "run.until",
+    "run.schedule",
+    "run.timezone",
+    "client.task",
+    "client.isolation",
+    "client.trace",
+    "server.task",
+    "server.isolation",
+    "server.trace",
+)
+
+
+def find_later(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the key path and the complaint of everything that cannot be run yet."""
+    for key in _LATER_KEYS:
+        for path, _value in _lookup(document, key):
+            yield path, "not yet: this version cannot run it"
+    for key, is_later, complaint in _LATER_VALUES:
+        yield from ((path, complaint) for path, value in _lookup(document, key) if is_later(value))
+    inputs = document.get("inputs")
+    for index, item in enumerate(inputs if isinstance(inputs, list) else []):
+        if isinstance(item, Mapping) and str(item.get("src", "")).startswith("s3://"):
+            yield f"inputs[{index}].src", "s3: not yet; use http(s) or a file"
+
+
+def _lookup(document: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    """Yield path and value of `key`; ``server.x`` looks into each of the servers."""
+    table, _, rest = key.partition(".")
+    places = {table: document.get(table)}
+    servers = document.get("servers")
+    if table == "server" and isinstance(servers, Mapping):
+        places |= {f"servers.{name}": server for name, server in servers.items()}
+    for place, value in places.items():
+        if not rest:
+            if value is not None:
+                yield place, value
+        elif isinstance(value, Mapping) and rest in value:
+            yield f"{place}.{rest}", value[rest]

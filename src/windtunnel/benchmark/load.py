@@ -1,0 +1,172 @@
+"""From a TOML file and overrides to a checked `Benchmark`, with errors a person can act on."""
+
+from __future__ import annotations
+
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from windtunnel.benchmark.later import find_later
+from windtunnel.benchmark.legacy import translate
+from windtunnel.benchmark.model import Benchmark
+from windtunnel.errors import DescriptorError
+from windtunnel.names import nearest
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked benchmark with what it was made from.
+
+    Attributes:
+        benchmark: The typed benchmark, overrides applied.
+        text: The file as it was given.
+        path: Where it was read.
+        overrides: The ``--set`` arguments, as given.
+        notes: What was translated from an older format.
+    """
+
+    benchmark: Benchmark
+    text: str
+    path: Path
+    overrides: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Read, translate, override and check a benchmark file.
+
+    Args:
+        path: A TOML file in UTF-8.
+        overrides: ``key.path=value`` each; the value is TOML, or else plain text.
+
+    Raises:
+        DescriptorError: With the file, the key's path, the allowed values and the
+            nearest known name, for every mistake found.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DescriptorError(f"{path}: not UTF-8 ({error.reason})") from None
+    except OSError as error:
+        raise DescriptorError(f"{path}: {error.strerror or error}") from None
+    return parse(text, path, overrides)
+
+
+def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Loaded:
+    """Do what `load` does with a text that was read already; `path` is for messages."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DescriptorError(f"{path}: not valid TOML: {error}") from None
+    for override in overrides:
+        _apply_override(document, override)
+    try:
+        document, notes = translate(document)
+    except ValueError as error:
+        raise DescriptorError(f"{path}: {error}") from None
+    if later := [f"{key}: {complaint}" for key, complaint in find_later(document)]:
+        raise DescriptorError(_join(path, later))
+    try:
+        benchmark = Benchmark.model_validate(document)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors(include_url=False)]
+        raise DescriptorError(_join(path, problems)) from None
+    return Loaded(benchmark, text, path, tuple(overrides), tuple(notes))
+
+
+def _join(path: Path, problems: list[str]) -> str:
+    if len(problems) == 1:
+        return f"{path}: {problems[0]}"
+    return "\n  ".join([f"{path}: {len(problems)} mistakes", *problems])
+
+
+def _apply_override(document: dict[str, Any], override: str) -> None:
+    key, separator, raw = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise DescriptorError(f"--set {override}: write it as key.path=value")
+    table: Any = document
+    for part in parts[:-1]:
+        table = table.setdefault(part, {}) if isinstance(table, dict) else _item(table, part)
+        if table is None:
+            break
+    if isinstance(table, dict):
+        table[parts[-1]] = _toml_value(raw.strip())
+    elif isinstance(table, list) and parts[-1].isdigit() and int(parts[-1]) < len(table):
+        table[int(parts[-1])] = _toml_value(raw.strip())
+    else:
+        raise DescriptorError(f"--set {override}: {'.'.join(parts[:-1])} is not a table")
+
+
+def _item(table: object, part: str) -> object:
+    if isinstance(table, list) and part.isdigit() and int(part) < len(table):
+        return table[int(part)]
+    return None
+
+
+def _toml_value(raw: str) -> object:
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return raw
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    location: tuple[str | int, ...] = problem["loc"]
+    key = _key_path(location)
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        model = _type_at(location[:-1])
+        known = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+        name = str(location[-1])
+        return f"{key}: unknown key{nearest(name, known)} (allowed here: {', '.join(known)})"
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind == "literal_error":
+        allowed = [str(choice) for choice in _choices(_type_at(location))]
+        value = problem["input"]
+        return f"{key}: {value!r} is not allowed{nearest(str(value), allowed)} (allowed: {', '.join(allowed)})"
+    if kind == "value_error":
+        message = str(problem["ctx"]["error"])
+        return f"{key}: {message}" if key else message
+    message = str(problem["msg"])
+    return f"{key}: {message[:1].lower()}{message[1:]}, not {problem['input']!r}"
+
+
+def _key_path(location: Sequence[str | int]) -> str:
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part != "[key]":
+            path += f".{part}" if path else part
+    return path
+
+
+def _type_at(location: Sequence[str | int]) -> Any:
+    """Return the type that the models declare at a place in the document."""
+    current: Any = Benchmark
+    for part in location:
+        current = _strip(current)
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = field.annotation if field else None
+        elif get_origin(current) in {dict, list}:
+            current = get_args(current)[-1]
+    return _strip(current)
+
+
+def _strip(annotation: Any) -> Any:
+    """Return a type without its optional and annotated wrappers."""
+    while get_origin(annotation) in {Annotated, Union, types.UnionType}:
+        annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
+    return annotation
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()

@@ -1,0 +1,294 @@
+"""The benchmark file as typed data. Nothing here does I/O or knows a backend."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from windtunnel import parsers
+from windtunnel.benchmark.values import (
+    Duration,
+    Quantity,
+)
+
+SPEC_VERSION = "1"
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
+RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "iteration", "warmup"})
+CLIENT = "client"
+
+
+def _env_value(value: object) -> object:
+    # 8080 unquoted is what people write in an env table; a bool has no one spelling.
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _check_labels(labels: dict[str, str]) -> dict[str, str]:
+    for key, value in labels.items():
+        if key in RESERVED_LABELS or key.startswith("windtunnel"):
+            reserved = ", ".join(sorted(RESERVED_LABELS))
+            msg = f"label {key!r} is reserved (as are windtunnel… and {reserved}); choose another"
+            raise ValueError(msg)
+        if not re.fullmatch(LABEL_KEY_PATTERN, key) or not re.fullmatch(r"[\w.-]{0,63}", value):
+            msg = f"label {key!r}: letters, digits, '-', '_' and '.', 63 characters at most"
+            raise ValueError(msg)
+    return labels
+
+
+def _check_files(files: dict[str, str]) -> dict[str, str]:
+    for path in files:
+        check_path(path)
+    return files
+
+
+def check_path(path: str) -> str:
+    """Return `path` if it is usable as a place for a file of a step.
+
+    Raises:
+        ValueError: It is empty or climbs out of the working folder.
+    """
+    if not path or path.endswith("/") or ".." in path.split("/"):
+        msg = f"{path!r} is no path of a file inside the working folder"
+        raise ValueError(msg)
+    return path
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        msg = f"{pattern!r} is no regular expression: {error}"
+        raise ValueError(msg) from None
+    if groups < 1:
+        msg = f"{pattern!r} has no group; put the number in parentheses"
+        raise ValueError(msg)
+    return pattern
+
+
+def _check_log_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        msg = f"{pattern!r} is no regular expression: {error}"
+        raise ValueError(msg) from None
+    return pattern
+
+
+_PARSER_SCHEMA = {"type": "string", "enum": sorted(parsers.PARSERS)}
+EnvValue = Annotated[str, BeforeValidator(_env_value), WithJsonSchema({"type": ["string", "number"]})]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Command = Annotated[list[str], Field(min_length=1)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Model(BaseModel):
+    """Base of all tables: unknown keys are errors, values are not coerced or changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Probe(Model):
+    """One question to a server: does it answer? Exactly one of http, tcp, exec, log."""
+
+    http: Annotated[str, Field(pattern="^/")] | None = None
+    """Path to GET; any status from 200 to 399 is a yes."""
+    tcp: Literal[True] | None = None
+    """Whether the port accepts a connection."""
+    exec: Command | None = None
+    """A command, run where the server runs; exit status 0 is a yes."""
+    log: Annotated[str, AfterValidator(_check_log_pattern)] | None = None
+    """A regular expression that has to be found in the server's output."""
+    port: Port | None = None
+    """The port to ask, when it is not the server's."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        kinds = [kind for kind in ("http", "tcp", "exec", "log") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            msg = f"give exactly one of http, tcp, exec, log; here: {', '.join(kinds) or 'none'}"
+            raise ValueError(msg)
+        if self.port is not None and kinds[0] in {"exec", "log"}:
+            msg = f"port goes with http or tcp, not with {kinds[0]}"
+            raise ValueError(msg)
+        return self
+
+
+class Ready(Probe):
+    """When a server counts as ready; nothing that needs it starts before."""
+
+    within: Duration = 60.0
+
+
+class Live(Probe):
+    """How a ready server is watched; `failures` misses in a row end the run."""
+
+    every: Duration = 2.0
+    timeout: Duration = 1.0
+    failures: Annotated[int, Field(ge=1)] = 3
+
+    @model_validator(mode="after")
+    def _no_log(self) -> Self:
+        if self.log is not None:
+            msg = "a log line cannot tell that a server still lives; use http, tcp or exec"
+            raise ValueError(msg)
+        return self
+
+
+class Resources(Model):
+    """What one process, container or pod of a step may use."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
+class Program(Model):
+    """What a step runs and what it finds around it."""
+
+    image: Annotated[str, Field(min_length=1)] | None = None
+    command: Command
+    env: dict[EnvName, EnvValue] = Field(default_factory=dict)
+    files: Annotated[dict[str, str], AfterValidator(_check_files)] = Field(default_factory=dict)
+    """Path to content; placed in the step's working folder before it starts."""
+    resources: Resources = Resources()
+
+
+class Server(Program):
+    """A process that is up and ready before the client starts, and always stopped after it."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """0 is any free port; without one, `ready` has to be exec or log."""
+    ready: Ready | None = None
+    live: Live | None = None
+    stop: Command | None = None
+    grace: Duration = 10.0
+    replicas: Annotated[int, Field(ge=1)] = 1
+    placement: Literal["apart", "same-pod", "any"] = "apart"
+
+    @model_validator(mode="after")
+    def _probes_have_a_port(self) -> Self:
+        ready = self.ready or Ready(tcp=True)
+        for key, probe in (("ready", ready), ("live", self.live)):
+            if probe and (probe.http or probe.tcp) and self.port is None and probe.port is None:
+                msg = f"{key} asks a port, and the server has none; give port (0: any free one)"
+                raise ValueError(msg)
+        return self
+
+
+class Client(Program):
+    """The process that measures; in single-node the only one."""
+
+
+class Input(Model):
+    """A file that is fetched and checked once, before anything starts."""
+
+    src: Annotated[str, Field(pattern=r"^(https?://|file://|/|\./|[\w-])")]
+    path: Annotated[str, AfterValidator(check_path)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class Run(Model):
+    """How often the client measures."""
+
+    warmup: Annotated[int, Field(ge=0)] = 0
+    repeats: Annotated[int, Field(ge=1)] = 1
+    fresh: bool = False
+
+
+class Metric(Model):
+    """Where a number is found in what the client writes, and what it means."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    unit: str | None = None
+    better: Literal["higher", "lower"] | None = None
+    pattern: Annotated[str, AfterValidator(_check_pattern)] | None = None
+    parser: Annotated[str, AfterValidator(parsers.check_name), WithJsonSchema(_PARSER_SCHEMA)] | None = None
+    reduce: Literal["median", "mean", "max", "sum", "last"] = "median"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.pattern and self.parser:
+            msg = "give pattern or parser, not both"
+            raise ValueError(msg)
+        if self.name is None and not self.parser:
+            msg = "name is missing (only a parser can go without one: it then gives all it finds)"
+            raise ValueError(msg)
+        if self.parser and self.name:
+            parsers.check_metric(self.parser, self.name)
+        return self
+
+
+class Output(Model):
+    """Where results go."""
+
+    store: Annotated[str, Field(min_length=1)] = "runs"
+    artifacts: list[str] = Field(default_factory=lambda: ["**"])
+    """Globs of $WINDTUNNEL_OUT; all of it unless said otherwise."""
+
+
+class Info(Model):
+    """Which benchmark this is and how it is laid out."""
+
+    name: Name
+    strategy: Literal["single-node", "client-server"]
+    labels: Annotated[dict[str, str], AfterValidator(_check_labels)] = Field(default_factory=dict)
+    timeout: Duration = 3600.0
+
+
+class Benchmark(Model):
+    """One benchmark file."""
+
+    spec_version: Literal["1"]
+    benchmark: Info
+    server: Server | None = None
+    servers: dict[Name, Server] = Field(default_factory=dict)
+    client: Client
+    inputs: list[Input] = Field(default_factory=list)
+    run: Run = Run()
+    metrics: list[Metric] = Field(default_factory=list)
+    output: Output = Output()
+
+    @model_validator(mode="after")
+    def _tables_fit_the_strategy(self) -> Self:
+        names = list(self.all_servers())
+        if self.benchmark.strategy == "single-node" and names:
+            msg = f"single-node has no server (here: {', '.join(names)}); use client-server"
+            raise ValueError(msg)
+        if self.benchmark.strategy == "client-server" and not names:
+            msg = "client-server needs a [server] table"
+            raise ValueError(msg)
+        if self.server and "server" in self.servers:
+            msg = "[server] is short for [servers.server]; give one of them"
+            raise ValueError(msg)
+        if CLIENT in self.servers:
+            msg = "no server can be called client"
+            raise ValueError(msg)
+        metrics = [metric.name for metric in self.metrics if metric.name]
+        if twice := {name for name in metrics if metrics.count(name) > 1}:
+            msg = f"metrics: {', '.join(sorted(twice))} is there twice"
+            raise ValueError(msg)
+        paths = [item.path for item in self.inputs]
+        if twice := {path for path in paths if paths.count(path) > 1}:
+            msg = f"inputs: {', '.join(sorted(twice))} is there twice"
+            raise ValueError(msg)
+        return self
+
+    def all_servers(self) -> dict[str, Server]:
+        """Return every server by its name, in the order of the file."""
+        return ({"server": self.server} if self.server else {}) | self.servers
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a benchmark file, for editors to complete and check it."""
+    schema = Benchmark.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema

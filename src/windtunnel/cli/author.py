@@ -1,0 +1,137 @@
+"""Commands for whoever writes a benchmark: init, validate, schema, plan."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from windtunnel.cli.app import app
+from windtunnel.cli.output import console, print_json, say
+from windtunnel.errors import UsageError
+from windtunnel.names import nearest
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from windtunnel.benchmark import Loaded
+    from windtunnel.plan import Plan, Step
+
+FileArgument = Annotated[Path, typer.Argument(help="The benchmark, a TOML file.", show_default=False)]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override any key, such as run.repeats=5. May be repeated."),
+]
+
+
+class PlanFormat(StrEnum):
+    """How a plan is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def load_with_notes(file: Path, overrides: list[str] | None) -> tuple[Loaded, Plan]:
+    """Return the checked benchmark and its plan; tell what was translated.
+
+    Raises:
+        DescriptorError: The file is wrong.
+        PlanError: Its steps do not fit together.
+    """
+    from windtunnel.benchmark import load
+    from windtunnel.strategies import make_plan
+
+    loaded = load(file, overrides or [])
+    for note in loaded.notes:
+        say(f"note: {file}: {note}", "yellow")
+    return loaded, make_plan(loaded.benchmark)
+
+
+@app.command(epilog="Example: windtunnel init client-server")
+def init(
+    strategy: Annotated[str, typer.Argument(help="single-node or client-server.", show_default=False)],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it.")] = None,
+) -> None:
+    """Write a sample benchmark that runs as it is."""
+    from windtunnel.content import sample
+    from windtunnel.strategies import STRATEGIES
+
+    if strategy not in STRATEGIES:
+        raise UsageError(f"no strategy {strategy!r}{nearest(strategy, STRATEGIES)} (known: {', '.join(STRATEGIES)})")
+    path = output or Path(f"{strategy}.toml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(sample(strategy))
+    except FileExistsError:
+        raise UsageError(f"{path} exists already; name another with --output") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    say(f"wrote {path}; next: windtunnel run {path}")
+
+
+@app.command(epilog="Example: windtunnel validate redis.toml --set run.repeats=5")
+def validate(file: FileArgument, overrides: SetOption = None) -> None:
+    """Check a benchmark file; nothing is started."""
+    _loaded, plan = load_with_notes(file, overrides)
+    typer.echo(f"{file}: valid, {plan.strategy}, {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}")
+
+
+@app.command(epilog="Example: windtunnel schema > windtunnel.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of benchmark files, for editors."""
+    from windtunnel.benchmark import json_schema
+
+    print_json(json_schema())
+
+
+@app.command("plan", epilog="Example: windtunnel plan redis.toml --format json")
+def show_plan(
+    file: FileArgument,
+    format_: Annotated[PlanFormat, typer.Option("--format", help="text or json.")] = PlanFormat.TEXT,
+    overrides: SetOption = None,
+) -> None:
+    """Show what a benchmark would do; nothing is started."""
+    _loaded, plan = load_with_notes(file, overrides)
+    if format_ is PlanFormat.JSON:
+        print_json(plan.to_json())
+    else:
+        console().print(_plan_tree(plan))
+
+
+def _plan_tree(plan: Plan) -> Tree:
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    from windtunnel.plan import Service
+
+    tree = Tree(f"[bold]{plan.benchmark}[/] ({plan.strategy}), at most {plan.timeout:g} s")
+    for item in plan.inputs:
+        tree.add(escape(f"input {item.path} from {item.src}"))
+    for step in plan.order():
+        kind = "service" if isinstance(step, Service) else "job"
+        needs = f" after {', '.join(step.needs)}" if step.needs else ""
+        branch = tree.add(f"{kind} [bold]{step.name}[/]{needs}")
+        for line in _describe(step):
+            branch.add(escape(line))
+    return tree
+
+
+def _describe(step: Step) -> list[str]:
+    from windtunnel.plan import Service
+
+    lines = [f"run {' '.join(step.program.command)}"]
+    if isinstance(step, Service):
+        probe = step.ready.probe
+        target = " ".join(probe.command) or probe.target
+        lines.append(f"ready when {probe.kind} {target}".rstrip() + f", within {step.ready.within:g} s")
+        if step.live:
+            lines.append(f"alive by {step.live.probe.kind}, every {step.live.every:g} s")
+        lines.append(f"stop with {' '.join(step.stop) if step.stop else 'SIGTERM'}, SIGKILL after {step.grace:g} s")
+    else:
+        fresh = ", each with fresh services" if step.fresh else ""
+        lines.append(f"{step.warmup} warm-up + {step.repeats} measured iterations{fresh}")
+        names = [metric.name or f"all that {metric.parser} gives" for metric in step.metrics]
+        lines.append(f"measures {', '.join(names) or 'what it writes to $WINDTUNNEL_METRICS'}")
+    return lines

@@ -1,0 +1,72 @@
+"""Commands that keep a machine in order: reap, doctor."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from windtunnel.cli.app import app
+from windtunnel.cli.output import console, print_json, say
+from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption
+from windtunnel.errors import ExitCode
+
+_EXTRAS = {"report": ("matplotlib", "jinja2"), "pandas": ("pandas",)}
+
+
+@app.command(epilog="Example: windtunnel reap --dry-run")
+def reap(
+    store: StoreOption = DEFAULT_STORE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be ended.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """End what runs left behind although driver and warden are gone."""
+    from windtunnel.backends.process.reap import end_orphans, find_orphans
+    from windtunnel.run.store import find_runs
+
+    orphans = list(find_orphans())
+    folders = [folder.path / "work" for folder, record in find_runs(store) if record.status == "lost"]
+    folders = [folder for folder in folders if folder.exists()]
+    names = [f"{orphan.name} (process {orphan.process.pid}) of {orphan.run_id}" for orphan in orphans]
+    left: list[str] = []
+    if not dry_run:
+        remaining = end_orphans(orphans)
+        left = [name for name, orphan in zip(names, orphans, strict=True) if orphan in remaining]
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+    found = names + [str(folder) for folder in folders]
+    if as_json:
+        print_json({"found": found, "left": left, "dry_run": dry_run})
+    else:
+        for name in found:
+            say(f"{'would end' if dry_run else 'ended'} {name}" if name not in left else f"could not end {name}")
+        if not found:
+            say("nothing was left behind")
+    raise typer.Exit(int(ExitCode.LEFT_BEHIND if left else ExitCode.OK))
+
+
+@app.command(epilog="Example: windtunnel doctor --json")
+def doctor(as_json: JsonOption = False) -> None:
+    """Say which engines and backends work here, and why others do not."""
+    from rich.table import Table
+
+    from windtunnel.backends import BACKENDS, make_backend
+    from windtunnel.engines import ENGINES, LATER_ENGINES
+
+    rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
+    rows += [("engine", name, None) for name in ENGINES]
+    rows += [("engine", name, "not yet") for name in LATER_ENGINES]
+    for extra, modules in _EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        rows.append(("extra", extra, f"pip install 'windtunnel[report]' ({', '.join(missing)})" if missing else None))
+    if as_json:
+        print_json(
+            [{"kind": kind, "name": name, "works": reason is None, "reason": reason} for kind, name, reason in rows]
+        )
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for kind, name, reason in rows:
+        table.add_row(kind, name, "[green]works[/]" if reason is None else f"[yellow]no[/]: {reason}")
+    console().print(table)

@@ -1,0 +1,94 @@
+"""What a person sees while a run goes on: one line an event, and a spinner on a terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from windtunnel.cli.output import console, say
+from windtunnel.plan import Job, Plan
+from windtunnel.run.events import Event, EventType
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_REFRESH_PER_SECOND = 2.0
+"""Low on purpose: a spinner's work is taken from the benchmark beside it."""
+_LINE_SECONDS = 1.0
+_DOING = {
+    EventType.SERVICE_STARTING: "starting {step}",
+    EventType.SERVICE_STARTED: "waiting until {step} is ready",
+    EventType.SERVICE_STOPPING: "stopping {step}",
+}
+_DONE = {
+    EventType.RUN_STARTED: "run {message}",
+    EventType.INPUT_FETCHED: "fetched {message}",
+    EventType.SERVICE_READY: "{step} is ready",
+    EventType.SERVICE_STOPPED: "{step} is stopped",
+}
+
+
+class Progress:
+    """Follows a run's events; it is their observer, and a context manager for the spinner."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._jobs = {step.name: step for step in plan.steps if isinstance(step, Job)}
+        self._began = time.monotonic()
+        self._last_line = 0.0
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        err = console(stderr=True)
+        if err.is_terminal:
+            self._status = err.status("starting", refresh_per_second=_REFRESH_PER_SECOND)
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def pause(self) -> None:
+        """Stop the spinner, for somebody else to use the terminal."""
+        if self._status:
+            self._status.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        step = event.step
+        if event.type is EventType.ITERATION_STARTED:
+            self._now(self._title(event))
+        elif event.type is EventType.ITERATION_FINISHED:
+            self._iteration(event)
+        elif event.type is EventType.NOTE:
+            self._line(f"note: {f'{step}: ' if step else ''}{event.message}", "yellow")
+        elif event.type is EventType.CAUSE:
+            self._line(event.message, "red")
+        elif event.type in _DOING:
+            self._now(_DOING[event.type].format(step=step))
+        elif event.type in _DONE:
+            self._line(_DONE[event.type].format(step=step, message=event.message))
+
+    def _iteration(self, event: Event) -> None:
+        job = self._jobs[event.step or ""]
+        is_last = event.iteration == job.warmup + job.repeats
+        # A thousand short iterations are not worth a thousand lines.
+        if is_last or event.data.get("status") != 0 or time.monotonic() - self._last_line >= _LINE_SECONDS:
+            self._line(f"{self._title(event)}: {event.data.get('samples')} samples")
+
+    def _title(self, event: Event) -> str:
+        job, iteration = self._jobs[event.step or ""], event.iteration or 0
+        if iteration <= job.warmup:
+            return f"warm-up {iteration}/{job.warmup}"
+        return f"benchmark {iteration - job.warmup}/{job.repeats}"
+
+    def _now(self, text: str) -> None:
+        if self._status:
+            self._status.update(text)
+
+    def _line(self, text: str, style: str | None = None) -> None:
+        self._last_line = time.monotonic()
+        say(f"{self._last_line - self._began:7.2f} s  {text}", style)

@@ -1,0 +1,86 @@
+"""Commands for what was measured: runs, show, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from windtunnel.cli.app import app
+from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, print_json, print_log_tail, print_record, say
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's id, the start of one, its folder, or last.", show_default=False)
+]
+StoreOption = Annotated[Path, typer.Option("--store", help="The folder that keeps runs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEFAULT_STORE = Path("runs")
+
+
+@app.command(epilog="Example: windtunnel runs --json")
+def runs(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """List the runs in a store, the oldest first."""
+    from rich.table import Table
+
+    from windtunnel.run.store import find_runs
+
+    found = [record for _folder, record in find_runs(store)]
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in found])
+        return
+    if not found:
+        say(f"no runs in {store}")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("run", "started", "status", "verdict", "exit", "backend"):
+        table.add_column(column, overflow="fold" if column == "run" else "ellipsis")
+    for record in found:
+        verdict = record.validity or "–"
+        table.add_row(
+            record.run_id,
+            (record.started or "")[:19].replace("T", " "),
+            f"[{STATUS_STYLE.get(record.status, 'red')}]{record.status}[/]",
+            f"[{VERDICT_STYLE.get(verdict, 'dim')}]{verdict}[/]",
+            "–" if record.exit_code is None else str(record.exit_code),
+            record.backend,
+        )
+    console().print(table, soft_wrap=False)
+
+
+@app.command(epilog="Example: windtunnel show last")
+def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Show a run's result; also that of a run whose driver was killed."""
+    from windtunnel.analysis.recover import recover
+    from windtunnel.run.store import open_run, read_run
+
+    folder = open_run(run, store)
+    record = recover(folder, read_run(folder))
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+        return
+    print_record(record)
+    if record.cause:
+        print_log_tail(record.cause.step, record.cause.log_tail)
+
+
+@app.command(epilog="Example: windtunnel report last")
+def report(
+    run: RunArgument,
+    store: StoreOption = DEFAULT_STORE,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where; else into the run's folder.")] = None,
+) -> None:
+    """Write a run's report: one HTML file with everything in it."""
+    from windtunnel.run.store import open_run
+
+    write_report(open_run(run, store).path, output)
+
+
+def write_report(run: Path, output: Path | None = None) -> None:
+    """Write the report of the run in folder `run` and say where it is."""
+    from windtunnel.analysis.report import render
+    from windtunnel.run.folder import RunFolder
+
+    path = output or run / "report.html"
+    path.write_text(render(RunFolder(run)), encoding="utf-8")
+    typer.echo(f"report: {path.absolute()}")

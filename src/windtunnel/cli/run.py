@@ -1,0 +1,138 @@
+"""The command that measures: run."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from windtunnel.cli.app import app
+from windtunnel.cli.author import FileArgument, SetOption, load_with_notes
+from windtunnel.cli.output import print_error, print_json, print_log_tail, print_record, say
+from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
+
+if TYPE_CHECKING:
+    from windtunnel.cli.progress import Progress
+    from windtunnel.run.control import Control
+    from windtunnel.run.record import RunRecord
+
+
+@app.command(
+    epilog="Examples: windtunnel run redis.toml --set run.repeats=5 · windtunnel run redis.toml --json | jq .metrics"
+)
+def run(
+    file: FileArgument,
+    backend: Annotated[str, typer.Option(help="Where steps run: process, recording.")] = "process",
+    engine: Annotated[str, typer.Option(help="Who runs them: inline.")] = "inline",
+    overrides: SetOption = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Short for --set run.repeats=N.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure (exit 5).")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Before teardown, wait for Enter or the deadline.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write the run's HTML report at the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+) -> None:
+    """Measure: start what is needed, run the client, stop it all, keep the numbers."""
+    if repeats is not None:
+        overrides = [*(overrides or []), f"run.repeats={repeats}"]
+    try:
+        record = _run(file, backend, engine, overrides, strict=strict, keep=keep)
+    except WindtunnelError as error:
+        if as_json:
+            print_json(_refusal(error, engine, backend).model_dump(mode="json"))
+        print_error(error)
+        raise typer.Exit(int(error.exit_code)) from None
+    if record.cause:
+        print_log_tail(record.cause.step, record.cause.log_tail)
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    else:
+        print_record(record)
+    if report:
+        from windtunnel.cli.results import write_report
+
+        write_report(Path(record.path or ""))
+    raise typer.Exit(record.exit_code or 0)
+
+
+def _run(
+    file: Path, backend_name: str, engine_name: str, overrides: list[str] | None, *, strict: bool, keep: bool
+) -> RunRecord:
+    from windtunnel.backends import make_backend
+    from windtunnel.cli.progress import Progress
+    from windtunnel.engines import find_engine
+    from windtunnel.engines.execute import Request
+    from windtunnel.run.control import Control
+
+    start = find_engine(engine_name)
+    backend = make_backend(backend_name)
+    loaded, plan = load_with_notes(file, overrides)
+    notes = backend.check(plan)
+    if reason := backend.available():
+        raise PlatformError(f"backend {backend_name}: {reason}", code="backend_unavailable")
+    control = Control.for_plan(plan)
+    progress = Progress(plan)
+    request = Request(
+        loaded=loaded,
+        plan=plan,
+        backend=backend,
+        store=Path(loaded.benchmark.output.store),
+        control=control,
+        observers=[progress],
+        strict=strict,
+        hold=(lambda: _hold(control, progress)) if keep else None,
+        notes=[*loaded.notes, *notes],
+    )
+    with _signals_cancel(control), progress:
+        return start(request)
+
+
+@contextmanager
+def _signals_cancel(control: Control) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM cancel the run; a second one skips every grace."""
+
+    def cancel(number: int, _frame: object) -> None:
+        control.cancel(f"cancelled by {signal.Signals(number).name}")
+        message = "stopping; once more to stop without grace\n" if not control.is_urgent else "stopping at once\n"
+        os.write(2, message.encode())
+
+    previous = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _hold(control: Control, progress: Progress) -> None:
+    """Keep what is up until Enter, a signal, or the run's deadline."""
+    progress.pause()
+    say("kept as it is; Enter ends it (or the deadline, or Ctrl-C)", "cyan")
+    while not control.is_cancelled and not control.is_over:
+        readable, _, _ = select.select([sys.stdin], [], [], 0.2)
+        if readable:
+            sys.stdin.readline()
+            return
+
+
+def _refusal(error: WindtunnelError, engine: str, backend: str) -> RunRecord:
+    """Return the record of a run that was refused: it has no id, and nothing was started."""
+    from windtunnel.run.record import Cause, RunRecord
+
+    exit_code = error.exit_code
+    return RunRecord(
+        run_id=None,
+        benchmark=None,
+        strategy=None,
+        engine=engine,
+        backend=backend,
+        status="failed",
+        exit_code=int(exit_code if exit_code != ExitCode.OK else ExitCode.BUG),
+        cause=Cause(code=error.code, step=error.step, message=error.message),
+    )

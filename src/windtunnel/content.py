@@ -1,0 +1,18 @@
+"""Project content that ships with the package: sample benchmarks."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+
+def sample(strategy: str) -> str:
+    """Return the sample benchmark of a strategy, as TOML."""
+    return (_folder("flows") / f"{strategy.replace('-', '_')}.toml").read_text(encoding="utf-8")
+
+
+def _folder(name: str) -> Traversable:
+    # In a checkout the project's own folder is the source; the wheel carries a copy of it.
+    checkout = Path(__file__).parents[2] / name
+    return checkout if checkout.is_dir() else files("windtunnel") / "content" / name

@@ -1,0 +1,24 @@
+"""The inline engine: the walk with plain calls, in this process. The default and the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from windtunnel.engines.execute import Request, execute
+from windtunnel.run.record import RunRecord
+
+T = TypeVar("T")
+
+
+def run(request: Request) -> RunRecord:
+    """Run a request here and now.
+
+    Raises:
+        UsageError: The store cannot be written; nothing was started.
+    """
+    return execute(request, "inline", _call)
+
+
+def _call(_name: str, act: Callable[[], T]) -> T:
+    return act()

@@ -1,0 +1,161 @@
+"""The walk of a plan: order, iterations, deadlines and teardown, written once for all engines.
+
+An engine says only how an act is called: inline calls it, Prefect makes it a task.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from windtunnel.backends.base import Handle, Launch, RunContext, Session, describe_status
+from windtunnel.errors import BenchmarkFailed, WindtunnelError
+from windtunnel.plan import Job, Service
+from windtunnel.run.events import EventType
+from windtunnel.run.folder import tail
+from windtunnel.run.samples import Sample, extract
+
+T = TypeVar("T")
+Call = Callable[[str, Callable[[], T]], T]
+"""How an engine calls an act: by its name for people, and the function that does it."""
+
+
+class Walk:
+    """One walk of one plan through a backend's session.
+
+    Args:
+        context: The run.
+        session: Where its steps run.
+        call: How an act is called; its result is the act's.
+    """
+
+    def __init__(self, context: RunContext, session: Session, call: Call[object]) -> None:
+        self._plan = context.plan
+        self._journal = context.journal
+        self._control = context.control
+        self._folder = context.folder
+        self._session = session
+        self._call = call
+        self._up: dict[str, Handle] = {}
+
+    def run(self) -> None:
+        """Do all of the plan's steps in order; what is up at the end stays up.
+
+        Raises:
+            WindtunnelError: The first thing that went wrong.
+        """
+        if self._plan.inputs:
+            self._act("fetch inputs", lambda: self._session.fetch(self._plan.inputs))
+        fresh = {s.name for job in self._plan.jobs if job.fresh for s in self._plan.services_for(job)}
+        for step in self._plan.order():
+            if isinstance(step, Job):
+                self._run_job(step)
+            elif step.name not in fresh:
+                self._bring_up(step)
+
+    def tear_down(self) -> list[WindtunnelError]:
+        """Stop all that is up, the last one first; return what went wrong, each alone."""
+        problems: list[WindtunnelError] = []
+        for name in reversed(list(self._up)):
+            try:
+                self._bring_down(name)
+            except WindtunnelError as error:
+                problems.append(error)
+        return problems
+
+    def _act(self, name: str, act: Callable[[], T]) -> T:
+        self._control.check()
+        result: T = self._call(name, act)  # type: ignore[assignment]
+        return result
+
+    def _bring_up(self, service: Service, iteration: int | None = None) -> None:
+        name = service.name
+
+        def start() -> None:
+            self._journal.emit(EventType.SERVICE_STARTING, name, iteration)
+            launch = Launch(service, iteration, self._values(iteration))
+            with self._journal.phase(name, "start", iteration):
+                handle = self._session.start_service(launch)
+            self._up[name] = handle
+            address = handle.address
+            self._journal.emit(EventType.SERVICE_STARTED, name, iteration, host=address.host, port=address.port)
+
+        def ready() -> None:
+            others = [handle for other, handle in self._up.items() if other != name]
+            with self._journal.phase(name, "ready", iteration):
+                self._session.until_ready(self._up[name], others)
+            self._journal.emit(EventType.SERVICE_READY, name, iteration)
+
+        self._act(f"start {name}", start)
+        self._act(f"{name} is ready", ready)
+
+    def _bring_down(self, name: str, iteration: int | None = None) -> None:
+        handle = self._up.pop(name)
+
+        def stop() -> None:
+            self._journal.emit(EventType.SERVICE_STOPPING, name, iteration)
+            with self._journal.phase(name, "stop", iteration):
+                self._session.stop(handle)
+            self._journal.emit(EventType.SERVICE_STOPPED, name, iteration)
+
+        self._call(f"stop {name}", stop)
+
+    def _run_job(self, job: Job) -> None:
+        for iteration in range(1, job.warmup + job.repeats + 1):
+            services = self._plan.services_for(job) if job.fresh else ()
+            for service in services:
+                self._bring_up(service, iteration)
+            title = (
+                f"warm-up {iteration}/{job.warmup}"
+                if iteration <= job.warmup
+                else f"benchmark {iteration - job.warmup}/{job.repeats}"
+            )
+            self._act(title, lambda: self._run_iteration(job, iteration))  # noqa: B023 - called at once
+            for service in reversed(services):
+                self._bring_down(service.name, iteration)
+
+    def _run_iteration(self, job: Job, iteration: int) -> None:
+        warmup = iteration <= job.warmup
+        self._journal.emit(EventType.ITERATION_STARTING, job.name, iteration, warmup=warmup)
+        handle = self._session.start_job(Launch(job, iteration, self._values(iteration)))
+        status: int | None = None
+        try:
+            with self._journal.phase(job.name, "run", iteration, warmup=warmup):
+                self._journal.emit(EventType.ITERATION_STARTED, job.name, iteration)
+                status = self._session.wait(handle, list(self._up.values()))
+        finally:
+            self._finish_iteration(job, iteration, handle, status)
+        if status != 0:
+            raise BenchmarkFailed(
+                f"{job.name} {describe_status(status)} in iteration {iteration}",
+                step=job.name,
+                log_tail=tail(self._folder.log(job.name, iteration)),
+            )
+
+    def _finish_iteration(self, job: Job, iteration: int, handle: Handle, status: int | None) -> None:
+        """End what is left of an iteration, and keep what it measured, also a failed one's."""
+        warmup = iteration <= job.warmup
+        try:
+            self._session.stop(handle)
+        finally:
+            notes: list[str] = []
+            log = self._folder.log(job.name, iteration)
+            now = time.time()
+            samples = [
+                Sample(m.metric, m.value, m.unit, iteration, m.time or now, job.name, m.labels, warmup)
+                for m in extract(job.metrics, log, handle.metrics, notes)
+            ]
+            self._journal.add_samples(samples)
+            for note in notes:
+                self._journal.note(note, job.name, iteration)
+            self._journal.emit(
+                EventType.ITERATION_FINISHED, job.name, iteration, status=status, samples=len(samples), warmup=warmup
+            )
+
+    def _values(self, iteration: int | None) -> Mapping[str, str]:
+        """Return the addresses of all that is up, under the names that the steps know them by."""
+        values = {} if iteration is None else {"ITERATION": str(iteration)}
+        for name, handle in self._up.items():
+            values |= handle.address.values(name)
+        return values

@@ -1,0 +1,40 @@
+"""What well-known load generators print, read into measurements. Pure text in, data out.
+
+Each parser documents its metrics with their units in `Parser.metrics`; those names are
+stable, and a benchmark file may select among them.
+"""
+
+from __future__ import annotations
+
+from windtunnel.names import nearest
+from windtunnel.parsers.base import Measurement, Parser
+from windtunnel.parsers.locust import LOCUST
+from windtunnel.parsers.redis_benchmark import REDIS_BENCHMARK
+
+__all__ = ["PARSERS", "Measurement", "Parser", "check_metric", "check_name"]
+
+PARSERS: dict[str, Parser] = {parser.name: parser for parser in (LOCUST, REDIS_BENCHMARK)}
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it is a parser's.
+
+    Raises:
+        ValueError: It is not; the text lists those that are.
+    """
+    if name not in PARSERS:
+        msg = f"{name!r} is no parser{nearest(name, PARSERS)} (allowed: {', '.join(PARSERS)})"
+        raise ValueError(msg)
+    return name
+
+
+def check_metric(parser: str, metric: str) -> None:
+    """Check that `parser` gives `metric`.
+
+    Raises:
+        ValueError: It does not; the text lists what it gives.
+    """
+    known = PARSERS[parser].metrics
+    if metric not in known:
+        msg = f"{parser} gives no {metric!r}{nearest(metric, known)} (it gives: {', '.join(known)})"
+        raise ValueError(msg)

@@ -1,0 +1,45 @@
+"""What every parser is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One value found in a program's output.
+
+    Attributes:
+        metric: Its name.
+        value: The number, in `unit`.
+        unit: Such as ``"ms"`` or ``"1/s"``; None when it is not known.
+        labels: What tells measurements of one metric apart, such as the operation tested.
+        time: Seconds since the epoch, when the program said it.
+    """
+
+    metric: str
+    value: float
+    unit: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """A metric that a parser gives: its unit and which direction is better."""
+
+    unit: str
+    better: Better | None = None
+
+
+@dataclass(frozen=True)
+class Parser:
+    """A program's name, the metrics that its output holds, and how to read them."""
+
+    name: str
+    metrics: Mapping[str, MetricInfo]
+    parse: Callable[[str], Iterable[Measurement]]

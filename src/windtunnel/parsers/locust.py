@@ -1,0 +1,58 @@
+"""locust: the closing tables that ``locust --headless --only-summary`` prints.
+
+Read are the ``Aggregated`` rows of the last statistics table and of the percentile table.
+locust rounds response times: to 1 ms below 100 ms, to two digits above.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_STATISTICS = re.compile(
+    rf"^\s*Aggregated\s+(?P<requests>\d+)\s+(?P<failures>\d+)\({_NUMBER}%\)\s*\|"
+    rf"\s*(?P<mean>{_NUMBER})\s+(?P<min>{_NUMBER})\s+(?P<max>{_NUMBER})\s+(?P<median>{_NUMBER})\s*\|"
+    rf"\s*(?P<rps>{_NUMBER})\s+(?P<fps>{_NUMBER})",
+    re.MULTILINE,
+)
+_PERCENTILES = re.compile(rf"^\s*Aggregated\s+((?:{_NUMBER}\s+){{11}}\d+)\s*$", re.MULTILINE)
+# The columns: 50% 66% 75% 80% 90% 95% 98% 99% 99.9% 99.99% 100% # reqs
+_COLUMNS = {"latency_p50": 0, "latency_p90": 4, "latency_p95": 5, "latency_p99": 7, "latency_p999": 8}
+
+_METRICS = {
+    "requests": MetricInfo("count", "higher"),
+    "failures": MetricInfo("count", "lower"),
+    "requests_per_second": MetricInfo("1/s", "higher"),
+    "failures_per_second": MetricInfo("1/s", "lower"),
+    "latency_mean": MetricInfo("ms", "lower"),
+    "latency_min": MetricInfo("ms", "lower"),
+    "latency_max": MetricInfo("ms", "lower"),
+    **{name: MetricInfo("ms", "lower") for name in _COLUMNS},
+}
+
+
+def _parse(text: str) -> Iterator[Measurement]:
+    found: dict[str, str] = {}
+    for match in _STATISTICS.finditer(text):
+        found = {
+            "requests": match["requests"],
+            "failures": match["failures"],
+            "requests_per_second": match["rps"],
+            "failures_per_second": match["fps"],
+            "latency_mean": match["mean"],
+            "latency_min": match["min"],
+            "latency_max": match["max"],
+        }
+    if found.get("requests", "0") == "0":
+        return
+    for match in _PERCENTILES.finditer(text):
+        columns = match[1].split()
+        found |= {name: columns[index] for name, index in _COLUMNS.items()}
+    for name, value in found.items():
+        yield Measurement(name, float(value), _METRICS[name].unit)
+
+
+LOCUST = Parser("locust", _METRICS, _parse)

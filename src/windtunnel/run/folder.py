@@ -1,0 +1,134 @@
+"""A run's folder: written as things happen, so that a killed run keeps what it measured."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from windtunnel.errors import UsageError
+from windtunnel.plan import Plan
+from windtunnel.run.events import Event
+from windtunnel.run.record import RunRecord
+from windtunnel.run.redact import redact, secrets_in
+
+RECORD = "run.json"
+
+
+def new_run_id(benchmark: str) -> str:
+    """Return an id that sorts by time and is a valid DNS label (63 characters at most)."""
+    return f"{benchmark[:40]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+class RunFolder:
+    """One run on disk.
+
+    Attributes:
+        path: The folder, absolute.
+        run_id: The run's id, which is the folder's name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.run_id = path.name
+        self._files: dict[str, IO[str]] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(cls, store: Path, plan: Plan, text: str) -> RunFolder:
+        """Make a new run's folder in `store`, with the benchmark's text and its plan.
+
+        Raises:
+            UsageError: The store cannot be written.
+        """
+        hidden = set().union(*(secrets_in(step.program.env) for step in plan.steps))
+        try:
+            store.mkdir(parents=True, exist_ok=True)
+            while True:
+                folder = cls(store / new_run_id(plan.benchmark))
+                try:
+                    folder.path.mkdir()
+                    break
+                except FileExistsError:
+                    continue
+            for name in ("logs", "artifacts"):
+                (folder.path / name).mkdir()
+        except OSError as error:
+            raise UsageError(f"cannot keep results in {store}: {error.strerror}") from None
+        (folder.path / "benchmark.toml").write_text(redact(text, hidden), encoding="utf-8")
+        plan_text = json.dumps(plan.to_json(), indent=2)
+        (folder.path / "plan.json").write_text(redact(plan_text, hidden) + "\n", encoding="utf-8")
+        return folder
+
+    def log(self, step: str, iteration: int | None = None) -> Path:
+        """Return where the output of a step (in one iteration) is kept."""
+        return self.path / "logs" / (f"{step}.log" if iteration is None else f"{step}.{iteration}.log")
+
+    def append(self, name: str, line: Mapping[str, Any]) -> None:
+        """Append one line of JSON to ``<name>.jsonl`` and hand it to the system at once."""
+        text = json.dumps(line, separators=(",", ":")) + "\n"
+        with self._lock:
+            if name not in self._files:
+                self._files[name] = (self.path / f"{name}.jsonl").open("a", encoding="utf-8")
+            self._files[name].write(text)
+            self._files[name].flush()
+
+    def append_event(self, event: Event) -> None:
+        """Append an event to ``events.jsonl``."""
+        self.append("events", event.to_json())
+
+    def lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield what ``<name>.jsonl`` holds; a last line that a kill cut short is left out."""
+        path = self.path / f"{name}.jsonl"
+        if not path.exists():
+            return
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+    def write_json(self, name: str, data: object) -> None:
+        """Write ``<name>`` whole or not at all."""
+        text = json.dumps(data, indent=2) + "\n"
+        temporary = self.path / f".{name}.tmp"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self.path / name)
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write ``run.json``."""
+        self.write_json(RECORD, record.model_dump(mode="json"))
+
+    def read_record(self) -> RunRecord:
+        """Return what ``run.json`` says.
+
+        Raises:
+            UsageError: There is none, or it cannot be read.
+        """
+        path = self.path / RECORD
+        try:
+            return RunRecord.model_validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: not a run's record ({error})") from None
+
+    def close(self) -> None:
+        """Close the files that are appended to."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+
+def tail(path: Path, lines: int = 10) -> tuple[str, ...]:
+    """Return the last lines of a text file, oldest first; nothing if it does not exist."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 16_384))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ()
+    visible = [re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line) for line in text.splitlines()]
+    return tuple([line for line in visible if line.strip()][-lines:])

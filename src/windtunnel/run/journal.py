@@ -1,0 +1,107 @@
+"""All that a run tells: written to its folder at once, kept for the summary, told to observers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from windtunnel.run.events import Event, EventType, Observer, timestamp
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.record import Phase
+from windtunnel.run.samples import Sample
+
+
+@dataclass(frozen=True)
+class UsageSample:
+    """What one step used over one interval.
+
+    Attributes:
+        time: End of the interval, seconds since the epoch.
+        seconds: Its length.
+        cpu: Cores used.
+        cpu_wait: Cores' worth of time that its threads could have run and had no CPU; None
+            where the kernel does not tell.
+        memory: Resident bytes at the end of the interval.
+        processes: How many processes it had then.
+    """
+
+    step: str
+    time: float
+    seconds: float
+    cpu: float
+    cpu_wait: float | None
+    memory: int
+    processes: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line of ``usage.jsonl``."""
+        return vars(self)
+
+
+class Journal:
+    """The record of a run while it goes on. Any thread may write.
+
+    Attributes:
+        phases: The finished phases, in the order in which they began to be measured.
+        samples: All samples so far.
+        usage: All usage samples so far.
+    """
+
+    def __init__(self, folder: RunFolder, observers: Sequence[Observer] = ()) -> None:
+        self.folder = folder
+        self.phases: list[Phase] = []
+        self.samples: list[Sample] = []
+        self.usage: list[UsageSample] = []
+        self._observers = observers
+        self._lock = threading.RLock()
+
+    def emit(
+        self, kind: EventType, step: str | None = None, iteration: int | None = None, message: str = "", **data: Any
+    ) -> None:
+        """Write an event down and tell the observers."""
+        event = Event(kind, step, iteration, message, data)
+        with self._lock:
+            self.folder.append_event(event)
+            for observer in self._observers:
+                observer(event)
+
+    def note(self, message: str, step: str | None = None, iteration: int | None = None) -> None:
+        """Write down something that a person should know and that stops nothing."""
+        self.emit(EventType.NOTE, step, iteration, message)
+
+    def add_samples(self, samples: Sequence[Sample]) -> None:
+        """Write samples down."""
+        with self._lock:
+            for sample in samples:
+                self.folder.append("samples", sample.to_json())
+            self.samples += samples
+
+    def add_usage(self, usage: UsageSample) -> None:
+        """Write down what a step used."""
+        with self._lock:
+            self.folder.append("usage", usage.to_json())
+            self.usage.append(usage)
+
+    @contextmanager
+    def phase(
+        self,
+        step: str,
+        phase: Literal["start", "ready", "run", "stop"],
+        iteration: int | None = None,
+        *,
+        warmup: bool = False,
+    ) -> Iterator[None]:
+        """Measure how long the body takes, also when it fails."""
+        started, clock = time.time(), time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = round(time.monotonic() - clock, 6)
+            moment = timestamp(started)
+            self.phases.append(
+                Phase(step=step, phase=phase, iteration=iteration, warmup=warmup, started=moment, seconds=seconds)
+            )

@@ -1,0 +1,67 @@
+"""The folder that runs are kept in: finding them again, and telling a lost one."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from windtunnel.errors import UsageError
+from windtunnel.names import nearest
+from windtunnel.run.folder import RECORD, RunFolder
+from windtunnel.run.record import RunRecord
+
+
+def driver_identity() -> dict[str, Any]:
+    """Return what tells this process from every other, also after its id was used again."""
+    process = psutil.Process()
+    return {"host": platform.node(), "pid": process.pid, "started": process.create_time()}
+
+
+def read_run(folder: RunFolder) -> RunRecord:
+    """Return a run's record; a running one whose driver is gone is called ``lost``."""
+    record = folder.read_record()
+    record.path = str(folder.path)
+    if record.status == "running" and not _is_alive(record.driver):
+        record.status = "lost"
+    return record
+
+
+def find_runs(store: Path) -> Iterator[tuple[RunFolder, RunRecord]]:
+    """Yield every run in `store` that has a record, the oldest first."""
+    paths = sorted(path.parent for path in store.glob(f"*/{RECORD}")) if store.is_dir() else []
+    found = [(RunFolder(path), read_run(RunFolder(path))) for path in paths]
+    yield from sorted(found, key=lambda pair: pair[1].started or "")
+
+
+def open_run(name: str, store: Path) -> RunFolder:
+    """Return the run called `name`: a folder, an id, the start of one, or ``last``.
+
+    Raises:
+        UsageError: No run, or more than one, is called so.
+    """
+    if (Path(name) / RECORD).exists():
+        return RunFolder(Path(name))
+    runs = [folder for folder, _record in find_runs(store)]
+    if name == "last" and runs:
+        return runs[-1]
+    matches = [run for run in runs if run.run_id == name] or [run for run in runs if run.run_id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    ids = [run.run_id for run in runs]
+    if matches:
+        raise UsageError(f"{name!r} is the start of {len(matches)} runs: {', '.join(r.run_id for r in matches)}")
+    raise UsageError(f"no run {name!r} in {store}{nearest(name, ids)}; `windtunnel runs` lists them")
+
+
+def _is_alive(driver: dict[str, Any]) -> bool:
+    if driver.get("host") != platform.node():
+        return True
+    try:
+        created = psutil.Process(int(driver["pid"])).create_time()
+    except (psutil.Error, KeyError, ValueError):
+        return False
+    return abs(created - float(driver.get("started", 0))) < 1

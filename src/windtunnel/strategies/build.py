@@ -1,0 +1,91 @@
+"""Parts that every strategy is built from: a benchmark's tables as steps of a plan."""
+
+from __future__ import annotations
+
+from windtunnel import benchmark as source
+from windtunnel.benchmark.model import Live, Ready
+from windtunnel.benchmark.values import parse_quantity
+from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step
+from windtunnel.substitution import address_names, references
+
+
+def build_plan(benchmark: source.Benchmark, steps: tuple[Step, ...]) -> Plan:
+    """Return the plan of `steps` with all that is the same in every strategy."""
+    return Plan(
+        benchmark=benchmark.benchmark.name,
+        strategy=benchmark.benchmark.strategy,
+        timeout=benchmark.benchmark.timeout,
+        labels=benchmark.benchmark.labels,
+        inputs=tuple(InputFile(src=i.src, path=i.path, sha256=i.sha256) for i in benchmark.inputs),
+        steps=steps,
+    )
+
+
+def build_job(benchmark: source.Benchmark, needs: tuple[str, ...] = (), *, fresh: bool = False) -> Job:
+    """Return the client as a job."""
+    return Job(
+        name=source.CLIENT,
+        program=_program(benchmark.client),
+        needs=needs,
+        warmup=benchmark.run.warmup,
+        repeats=benchmark.run.repeats,
+        fresh=fresh,
+        metrics=tuple(_metric(metric) for metric in benchmark.metrics),
+        artifacts=tuple(benchmark.output.artifacts),
+    )
+
+
+def build_service(name: str, server: source.Server, others: tuple[str, ...]) -> Service:
+    """Return a server as a service; it needs those of `others` whose address it mentions."""
+    ready = server.ready or Ready(tcp=True)
+    service = Service(
+        name=name,
+        program=_program(server),
+        port=server.port,
+        ready=Readiness(probe=_probe(ready), within=ready.within),
+        live=_liveness(server.live) if server.live else None,
+        stop=tuple(server.stop) if server.stop else None,
+        grace=server.grace,
+        replicas=server.replicas,
+        placement=server.placement,
+    )
+    mentioned = set().union(*(references(text) for text in service.texts()))
+    needs = tuple(other for other in others if other != name and mentioned & set(address_names(other).values()))
+    return Service(**{**vars(service), "needs": needs})
+
+
+def _program(table: source.Program) -> Program:
+    limits = table.resources
+    return Program(
+        command=tuple(table.command),
+        image=table.image,
+        env=table.env,
+        files=table.files,
+        cpu=parse_quantity(limits.cpu) if limits.cpu else None,
+        memory=parse_quantity(limits.memory) if limits.memory else None,
+    )
+
+
+def _probe(probe: source.Probe) -> Probe:
+    if probe.http:
+        return Probe(kind="http", target=probe.http, port=probe.port)
+    if probe.exec:
+        return Probe(kind="exec", command=tuple(probe.exec))
+    if probe.log is not None:
+        return Probe(kind="log", target=probe.log)
+    return Probe(kind="tcp", port=probe.port)
+
+
+def _liveness(live: Live) -> Liveness:
+    return Liveness(probe=_probe(live), every=live.every, timeout=live.timeout, failures=live.failures)
+
+
+def _metric(metric: source.Metric) -> MetricSpec:
+    return MetricSpec(
+        name=metric.name,
+        unit=metric.unit,
+        better=metric.better,
+        pattern=metric.pattern,
+        parser=metric.parser,
+        reduce=metric.reduce,
+    )
