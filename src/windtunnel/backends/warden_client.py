@@ -85,6 +85,9 @@ class WardenClient:
         self._stdout = cast("IO[bytes]", self._process.stdout)
         self._reader = threading.Thread(target=self._read, name="warden-events", daemon=True)
         self._reader.start()
+        # Keepers hold the event pipe open too, so its end does not tell that the warden is gone.
+        self._watcher = threading.Thread(target=self._watch, name="warden-watch", daemon=True)
+        self._watcher.start()
         if not self._wait(lambda: self._is_ready, START_SECONDS):
             self.close()
             raise PlatformError(f"the warden did not start; see {errors}", code="warden_failed")
@@ -148,9 +151,8 @@ class WardenClient:
         self._is_closed = True
         with self._write_lock, contextlib.suppress(OSError):
             self._stdin.close()
-        try:
-            self._process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
+        self._watcher.join(CLOSE_SECONDS)
+        if self._watcher.is_alive():
             return False
         self._reader.join()
         self._stdout.close()
@@ -186,13 +188,16 @@ class WardenClient:
             with self._changed:
                 self._apply(event)
                 self._changed.notify_all()
-        if not self._is_closed:
-            self._end_orphans()
         with self._changed:
             self._is_lost = True
             for child in self._children.values():
                 child.gone = True
             self._changed.notify_all()
+
+    def _watch(self) -> None:
+        self._process.wait()
+        if not self._is_closed:
+            self._end_orphans()
 
     def _end_orphans(self) -> None:
         """Do the work of a warden that was killed: end all below the keepers that it left."""

@@ -76,11 +76,11 @@ def report(
     write_report(open_run(run, store).path, output)
 
 
-def write_report(run: Path, output: Path | None = None) -> None:
-    """Write the report of the run in folder `run` and say where it is."""
+def write_report(run: Path, output: Path | None = None, *, err: bool = False) -> None:
+    """Write the report of the run in folder `run` and say where it is (`err`: on standard error)."""
     from windtunnel.analysis.report import render
     from windtunnel.run.folder import RunFolder
 
     path = output or run / "report.html"
     path.write_text(render(RunFolder(run)), encoding="utf-8")
-    typer.echo(f"report: {path.absolute()}")
+    typer.echo(f"report: {path.absolute()}", err=err)

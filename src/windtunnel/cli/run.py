@@ -57,7 +57,7 @@ def run(
     if report:
         from windtunnel.cli.results import write_report
 
-        write_report(Path(record.path or ""))
+        write_report(Path(record.path or ""), err=as_json)
     raise typer.Exit(record.exit_code or 0)
 
 

@@ -155,8 +155,8 @@ class _Execution:
         self._record.exit_code = int(code)
         self._record.status = _STATUS.get(code, "failed")
         self._record.finished = timestamp(time.time())
-        self._journal.emit(EventType.RUN_FINISHED, message=self._record.status, exit_code=int(code))
         self._folder.write_record(self._record)
+        self._journal.emit(EventType.RUN_FINISHED, message=self._record.status, exit_code=int(code))
 
     def _blame(self, error: WindtunnelError) -> None:
         if self._cause:

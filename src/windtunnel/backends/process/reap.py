@@ -45,7 +45,8 @@ def end_orphans(orphans: Sequence[Orphan], grace: float = 2.0) -> list[Orphan]:
 
 
 def _is_warden(process: psutil.Process, run_id: str) -> bool:
+    """Tell a warden whose driver lives: its keepers have its command line, but not its parent."""
     with contextlib.suppress(psutil.Error):
         command = process.cmdline()
-        return warden.__file__ in command and run_id in command
+        return warden.__file__ in command and run_id in command and str(process.ppid()) in command
     return False

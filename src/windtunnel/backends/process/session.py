@@ -172,7 +172,7 @@ class ProcessSession:
         child = spawn(self._warden, argv, running.name, running.work, running.env, output)
         if not self._warden.wait_change(lambda: child.status is not None, seconds):
             self._end(child, 0)
-            return Answer(ok=False, detail=f"no answer within {seconds:g} s")
+            return Answer(ok=False, detail=f"no answer within {seconds:.3g} s")
         last = tail(output, 1)
         detail = describe_status(child.status or 0) + (f": {last[0]}" if last else "")
         return Answer(ok=child.status == 0, detail=detail)

@@ -1,0 +1,41 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.lab import Lab, living
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """A folder of its own for one test."""
+    return Lab(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _subreaper() -> None:
+    """Become the parent of every orphan below, so that nothing that tests start can hide."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@pytest.fixture
+def nothing_left(_subreaper: None) -> Iterator[Callable[[], None]]:
+    """Count from outside: what a test started has to be gone 5 s after it says so, and at its end."""
+    before = living()
+
+    def check(seconds: float = 5.0) -> None:
+        deadline = time.monotonic() + seconds
+        while left := {pid: name for pid, name in living().items() if pid not in before}:
+            assert time.monotonic() < deadline, f"still alive: {left}"
+            time.sleep(0.02)
+
+    yield check
+    check()

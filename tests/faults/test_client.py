@@ -1,0 +1,138 @@
+"""Clients that misbehave, and benchmarks that measure nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from support.lab import Lab, client_server
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+def single_node(command: list[str], tables: str = "", keys: str = "") -> str:
+    """Return a benchmark of one command."""
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "alone"
+strategy = "single-node"
+{keys}
+[client]
+command = {json.dumps(command)}
+{tables}
+"""
+
+
+def test_a_client_that_fails_ends_the_run_with_its_words(lab: Lab) -> None:
+    """Exit 1; the samples of all iterations, the failed one too, are kept and summarised."""
+    result = lab.run(client_server(client="--fail-in 2", tables="[run]\nrepeats = 3"))
+
+    assert result.exit_code == 1
+    assert result.cause == "command_failed"
+    assert "client exited with status 3 in iteration 2" in result.record["cause"]["message"]
+    assert "client: something is wrong" in result.stderr
+    assert len(lab.samples()) == 10
+    assert result.record["metrics"]["latency"]["n"] == 2
+    assert result.record["validity"] == "suspect"
+
+
+def test_a_client_that_hangs_meets_the_deadline(lab: Lab) -> None:
+    """Exit 4 soon after the timeout, and what it measured before is kept."""
+    began = time.monotonic()
+    result = lab.run(client_server(client="--hang-in 2", tables="[run]\nrepeats = 3", keys='timeout = "3s"'))
+
+    assert result.exit_code == 4
+    assert 3 <= time.monotonic() - began < 6
+    assert result.record["status"] == "timed_out"
+    assert result.cause == "timed_out"
+    assert len(lab.samples()) == 10
+
+
+def test_a_run_without_samples_is_invalid(lab: Lab) -> None:
+    """Exit 5, although every command succeeded."""
+    result = lab.run(single_node(["echo", "all is well"], '[[metrics]]\nname = "rate"\npattern = "rate=([0-9]+)"'))
+
+    assert result.exit_code == 5
+    assert result.cause == "no_samples"
+    assert result.record["validity"] == "invalid"
+
+
+def test_one_declared_metric_without_samples_is_invalid(lab: Lab) -> None:
+    """A pattern that no longer matches is not hidden by another that does."""
+    metrics = '[[metrics]]\nname = "a"\npattern = "a=([0-9]+)"\n[[metrics]]\nname = "b"\npattern = "b=([0-9]+)"'
+    result = lab.run(single_node(["echo", "a=1"], metrics))
+
+    assert result.exit_code == 5
+    assert "no samples of b" in result.record["cause"]["message"]
+    assert result.record["metrics"]["a"]["values"] == [1]
+
+
+@pytest.mark.parametrize("command", [["no-such-command"], ["./no-such-file"], ["/no/such/file"]])
+def test_a_client_that_does_not_exist_is_the_platforms_failure(lab: Lab, command: list[str]) -> None:
+    """Exit 3 with the command's name; no measuring command started, so there is no verdict."""
+    result = lab.run(single_node(command))
+
+    assert result.exit_code == 3
+    assert result.cause == "command_not_found"
+    assert command[0] in result.record["cause"]["message"]
+    assert result.record["validity"] is None
+
+
+def test_a_command_that_cannot_be_executed_is_told_apart(lab: Lab) -> None:
+    """A file without the right to execute it is named with the system's reason."""
+    result = lab.run(single_node(["./script"], '[client.files]\n"script" = "#!/bin/sh"'))
+
+    assert result.exit_code == 3
+    assert result.cause == "command_not_runnable"
+    assert "denied" in result.record["cause"]["message"].lower()
+
+
+@pytest.mark.parametrize("key", ["ready", "live"])
+def test_a_probe_command_that_does_not_exist_is_told(lab: Lab, key: str) -> None:
+    """For readiness at once, for liveness after its failures."""
+    if key == "ready":
+        result = lab.run(client_server(ready='{ exec = ["no-such-probe"], within = "30s" }'))
+        assert result.exit_code == 3
+        assert result.cause == "command_not_found"
+    else:
+        live = 'live = { exec = ["no-such-probe"], every = "50ms", failures = 2 }'
+        result = lab.run(client_server(client="--hang-in 1").replace('grace = "1s"', live))
+        assert result.exit_code == 5
+        assert result.cause == "liveness_failed"
+    assert "no-such-probe" in result.record["cause"]["message"]
+
+
+def test_what_a_client_leaves_running_is_ended_with_its_iteration(lab: Lab) -> None:
+    """A process in a session of its own does not disturb the next iteration; a note tells."""
+    result = lab.run(client_server(client="--leave", tables="[run]\nrepeats = 2"))
+
+    assert result.exit_code == 0
+    assert result.stderr.count("client: left processes behind; they are ended") == 2
+
+
+def test_a_client_that_is_killed_is_told_by_the_signals_name(lab: Lab) -> None:
+    """Also when it kills its own group."""
+    result = lab.run(single_node(["sh", "-c", "kill -9 0"]))
+
+    assert result.exit_code == 1
+    assert "client was killed by SIGKILL" in result.record["cause"]["message"]
+
+
+def test_a_client_that_kills_its_keeper_does_not_hang_the_run(lab: Lab) -> None:
+    """Whoever looks after a step may be killed by it; the run ends all the same."""
+    result = lab.run(single_node(["sh", "-c", "kill -9 $$PPID; sleep 1000"], keys='timeout = "20s"'))
+
+    assert result.exit_code == 1
+    assert "was killed by SIGKILL" in result.record["cause"]["message"]
+
+
+def test_a_big_output_is_kept_whole(lab: Lab) -> None:
+    """Twenty megabytes of output neither block the client nor get lost."""
+    command = ["sh", "-c", "head -c 20000000 /dev/zero | tr '\\0' 'x'; echo; echo rate=5"]
+    result = lab.run(single_node(command, '[[metrics]]\nname = "rate"\npattern = "^rate=([0-9]+)"'))
+
+    assert result.record["metrics"]["rate"]["values"] == [5]
+    assert (lab.only_run() / "logs" / "client.1.log").stat().st_size == 20_000_008

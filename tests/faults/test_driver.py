@@ -1,0 +1,204 @@
+"""The driver is interrupted, terminated or killed, at every step boundary: nothing stays, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from support.lab import PROGRAMS, Lab, client_server, finish, living
+
+NothingLeft = Callable[[], None]
+TEXT = client_server(
+    client="--requests 3",
+    tables="[run]\nwarmup = 1\nrepeats = 2",
+    server="--daemon",
+)
+EVENTS = 18
+"""How many events a run of that benchmark has; a test below counts them."""
+
+
+def start_driver(lab: Lab, at: int, name: str, text: str = TEXT) -> subprocess.Popen[str]:
+    """Start a run that sends itself a signal at its n-th event."""
+    return lab.start_python(str(PROGRAMS / "driver.py"), str(lab.write(text)), str(at), name)
+
+
+def wait_for(lab: Lab, event: str, seconds: float = 20) -> None:
+    """Wait until the one run has told an event."""
+    deadline = time.monotonic() + seconds
+    while not any(event in path.read_text() for path in lab.path.glob("runs/*/events.jsonl")):
+        assert time.monotonic() < deadline, f"no {event} in time"
+        time.sleep(0.01)
+
+
+def test_the_boundaries_are_all_of_them(lab: Lab, nothing_left: NothingLeft) -> None:
+    """The matrix below covers every event of a whole run."""
+    with start_driver(lab, 0, "SIGKILL") as process:
+        result = finish(process)
+    nothing_left()
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == EVENTS
+
+
+@pytest.mark.parametrize("at", range(1, EVENTS + 1))
+def test_sigkill_of_the_driver_leaves_nothing(lab: Lab, nothing_left: NothingLeft, at: int) -> None:
+    """Within 5 s no process is there, the warden included; the samples so far are on disk; the run is lost."""
+    with start_driver(lab, at, "SIGKILL") as process:
+        told = finish(process).stdout.splitlines()
+    nothing_left()
+
+    assert process.returncode == -signal.SIGKILL
+    assert len(told) == at
+    assert len(lab.samples()) == 3 * told.count("iteration_finished client")
+    shown = lab.call("show", "last", "--json").record
+    assert shown["status"] == ("lost" if at < EVENTS else "succeeded")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("event", ["service_starting", "service_started", "iteration_started", "service_stopping"])
+def test_a_signal_cancels_the_run_and_cleans_up(lab: Lab, nothing_left: NothingLeft, name: str, event: str) -> None:
+    """Exit 130 with the signal's name, whichever phase it meets; during teardown the result stands."""
+    text = client_server(
+        client="--hang-in 2" if event == "iteration_started" else "",
+        server="--bind-after 1 --ignore-term",
+        tables="[run]\nrepeats = 2",
+    )
+    with lab.start("run", str(lab.write(text)), "--json") as process:
+        wait_for(lab, event)
+        process.send_signal(signal.Signals[name])
+        result = finish(process)
+    nothing_left()
+
+    if event == "service_stopping":
+        assert result.exit_code == 0
+    else:
+        assert result.exit_code == 130
+        assert result.record["status"] == "cancelled"
+        assert f"cancelled by {name}" in result.record["cause"]["message"]
+    assert result.record["resources"]["left"] == []
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(lab: Lab, nothing_left: NothingLeft) -> None:
+    """The whole foreground group gets SIGINT; the server still has its stop command and its grace."""
+    text = client_server(client="--hang-in 1").replace(
+        'grace = "1s"', 'stop = ["sh", "-c", "echo stopped by command > $WINDTUNNEL_OUT/stopped"]\ngrace = "1s"'
+    )
+    with lab.start("run", str(lab.write(text)), "--json", start_new_session=True) as process:
+        wait_for(lab, "iteration_started")
+        os.killpg(process.pid, signal.SIGINT)
+        result = finish(process)
+    nothing_left()
+
+    assert result.exit_code == 130
+    assert (lab.only_run() / "artifacts" / "server" / "stopped").exists()
+
+
+def test_a_second_ctrl_c_skips_the_grace(lab: Lab, nothing_left: NothingLeft) -> None:
+    """Whoever asks twice does not wait for a server's last ten seconds."""
+    text = client_server(server="--ignore-term", client="--hang-in 1").replace('"1s"', '"60s"')
+    with lab.start("run", str(lab.write(text)), "--json") as process:
+        wait_for(lab, "iteration_started")
+        process.send_signal(signal.SIGINT)
+        wait_for(lab, "service_stopping")
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        result = finish(process)
+    nothing_left()
+
+    assert result.exit_code == 130
+    assert time.monotonic() - began < 5
+
+
+def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: NothingLeft) -> None:
+    """The driver does its work then: exit 3, and nothing stays."""
+    with lab.start("run", str(lab.write(client_server(client="--hang-in 1"))), "--json") as process:
+        wait_for(lab, "iteration_started")
+        warden_of(process.pid).kill()
+        result = finish(process)
+    nothing_left()
+
+    assert result.exit_code == 3
+    assert result.cause == "warden_lost"
+
+
+def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: NothingLeft) -> None:
+    """Both are killed at once; `reap --dry-run` names what is left, `reap` ends it."""
+    with lab.start("run", str(lab.write(client_server(client="--hang-in 1")))) as process:
+        wait_for(lab, "iteration_started")
+        warden = warden_of(process.pid)
+        warden.suspend()
+        process.kill()
+        finish(process)
+        warden.kill()
+    time.sleep(0.2)
+    assert any("server.py" in command for command in living().values())
+
+    would = json.loads(lab.call("reap", "--dry-run", "--json").stdout)
+    did = lab.call("reap", "--json")
+    nothing_left()
+
+    assert len([name for name in would["found"] if "process" in name]) >= 2
+    assert did.exit_code == 0
+    assert json.loads(did.stdout)["left"] == []
+    assert not (lab.only_run() / "work").exists()
+    assert json.loads(lab.call("reap", "--json").stdout)["found"] == []
+
+
+def test_reap_leaves_a_living_run_alone(lab: Lab, nothing_left: NothingLeft) -> None:
+    """What still has its warden is nobody's orphan."""
+    with lab.start("run", str(lab.write(client_server(client="--hang-in 1"))), "--json") as process:
+        wait_for(lab, "iteration_started")
+        assert json.loads(lab.call("reap", "--json").stdout)["found"] == []
+        process.send_signal(signal.SIGTERM)
+        assert finish(process).exit_code == 130
+    nothing_left()
+
+
+def test_two_runs_at_once_do_not_see_each_other(lab: Lab, nothing_left: NothingLeft, tmp_path: Path) -> None:
+    """Killing one driver leaves the other's run whole."""
+    other = Lab(tmp_path / "other")
+    other.path.mkdir()
+    with (
+        lab.start("run", str(lab.write(client_server(client="--hang-in 1")))) as killed,
+        other.start(
+            "run", str(other.write(client_server(server="--latency 0.02", client="--requests 100"))), "--json"
+        ) as kept,
+    ):
+        wait_for(lab, "iteration_started")
+        wait_for(other, "iteration_started")
+        killed.kill()
+        finish(killed)
+        result = finish(kept)
+    nothing_left()
+
+    assert result.exit_code == 0
+    assert len(other.samples()) == 100
+
+
+def test_keep_holds_teardown_until_it_is_cancelled(lab: Lab, nothing_left: NothingLeft) -> None:
+    """With `--keep` the server still runs after the benchmark, and the numbers are on disk already."""
+    with lab.start("run", str(lab.write(client_server())), "--keep", "--json") as process:
+        wait_for(lab, "measured")
+        record = json.loads((lab.only_run() / "run.json").read_text())
+        assert record["metrics"]["latency"]["n"] == 1
+        assert record["status"] == "running"
+        assert any("server.py" in command for command in living().values())
+        process.send_signal(signal.SIGINT)
+        result = finish(process)
+    nothing_left()
+
+    assert result.exit_code == 0
+
+
+def warden_of(driver: int) -> psutil.Process:
+    """Return the warden of a driver."""
+    (warden,) = [child for child in psutil.Process(driver).children() if "warden.py" in " ".join(child.cmdline())]
+    return warden

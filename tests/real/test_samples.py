@@ -1,0 +1,35 @@
+"""The sample benchmarks work as they are: they are what a new user runs first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from support.lab import Lab
+
+FLOWS = Path(__file__).parents[2] / "flows"
+SAMPLES = sorted(path.stem.replace("_", "-") for path in FLOWS.glob("*.toml"))
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@pytest.mark.parametrize("strategy", SAMPLES)
+def test_a_sample_is_valid_as_it_is(lab: Lab, strategy: str) -> None:
+    """`init` writes it, and `run` measures it: exit 0, verdict valid, a report."""
+    assert lab.call("init", strategy).exit_code == 0
+    result = lab.call("run", f"{strategy}.toml", "--json", "--report")
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["validity"] == "valid", result.record["reasons"]
+    assert (lab.only_run() / "report.html").stat().st_size > 10_000
+
+
+def test_init_does_not_overwrite(lab: Lab) -> None:
+    """A file that is there already stays as it is, and the message names the way out."""
+    file = lab.write("mine", "single-node.toml")
+    result = lab.call("init", "single-node")
+
+    assert result.exit_code == 2
+    assert "exists already; name another with --output" in result.stderr
+    assert file.read_text() == "mine"

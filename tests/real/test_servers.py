@@ -1,0 +1,188 @@
+"""Real servers under real load generators, through the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.lab import Lab
+from support.needs import program
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+REDIS = """
+spec_version = "1"
+[benchmark]
+name = "redis"
+strategy = "client-server"
+timeout = "60s"
+[server]
+command = ["redis-server", "--save", "", "--port", "$PORT"]
+port = 0
+ready = { exec = ["redis-cli", "-p", "$PORT", "ping"], within = "10s" }
+live = { tcp = true, every = "200ms" }
+stop = ["redis-cli", "-p", "$PORT", "shutdown", "nosave"]
+[client]
+command = ["redis-benchmark", "-h", "$SERVER_HOST", "-p", "$SERVER_PORT", "-t", "get,set", "-n", "5000", "--csv"]
+[run]
+warmup = 1
+repeats = 3
+[[metrics]]
+parser = "redis-benchmark"
+"""
+
+NGINX = """
+spec_version = "1"
+[benchmark]
+name = "nginx"
+strategy = "client-server"
+timeout = "60s"
+[server]
+command = ["nginx", "-p", "$WINDTUNNEL_WORK", "-c", "nginx.conf"]
+port = 0
+ready = { http = "/", within = "10s" }
+[server.files]
+"nginx.conf" = '''
+daemon off;
+pid nginx.pid;
+error_log stderr;
+worker_processes 2;
+events {}
+http {
+    access_log off;
+    client_body_temp_path temp;
+    proxy_temp_path temp;
+    fastcgi_temp_path temp;
+    uwsgi_temp_path temp;
+    scgi_temp_path temp;
+    server {
+        listen 127.0.0.1:$PORT;
+        location / { return 200 "hello"; }
+    }
+}
+'''
+[client]
+command = ["ab", "-n", "2000", "-c", "4", "-e", "$WINDTUNNEL_OUT/percentiles.csv", "$SERVER_URL/"]
+[run]
+repeats = 3
+[[metrics]]
+name = "requests_per_second"
+unit = "1/s"
+better = "higher"
+pattern = 'Requests per second: +([\\d.]+)'
+[[metrics]]
+name = "failed"
+pattern = 'Failed requests: +(\\d+)'
+[output]
+artifacts = ["*.csv"]
+"""
+
+
+def test_redis_under_redis_benchmark(lab: Lab) -> None:
+    """Both operations come back as series of their own, the stop command is used, nothing is left."""
+    program("redis-server", "redis")
+    program("redis-benchmark", "redis")
+    result = lab.run(REDIS)
+
+    assert result.exit_code == 0, result.stderr
+    metrics = result.record["metrics"]
+    assert metrics["requests_per_second{test=GET}"]["n"] == 3
+    assert metrics["requests_per_second{test=SET}"]["unit"] == "1/s"
+    assert metrics["requests_per_second{test=GET}"]["mean"] > 1000
+    assert 0 < metrics["latency_p50{test=GET}"]["mean"] < 50
+    assert "bye" in (lab.only_run() / "logs" / "server.log").read_text()
+    assert result.record["resources"] == {"created": 5, "gone": 5, "left": []}
+
+
+def test_nginx_under_ab(lab: Lab) -> None:
+    """A master with workers is one server; files are substituted; artifacts are kept an iteration."""
+    program("nginx", "nginx")
+    program("ab", "nginx")
+    result = lab.run(NGINX)
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["metrics"]["requests_per_second"]["mean"] > 100
+    assert result.record["metrics"]["failed"]["values"] == [0, 0, 0]
+    csv = lab.only_run() / "artifacts" / "client.2" / "percentiles.csv"
+    assert csv.read_text().startswith("Percentage served")
+
+
+@pytest.fixture
+def postgres_folder() -> Iterator[Path]:
+    """A folder that the user postgres can reach too: the server refuses to run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="windtunnel-postgres-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def postgres(folder: Path, *, client: str) -> str:
+    """Return a benchmark of a PostgreSQL server made for it alone."""
+    binaries = Path(program("initdb", "postgresql")).parent
+    pgbench = program("pgbench", "postgresql")
+    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    data = folder / "data"
+    start = (
+        f"cd {folder} && {binaries}/initdb --auth=trust --no-sync -U postgres -D {data} >/dev/null"
+        f" && exec {binaries}/postgres -D {data} -p $PORT -h 127.0.0.1 -k {folder} -c fsync=off"
+    )
+    ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", "$PORT"]
+    stop = [*as_user, str(binaries / "pg_ctl"), "-D", str(data), "-m", "fast", "-w", "stop"]
+    connect = "-h $SERVER_HOST -p $SERVER_PORT -U postgres postgres"
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "postgres"
+strategy = "client-server"
+timeout = "60s"
+[server]
+command = {json.dumps([*as_user, "sh", "-c", start])}
+port = 0
+ready = {{ exec = {json.dumps(ready)}, within = "30s" }}
+stop = {json.dumps(stop)}
+[client]
+command = {json.dumps(["sh", "-c", client.format(pgbench=pgbench, connect=connect)])}
+[run]
+repeats = 3
+[[metrics]]
+name = "transactions_per_second"
+unit = "1/s"
+better = "higher"
+pattern = 'tps = ([\\d.]+)'
+[[metrics]]
+name = "latency_mean"
+unit = "ms"
+better = "lower"
+pattern = 'latency average = ([\\d.]+) ms'
+"""
+
+
+def test_postgresql_under_pgbench(lab: Lab, postgres_folder: Path) -> None:
+    """Patterns read its output; its many processes are one server."""
+    client = "{pgbench} -i -q {connect} 2>/dev/null && {pgbench} -c 2 -T 1 {connect}"
+    result = lab.run(postgres(postgres_folder, client=client))
+
+    assert result.exit_code == 0, result.stderr
+    metrics = result.record["metrics"]
+    assert metrics["transactions_per_second"]["n"] == 3
+    assert metrics["latency_mean"]["mean"] == pytest.approx(2000 / metrics["transactions_per_second"]["mean"], rel=0.2)
+    usage = [json.loads(line) for line in (lab.only_run() / "usage.jsonl").read_text().splitlines()]
+    assert max(line["processes"] for line in usage if line["step"] == "server") > 4
+
+
+def test_sigkill_of_the_driver_takes_postgresql_down(lab: Lab, postgres_folder: Path) -> None:
+    """Its processes leave their group and rewrite their environment, and are ended all the same."""
+    text = postgres(postgres_folder, client="sleep 1000")
+    with lab.start("run", str(lab.write(text))) as process:
+        for line in process.stderr or ():
+            if "server is ready" in line:
+                break
+        process.kill()
+        process.communicate()
+    # The fixture counts: all of it is gone within 5 s.

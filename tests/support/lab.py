@@ -1,0 +1,133 @@
+"""The command line as a subprocess, benchmarks to feed it, and a count of processes from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+
+
+@dataclass
+class Lab:
+    """A folder in which benchmarks are written and run by the real command line."""
+
+    path: Path
+    env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def write(self, text: str, name: str = "benchmark.toml") -> Path:
+        """Write a benchmark file and return where it is."""
+        file = self.path / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start ``windtunnel`` with these arguments."""
+        return self.start_python("-m", "windtunnel", *arguments, **options)
+
+    def start_python(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start the interpreter with these arguments."""
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=self.path,
+            env=self.env,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **options,
+        )
+
+    def call(self, *arguments: str) -> Result:
+        """Run ``windtunnel`` with these arguments to its end."""
+        with self.start(*arguments) as process:
+            return finish(process)
+
+    def run(self, text: str, *arguments: str) -> Result:
+        """Write a benchmark and run it with ``--json``."""
+        return self.call("run", str(self.write(text)), "--json", *arguments)
+
+    def only_run(self) -> Path:
+        """Return the folder of the one run that there is."""
+        (run,) = (self.path / "runs").iterdir()
+        return run
+
+    def samples(self) -> list[dict[str, Any]]:
+        """Return the samples that the one run has on disk."""
+        path = self.only_run() / "samples.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished command came to."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The JSON object on standard output."""
+        return dict(json.loads(self.stdout))
+
+    @property
+    def cause(self) -> str:
+        """The code of the record's cause."""
+        return str(self.record["cause"]["code"])
+
+
+def finish(process: subprocess.Popen[str], timeout: float = 60) -> Result:
+    """Wait for a command and return what it came to."""
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return Result(process.returncode, stdout, stderr)
+
+
+def client_server(
+    *,
+    server: str = "",
+    client: str = "",
+    tables: str = "",
+    keys: str = "",
+    ready: str = '{ http = "/ready", within = "10s" }',
+) -> str:
+    """Return a benchmark of the two test programs; `server` and `client` are more arguments of theirs."""
+    server_command = [sys.executable, str(PROGRAMS / "server.py"), "--port", "$PORT", *server.split()]
+    client_command = [sys.executable, str(PROGRAMS / "client.py"), "$SERVER_HOST", "$SERVER_PORT", *client.split()]
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "faulty"
+strategy = "client-server"
+{keys}
+[server]
+command = {json.dumps(server_command)}
+port = 0
+ready = {ready}
+grace = "1s"
+[client]
+command = {json.dumps(client_command)}
+{tables}
+"""
+
+
+def living() -> dict[int, str]:
+    """Return every living process below this one, by id, with its command."""
+    found = {}
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found[process.pid] = " ".join(process.cmdline())
+    return found

@@ -1,0 +1,104 @@
+"""What the unit tests share: two small benchmarks, and runs of them that start nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from windtunnel.backends.recording import RecordingBackend
+from windtunnel.benchmark import parse
+from windtunnel.engines import inline
+from windtunnel.engines.execute import Request
+from windtunnel.plan import Plan
+from windtunnel.run.control import Control
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.record import RunRecord
+from windtunnel.strategies import make_plan
+
+# The same examples each time: a test that fails today fails tomorrow too.
+settings.register_profile("windtunnel", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("windtunnel")
+
+SINGLE_NODE = r"""
+spec_version = "1"
+
+[benchmark]
+name = "alone"
+strategy = "single-node"
+
+[client]
+command = ["measure"]
+
+[[metrics]]
+name = "rate"
+unit = "1/s"
+better = "higher"
+pattern = 'rate=([\d.]+)'
+"""
+
+CLIENT_SERVER = r"""
+spec_version = "1"
+
+[benchmark]
+name = "pair"
+strategy = "client-server"
+
+[server]
+command = ["serve", "--port", "$PORT"]
+port = 0
+
+[client]
+command = ["measure", "$SERVER_URL"]
+
+[[metrics]]
+name = "rate"
+unit = "1/s"
+better = "higher"
+pattern = 'rate=([\d.]+)'
+"""
+
+
+@pytest.fixture
+def single_node() -> str:
+    """A benchmark of one command, whose metric is ``rate=…`` in its output."""
+    return SINGLE_NODE
+
+
+@pytest.fixture
+def client_server() -> str:
+    """A benchmark of a server and a client, whose metric is ``rate=…`` in the client's output."""
+    return CLIENT_SERVER
+
+
+@pytest.fixture
+def plan_of() -> Callable[[str], Plan]:
+    """The plan of a benchmark's text."""
+    return lambda text: make_plan(parse(text, Path("benchmark.toml")).benchmark)
+
+
+@pytest.fixture
+def run_recorded(tmp_path: Path) -> Callable[..., RunRecord]:
+    """Run a benchmark's text on a recording backend; more options are those of a `Request`."""
+
+    def run(text: str, backend: RecordingBackend, **options: Any) -> RunRecord:
+        loaded = parse(text, tmp_path / "benchmark.toml", options.pop("overrides", ()))
+        plan = make_plan(loaded.benchmark)
+        control = options.pop("control", None) or Control.for_plan(plan)
+        return inline.run(Request(loaded, plan, backend, tmp_path / "runs", control, **options))
+
+    return run
+
+
+@pytest.fixture
+def new_folder(tmp_path: Path) -> Callable[[str], RunFolder]:
+    """Make the folder of a new run of a benchmark's text."""
+
+    def create(text: str) -> RunFolder:
+        plan = make_plan(parse(text, Path("benchmark.toml")).benchmark)
+        return RunFolder.create(tmp_path / "runs", plan, text)
+
+    return create
