@@ -32,7 +32,7 @@ test-full: .venv/.compiled lint types  ## Run everything, the whole fault matric
 	$(RUN) pytest -m "full or not full"
 
 bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few minutes
-	$(RUN) tests.bench
+	cd tests && ../.venv/bin/python -m bench $(ARGS)
 
 lint: .venv/.compiled
 	$(RUN) ruff check

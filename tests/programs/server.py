@@ -23,10 +23,12 @@ OPTIONS.add_argument("--die-at-start", type=int, default=None, help="exit with t
 OPTIONS.add_argument("--die-after", type=int, default=None, help="exit with status 9 at this request to /")
 OPTIONS.add_argument("--hang-after", type=int, default=None, help="answer nothing from this request to / on")
 OPTIONS.add_argument("--ignore-term", action="store_true", help="do nothing on SIGTERM")
+OPTIONS.add_argument("--tell-first-answer", action="store_true", help="print when /ready was answered first")
 OPTIONS.add_argument("--daemon", action="store_true", help="go to the background in a session of its own")
 
 arguments = OPTIONS.parse_args()
 requests = itertools.count(1)
+answers = itertools.count(1)
 served: list[int] = [0]
 
 
@@ -49,6 +51,8 @@ def answer(connection: socket.socket) -> None:
             while (rest := deadline - time.perf_counter()) > 0:
                 if rest > 0.0005:
                     time.sleep(rest - 0.0003)
+            if path == "/ready" and arguments.tell_first_answer and next(answers) == 1:
+                print(f"first-answer={time.time():.6f}", flush=True)
             connection.sendall(f"HTTP/1.1 {status} x\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok".encode())
 
 

@@ -95,7 +95,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Model(BaseModel):
     """Base of all tables: unknown keys are errors, values are not coerced or changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Deferred: only the outermost table needs a validator, and each costs start-up time.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Probe(Model):

@@ -11,7 +11,7 @@ Status = Literal["running", "succeeded", "failed", "timed_out", "cancelled", "lo
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class Cause(_Model):

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from windtunnel.backends.base import Address, Launch
@@ -124,11 +125,17 @@ def spawn(  # noqa: PLR0913, PLR0917 - what a process is made of
     raise PlatformError(f"{step}: {message}", code=code, step=step)
 
 
-def _environment(step: Service | Job, values: Mapping[str, str], run_id: str) -> dict[str, str]:
+@lru_cache
+def _base_environment(run_id: str) -> Mapping[str, str]:
+    """Return what every step of a run has in its environment beside its own names."""
     # The interpreter's own folder first: what is installed beside Windtunnel is found.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, RUN_VARIABLE: run_id}
+
+
+def _environment(step: Service | Job, values: Mapping[str, str], run_id: str) -> dict[str, str]:
     own = {name: substitute(text, values) for name, text in step.program.env.items()}
-    return {**os.environ, "PATH": path, **values, RUN_VARIABLE: run_id, **own}
+    return {**_base_environment(run_id), **values, **own}
 
 
 def _choose_port(service: Service) -> int | None:

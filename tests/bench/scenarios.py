@@ -1,0 +1,144 @@
+"""The scenarios of the benchmark: each knows how Windtunnel does it, and how a person would."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from windtunnel.backends import make_backend
+from windtunnel.benchmark import parse
+from windtunnel.engines.execute import Request
+from windtunnel.engines.inline import run
+from windtunnel.plan import Job, Plan, Program
+from windtunnel.run.control import Control
+from windtunnel.strategies import make_plan
+
+WINDTUNNEL = str(Path(sys.executable).parent / "windtunnel")
+SERVER = str(Path(__file__).parents[1] / "programs" / "server.py")
+FLOWS = Path(__file__).parents[2] / "flows"
+STEPS = 1000
+
+CLIENT = 'echo "client=$(date +%s.%N)"; sleep 1; echo "value=1"'
+BY_HAND = f"""
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+{sys.executable} {SERVER} --port $port --tell-first-answer > server.log 2>&1 &
+until curl -sf http://127.0.0.1:$port/ready >/dev/null; do sleep 0.02; done
+sh -c '{CLIENT}' > client.log
+grep -o 'value=.*' client.log > result
+kill $!
+wait $! 2>/dev/null
+true
+"""
+TRIVIAL = 'spec_version = "1"\n[benchmark]\nname = "trivial"\nstrategy = "single-node"\n[client]\ncommand = ["true"]\n'
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One comparison; both functions return a figure in `unit`, and ours may add `limit` at most."""
+
+    name: str
+    unit: str
+    limit: float
+    ours: Callable[[], float]
+    by_hand: Callable[[], float]
+
+
+def scenarios(folder: Path) -> Iterator[Scenario]:
+    """Yield every scenario; they work in `folder`."""
+    sample = str(FLOWS / "client_server.toml")
+    for arguments in (["--help"], ["validate", sample], ["plan", sample]):
+        ours = partial(timed, [WINDTUNNEL, *arguments], folder)
+        yield Scenario(f"windtunnel {arguments[0]}, against doing nothing", "s", 0.3, ours, lambda: 0.0)
+    yield from _client_server(folder)
+    yield _trivial("steps of one plan", folder, _plan_of_steps())
+    repeated = make_plan(parse(f"{TRIVIAL}[run]\nrepeats = {STEPS}", folder / "x.toml").benchmark)
+    yield _trivial("iterations of one job", folder, repeated)
+
+
+def timed(command: list[str], folder: Path) -> float:
+    """Return the seconds that a command takes as a whole process."""
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def _client_server(folder: Path) -> Iterator[Scenario]:
+    file = folder / "one_second.toml"
+    server = json.dumps([sys.executable, SERVER, "--port", "$PORT", "--tell-first-answer"])
+    file.write_text(f"""
+spec_version = "1"
+[benchmark]
+name = "one-second"
+strategy = "client-server"
+[server]
+command = {server}
+port = 0
+ready = {{ http = "/ready" }}
+[client]
+command = {json.dumps(["sh", "-c", CLIENT.replace("$", "$$")])}
+[[metrics]]
+name = "value"
+pattern = 'value=(\\d+)'
+""")
+    ours = [WINDTUNNEL, "run", str(file)]
+    by_hand = ["sh", "-c", BY_HAND]
+
+    def gap_ours() -> float:
+        timed(ours, folder)
+        last = max((folder / "runs").glob("one-second-*"), key=lambda path: path.stat().st_mtime)
+        return _gap(last / "logs" / "server.log", last / "logs" / "client.1.log")
+
+    def gap_by_hand() -> float:
+        timed(by_hand, folder)
+        return _gap(folder / "server.log", folder / "client.log")
+
+    yield Scenario(
+        "client-server, 1 s client, against a shell script",
+        "s",
+        0.7,
+        lambda: timed(ours, folder),
+        lambda: timed(by_hand, folder),
+    )
+    # The limit is for ours alone, so nothing is taken off.
+    yield Scenario("server's first answer to client's start", "s", 0.05, gap_ours, lambda: 0.0)
+    yield Scenario("the same by hand, for comparison", "s", 1.0, gap_by_hand, lambda: 0.0)
+
+
+def _gap(server_log: Path, client_log: Path) -> float:
+    """Return the seconds from the server's first answer to its probe to the client's start."""
+    stamps = {}
+    for log in (server_log, client_log):
+        for line in log.read_text().splitlines():
+            key, _, value = line.partition("=")
+            if key in {"first-answer", "client"}:
+                stamps[key] = float(value)
+    return stamps["client"] - stamps["first-answer"]
+
+
+def _plan_of_steps() -> Plan:
+    steps = tuple(Job(name=f"step-{n}", program=Program(command=("true",))) for n in range(STEPS))
+    return Plan(benchmark="trivial", strategy="single-node", timeout=600, steps=steps)
+
+
+def _trivial(name: str, folder: Path, plan: Plan) -> Scenario:
+    loaded = parse(TRIVIAL, folder / "trivial.toml")
+
+    def ours() -> float:
+        began = time.perf_counter()
+        run(Request(loaded, plan, make_backend("process"), folder / "runs", Control(600)))
+        return (time.perf_counter() - began) / STEPS * 1000
+
+    def by_hand() -> float:
+        began = time.perf_counter()
+        for number in range(STEPS):
+            with (folder / f"true.{number}.log").open("wb") as log:
+                subprocess.run(["true"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True)
+        return (time.perf_counter() - began) / STEPS * 1000
+
+    return Scenario(f"{STEPS} trivial {name}, each", "ms", 2.0, ours, by_hand)

@@ -1,0 +1,254 @@
+"""One contract for all backends: whatever runs a step has to keep to this."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from windtunnel.backends import make_backend
+from windtunnel.backends.base import Backend, Launch, RunContext, Session
+from windtunnel.errors import Cancelled, InvalidResult, PlatformError, TimedOut
+from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.run.control import Control
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import Journal
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+SERVE = (
+    "import http.server as h, os\n"
+    "h.HTTPServer(('', int(os.environ['PORT'])), h.SimpleHTTPRequestHandler).serve_forever()"
+)
+READY = Readiness(probe=Probe(kind="tcp"), within=20)
+
+
+def python(text: str) -> Program:
+    """Return a program of some Python text."""
+    return Program(command=(sys.executable, "-c", text))
+
+
+@dataclass
+class Run:
+    """One run on a backend, with what a test reaches for."""
+
+    session: Session
+    folder: RunFolder
+    journal: Journal
+    control: Control
+
+    def job(self, text: str, **values: str) -> Launch[Job]:
+        """Return the launch of a job of some Python text."""
+        return Launch(Job(name="client", program=python(text)), 1, values)
+
+    def server(self, text: str = SERVE) -> Launch[Service]:
+        """Return the launch of a server of some Python text."""
+        return Launch(Service(name="server", program=python(text), port=0, ready=READY, grace=2), None, {})
+
+
+@pytest.fixture(params=["process", "recording"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Every backend in turn."""
+    return make_backend(request.param)
+
+
+@pytest.fixture
+def real(backend: Backend) -> Backend:
+    """Every backend that runs something."""
+    if backend.name == "recording":
+        pytest.skip("the recording backend runs nothing")
+    return backend
+
+
+@pytest.fixture
+def open_run(backend: Backend, tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Open runs; they are closed after the test."""
+    opened: list[Run] = []
+
+    def open_(timeout: float = 60) -> Run:
+        plan = Plan(
+            benchmark="contract",
+            strategy="single-node",
+            timeout=timeout,
+            steps=(Job(name="client", program=python("")),),
+        )
+        folder = RunFolder.create(tmp_path / "runs", plan, "")
+        control, journal = Control(timeout), Journal(folder)
+        session = backend.open(RunContext(plan, folder, journal, control, tmp_path))
+        opened.append(Run(session, folder, journal, control))
+        return opened[-1]
+
+    yield open_
+    for run in opened:
+        run.session.close()
+        run.folder.close()
+
+
+@pytest.fixture
+def run(open_run: Callable[..., Run]) -> Run:
+    """One open run."""
+    return open_run()
+
+
+def test_a_job_runs_to_its_end(run: Run) -> None:
+    """Its exit status is 0, and it is counted among what was made."""
+    job = run.session.start_job(run.job("pass"))
+
+    assert run.session.wait(job, []) == 0
+    assert run.session.created() == 1
+
+
+@pytest.mark.usefixtures("real")
+def test_a_jobs_status_and_output_come_back(run: Run) -> None:
+    """Both its streams are in the run's log, in the order in which they were written."""
+    text = "import os, sys; os.write(1, b'one\\n'); os.write(2, b'two\\n'); sys.exit(7)"
+    job = run.session.start_job(run.job(text))
+
+    assert run.session.wait(job, []) == 7
+    assert run.folder.log("client", 1).read_text() == "one\ntwo\n"
+
+
+@pytest.mark.usefixtures("real")
+def test_a_job_finds_its_names_and_folders(run: Run) -> None:
+    """Addresses, output and metrics are handed over in the environment; its current folder is its own."""
+    text = (
+        "import json, os; print(json.dumps([os.environ['SERVER_HOST'], os.getcwd() == os.environ['WINDTUNNEL_WORK']]))"
+    )
+    job = run.session.start_job(run.job(text, SERVER_HOST="somewhere"))
+    run.session.wait(job, [])
+
+    assert json.loads(run.folder.log("client", 1).read_text()) == ["somewhere", True]
+
+
+@pytest.mark.usefixtures("real")
+def test_artifacts_and_metrics_are_kept(run: Run) -> None:
+    """What a job writes to its output folder is in the run's folder once it was stopped; metrics can be read."""
+    text = (
+        "import os, pathlib; e = os.environ; out = pathlib.Path(e['WINDTUNNEL_OUT']); (out / 'sub').mkdir()\n"
+        "(out / 'sub' / 'a.txt').write_text('kept'); open(e['WINDTUNNEL_METRICS'], 'w').write('{}')"
+    )
+    job = run.session.start_job(run.job(text))
+    run.session.wait(job, [])
+    run.session.stop(job)
+
+    assert (run.folder.path / "artifacts" / "client.1" / "sub" / "a.txt").read_text() == "kept"
+    assert job.metrics is not None
+    assert job.metrics.read_text() == "{}"
+
+
+def test_a_server_is_started_ready_and_stopped(run: Run) -> None:
+    """It has an address, and stopping it twice is harmless."""
+    server = run.session.start_service(run.server())
+    run.session.until_ready(server, [])
+
+    assert server.address.port
+    run.session.stop(server)
+    run.session.stop(server)
+    assert run.session.survivors() == []
+
+
+@pytest.mark.usefixtures("real")
+def test_the_death_of_a_server_ends_the_wait(run: Run) -> None:
+    """A job that would run for ever is not waited for, and the server is named."""
+    server = run.session.start_service(
+        run.server(f"import threading, os; threading.Timer(0.7, lambda: os._exit(4)).start()\n{SERVE}")
+    )
+    run.session.until_ready(server, [])
+    job = run.session.start_job(run.job("import time; time.sleep(1000)"))
+
+    with pytest.raises(InvalidResult, match="exited with status 4") as caught:
+        run.session.wait(job, [server])
+    assert caught.value.step == "server"
+    run.session.stop(job)
+
+
+@pytest.mark.usefixtures("real")
+def test_a_server_that_is_not_ready_in_time_is_told(run: Run) -> None:
+    """The error says what was asked and what came back."""
+    launch = run.server("import time; time.sleep(1000)")
+    impatient = Service(**{**vars(launch.step), "ready": Readiness(probe=Probe(kind="tcp"), within=0.5)})
+    server = run.session.start_service(Launch(impatient, None, {}))
+
+    with pytest.raises(PlatformError, match=r"not ready within 0.5 s: connecting to .*refused"):
+        run.session.until_ready(server, [])
+
+
+@pytest.mark.usefixtures("real")
+def test_the_deadline_ends_the_wait(open_run: Callable[..., Run]) -> None:
+    """A job that hangs is not waited for longer than the run may take."""
+    run = open_run(timeout=1.5)
+    job = run.session.start_job(run.job("import time; time.sleep(1000)"))
+    began = time.monotonic()
+
+    with pytest.raises(TimedOut):
+        run.session.wait(job, [])
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.usefixtures("real")
+def test_a_cancel_from_another_thread_ends_the_wait(run: Run) -> None:
+    """Whoever waits notices within a moment."""
+    job = run.session.start_job(run.job("import time; time.sleep(1000)"))
+    threading.Timer(0.3, run.control.cancel, ["enough"]).start()
+
+    with pytest.raises(Cancelled, match="enough"):
+        run.session.wait(job, [])
+
+
+@pytest.mark.usefixtures("real")
+def test_usage_is_sampled(run: Run) -> None:
+    """A busy process shows about one core, and its memory."""
+    text = "import time; x = bytearray(50_000_000); end = time.time() + 2.2\nwhile time.time() < end: pass"
+    job = run.session.start_job(run.job(text))
+    run.session.wait(job, [])
+
+    samples = [sample for sample in run.journal.usage if sample.step == "client"]
+    assert len(samples) >= 3
+    assert 0.3 < max(sample.cpu for sample in samples) < 1.3
+    assert max(sample.memory for sample in samples) > 50_000_000
+
+
+def test_a_command_that_does_not_exist_is_the_platforms_error(real: Backend, run: Run) -> None:
+    """It is told at the start, by its name."""
+    del real
+    launch = Launch(Job(name="client", program=Program(command=("no-such-command",))), 1, {})
+
+    with pytest.raises(PlatformError, match="no-such-command") as caught:
+        run.session.start_job(launch)
+    assert caught.value.code == "command_not_found"
+
+
+def test_what_is_no_step_of_this_backend_is_refused(run: Run) -> None:
+    """A handle of another kind is a mistake of the caller, not a step."""
+    with pytest.raises(TypeError):
+        run.session.stop(object())  # type: ignore[arg-type]
+
+
+def test_two_runs_at_once_do_not_see_each_other(real: Backend, open_run: Callable[..., Run]) -> None:
+    """Closing one leaves the other's server and survivors alone."""
+    del real
+    one, two = open_run(), open_run()
+    servers = [run.session.start_service(run.server()) for run in (one, two)]
+    for run, server in zip((one, two), servers, strict=True):
+        run.session.until_ready(server, [])
+
+    assert servers[0].address != servers[1].address
+    one.session.close()
+    assert one.session.survivors() == []
+    assert len(two.session.survivors()) == 1
+    job = two.session.start_job(two.job("pass"))
+    assert two.session.wait(job, [servers[1]]) == 0
+
+
+def test_close_ends_everything_and_again_is_harmless(run: Run) -> None:
+    """Also what nobody stopped."""
+    run.session.start_service(run.server("import time; time.sleep(1000)"))
+    run.session.close()
+    run.session.close()
+
+    assert run.session.survivors() == []

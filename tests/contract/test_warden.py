@@ -1,0 +1,84 @@
+"""The warden on its own: what it ends, and when."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from windtunnel.backends.warden_client import WardenClient
+from windtunnel.errors import PlatformError
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+ESCAPE = "(setsid sh -c '(sleep 1000 &) ; sleep 1000' &) ; sleep 1000"
+"""A shell whose children leave their parent, their group and their session."""
+
+
+def spawn(warden: WardenClient, folder: Path, script: str) -> None:
+    """Start a shell script below the warden."""
+    warden.spawn(["/bin/sh", "-c", script], folder, os.environ, folder / "log")
+
+
+def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
+    """It lists, and ends, what left its parent, its group and its session."""
+    warden = WardenClient("run", 60, tmp_path / "errors")
+    spawn(warden, tmp_path, ESCAPE)
+
+    def sleepers() -> int:
+        return [name for _pid, name in warden.processes()].count("sleep")
+
+    deadline = time.monotonic() + 5
+    while sleepers() < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert sleepers() == 3
+    assert warden.close()
+
+
+def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> None:
+    """A driver that was stopped (SIGSTOP) or hangs does not keep a run alive for ever."""
+    warden = WardenClient("run", 1.0, tmp_path / "errors")
+    spawn(warden, tmp_path, ESCAPE)
+    began = time.monotonic()
+    while Path(f"/proc/{warden.pid}").exists():
+        assert time.monotonic() - began < 5
+        time.sleep(0.02)
+
+    with pytest.raises(PlatformError, match="the warden is gone"):
+        warden.check()
+    warden.close()
+
+
+def test_a_fork_storm_is_ended(tmp_path: Path) -> None:
+    """Processes that start others while they are being killed do not win."""
+    warden = WardenClient("run", 60, tmp_path / "errors")
+    spawn(warden, tmp_path, "while true; do (setsid sleep 1000 &) ; (setsid sleep 1000 &) ; sleep 0.01; done")
+    time.sleep(0.5)
+
+    assert warden.close()
+    assert (tmp_path / "errors").read_text() == ""
+
+
+def test_a_command_of_megabytes_arrives_whole(tmp_path: Path) -> None:
+    """Commands are longer than a pipe's buffer when their arguments are."""
+    warden = WardenClient("run", 60, tmp_path / "errors")
+    words = ["x" * 100_000] * 12
+    child = warden.spawn(["/bin/sh", "-c", 'printf %s "$*" | wc -c', *words], tmp_path, {}, tmp_path / "log")
+
+    assert warden.wait_gone(child, 10)
+    assert (tmp_path / "log").read_text().strip() == str(11 * 100_001 - 1)
+    warden.close()
+
+
+def test_keepers_are_used_again(tmp_path: Path) -> None:
+    """A thousand short steps need a few keepers, not a thousand."""
+    warden = WardenClient("run", 60, tmp_path / "errors")
+    keepers = set()
+    for _ in range(50):
+        child = warden.spawn(["/bin/true"], tmp_path, {}, tmp_path / "log")
+        assert warden.wait_gone(child, 5)
+        keepers.add(child.keeper)
+
+    assert len(keepers) < 10
+    warden.close()

@@ -1,0 +1,57 @@
+"""What the format has and this version cannot run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from windtunnel.benchmark.later import find_later
+
+
+@pytest.mark.parametrize(
+    ("document", "path"),
+    [
+        ({"matrix": {}}, "matrix"),
+        ({"run": {"until": {"ci": 0.1}}}, "run.until"),
+        ({"run": {"schedule": "0 3 * * *"}}, "run.schedule"),
+        ({"run": {"timezone": "UTC"}}, "run.timezone"),
+        ({"client": {"task": "load"}}, "client.task"),
+        ({"client": {"isolation": "sealed"}}, "client.isolation"),
+        ({"client": {"trace": True}}, "client.trace"),
+        ({"server": {"task": "load"}}, "server.task"),
+        ({"server": {"isolation": "sealed"}}, "server.isolation"),
+        ({"server": {"trace": False}}, "server.trace"),
+        ({"servers": {"cache": {"task": "load"}}}, "servers.cache.task"),
+        ({"servers": {"cache": {"isolation": "sealed"}}}, "servers.cache.isolation"),
+        ({"servers": {"cache": {"trace": True}}}, "servers.cache.trace"),
+        ({"server": {"replicas": {"max": 2}}}, "server.replicas"),
+        ({"servers": {"cache": {"replicas": {"max": 2}}}}, "servers.cache.replicas"),
+        ({"benchmark": {"strategy": "mpi"}}, "benchmark.strategy"),
+        ({"benchmark": {"strategy": "recipe"}}, "benchmark.strategy"),
+        ({"benchmark": {"strategy": "dask"}}, "benchmark.strategy"),
+        ({"output": {"store": "s3://bucket"}}, "output.store"),
+        ({"output": {"store": "pvc://claim"}}, "output.store"),
+        ({"inputs": [{"src": "a"}, {"src": "s3://bucket/b"}]}, "inputs[1].src"),
+    ],
+)
+def test_what_cannot_be_run_yet_is_found_by_its_key(document: dict[str, Any], path: str) -> None:
+    """There is one complaint, at that key, and it says that it is not yet there."""
+    ((found, complaint),) = find_later(document)
+    assert found == path
+    assert "not yet" in complaint
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {},
+        {"run": 3, "client": "x", "server": [1], "servers": 4, "inputs": "x", "output": None, "benchmark": 1.5},
+        {"servers": {"cache": 3}, "inputs": [3, {"src": 4}, {}]},
+        {"benchmark": {"strategy": ["mpi"]}, "server": {"replicas": 3}, "output": {"store": 7}},
+        {"run": {"repeats": 3}, "output": {"store": "s3"}, "inputs": [{"src": "s3/file"}]},
+    ],
+)
+def test_what_is_here_or_plainly_wrong_is_left_to_others(document: dict[str, Any]) -> None:
+    """Values of the wrong type are no complaint of this check, and do not break it."""
+    assert list(find_later(document)) == []
