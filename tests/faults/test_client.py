@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -136,3 +139,20 @@ def test_a_big_output_is_kept_whole(lab: Lab) -> None:
 
     assert result.record["metrics"]["rate"]["values"] == [5]
     assert (lab.only_run() / "logs" / "client.1.log").stat().st_size == 20_000_008
+
+
+def test_a_client_that_is_starved_of_cpu_is_suspect(lab: Lab) -> None:
+    """With twice as many busy processes as CPUs beside it, its numbers are not trusted; `--strict` fails then."""
+    burn = "import time; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"
+    metrics = '[run]\nrepeats = 3\n[[metrics]]\nname = "rate"\npattern = "rate=([0-9]+)"'
+    others = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2 * (os.cpu_count() or 1))]
+    try:
+        result = lab.run(single_node([sys.executable, "-c", burn], metrics), "--strict")
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+    assert result.record["validity"] == "suspect"
+    assert result.record["reasons"][0].startswith("client was starved of CPU: it used")
+    assert result.exit_code == 5
