@@ -12,6 +12,7 @@ help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
 
 .venv/.installed: requirements.lock pyproject.toml
+	@echo "building .venv from requirements.lock; about a minute the first time"
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet 'uv>=0.5'
 	$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
