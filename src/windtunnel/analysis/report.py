@@ -46,7 +46,7 @@ def render(folder: RunFolder) -> str:
         values={name: Markup(plots.plot_values(name, metric)) for name, metric in drawn},  # noqa: S704
         usage=Markup(plots.plot_usage(usage, _started(record))) if usage else None,  # noqa: S704
         timeline=Markup(plots.plot_timeline(record.phases)) if record.phases else None,  # noqa: S704
-        host=_read_json(folder, "environment.json"),
+        host={key: _fact(key, value) for key, value in _read_json(folder, "environment.json").items()},
         notes=[line for line in folder.lines("events") if line["type"] == "note"],
         logs={path.name: tail(path, _LOG_LINES) for path in sorted((folder.path / "logs").glob("*.log"))},
         artifacts=sorted(str(p.relative_to(folder.path)) for p in folder.path.glob("artifacts/**/*") if p.is_file()),
@@ -61,6 +61,14 @@ def _started(record: RunRecord) -> float:
 def _read_json(folder: RunFolder, name: str) -> dict[str, Any]:
     path = folder.path / name
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _fact(key: str, value: Any) -> Any:
+    if key == "memory":
+        return f"{value / 2**30:.1f} GiB"
+    if isinstance(value, list):
+        return ", ".join(_number(item) if isinstance(item, float) else str(item) for item in value)
+    return value
 
 
 def _number(value: float | None) -> str:

@@ -100,11 +100,12 @@ def _starvation(step: str, used: Usage) -> str:
 
 def _usage(samples: Sequence[UsageSample]) -> Usage:
     seconds = sum(sample.seconds for sample in samples)
-    waits = [sample.cpu_wait * sample.seconds for sample in samples if sample.cpu_wait is not None]
+    waits = [(sample.cpu_wait, sample.seconds) for sample in samples if sample.cpu_wait is not None]
+    waited = sum(wait * length for wait, length in waits)
     return Usage(
         cpu_mean=round(sum(sample.cpu * sample.seconds for sample in samples) / seconds, 4),
         cpu_max=max(sample.cpu for sample in samples),
-        cpu_wait_mean=round(sum(waits) / seconds, 4) if waits else None,
+        cpu_wait_mean=round(waited / sum(length for _wait, length in waits), 4) if waits else None,
         memory_max=max(sample.memory for sample in samples),
     )
 

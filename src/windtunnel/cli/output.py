@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from windtunnel.run.record import MetricSummary, RunRecord
 
 VERDICT_STYLE = {"valid": "green", "suspect": "yellow", "invalid": "red"}
+PIPED_WIDTH = 160
 STATUS_STYLE = {"succeeded": "green", "running": "cyan"}
 
 
@@ -24,7 +25,10 @@ def console(*, stderr: bool = False) -> Console:
     """Return the console of standard output or error; plain text when it is piped."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not made.is_terminal:
+        made.width = PIPED_WIDTH
+    return made
 
 
 def say(text: str, style: str | None = None) -> None:

@@ -102,7 +102,10 @@ def _signals_cancel(control: Control) -> Iterator[None]:
         message = "stopping; once more to stop without grace\n" if not control.is_urgent else "stopping at once\n"
         os.write(2, message.encode())
 
-    previous = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # What is ignored already (nohup, a shell's background job) was meant to be.
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, cancel) for number in heeded}
     try:
         yield
     finally:

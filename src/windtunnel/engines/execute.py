@@ -13,7 +13,7 @@ from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
 from windtunnel.backends.base import Backend, RunContext, Session
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.walk import Call, Walk
-from windtunnel.errors import ExitCode, WindtunnelError
+from windtunnel.errors import Cancelled, ExitCode, WindtunnelError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.environment import describe_host
@@ -184,5 +184,8 @@ class _Execution:
 
 
 def _internal(error: BaseException) -> WindtunnelError:
+    """Return what is no error of ours as one: an interruption is a cancel, the rest is a bug."""
+    if not isinstance(error, Exception):
+        return Cancelled(f"interrupted by {type(error).__name__}")
     trace = "".join(traceback.format_exception(error)).splitlines()
     return WindtunnelError(f"a bug of Windtunnel's: {type(error).__name__}: {error}", log_tail=tuple(trace))

@@ -62,6 +62,8 @@ class Walk:
                 self._bring_down(name)
             except WindtunnelError as error:
                 problems.append(error)
+            except Exception as error:  # noqa: BLE001 - one that cannot be stopped must not keep the others up
+                problems.append(WindtunnelError(f"{type(error).__name__}: {error}", step=name))
         return problems
 
     def _act(self, name: str, act: Callable[[], T]) -> T:

@@ -191,7 +191,7 @@ class ProcessSession:
             self._journal.note("left processes behind; they are ended", running.name)
             grace = LEFTOVER_GRACE_SECONDS
         self._end(running.child, grace)
-        self._usage.remove(running.child.keeper)
+        self._usage.remove(running.child.keeper, running.child.cpu, running.child.memory)
         self._collect(running)
 
     def _run_stop_command(self, running: RunningStep, command: tuple[str, ...], grace: float) -> None:

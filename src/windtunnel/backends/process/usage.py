@@ -13,6 +13,9 @@ import psutil
 from windtunnel.run.journal import UsageSample
 
 INTERVAL_SECONDS = 0.5
+SHORTEST_SECONDS = 0.2
+"""Below this the kernel's ticks, 10 ms each, are too coarse to divide by."""
+_TICK_SECONDS = 0.01
 _NANOSECONDS = 1e-9
 
 
@@ -25,6 +28,7 @@ class _Watched:
     read_at: float
     cpu: float = 0.0
     waits: dict[int, int] = field(default_factory=dict)
+    first_cpu: float = 0.0
 
 
 class UsageSampler:
@@ -45,14 +49,28 @@ class UsageSampler:
     def add(self, step: str, keeper: int) -> None:
         """Begin to sample all below `keeper`."""
         watched = _Watched(step, keeper, time.time())
-        watched.cpu = _reaped_cpu(keeper)
+        watched.cpu = watched.first_cpu = _reaped_cpu(keeper)
         with self._lock:
             self._watched[keeper] = watched
 
-    def remove(self, keeper: int) -> None:
-        """Stop sampling below `keeper`."""
+    def remove(self, keeper: int, cpu: float, memory: int) -> None:
+        """Stop sampling below `keeper`, whose step has ended; its last stretch is sampled too.
+
+        Args:
+            keeper: The keeper.
+            cpu: Seconds of CPU that the step used in all.
+            memory: The most that one of its processes had resident, in bytes.
+        """
         with self._lock:
-            self._watched.pop(keeper, None)
+            watched = self._watched.pop(keeper, None)
+        if watched:
+            now = time.time()
+            seconds = max(now - watched.read_at, _TICK_SECONDS)
+            rest = max(0.0, cpu - (watched.cpu - watched.first_cpu))
+            last = UsageSample(
+                watched.step, round(now, 3), round(seconds, 3), round(rest / seconds, 4), None, memory, 0
+            )
+            self._sink(last)
 
     def close(self) -> None:
         """Stop sampling; returns when the thread has ended."""
@@ -64,6 +82,8 @@ class UsageSampler:
             with self._lock:
                 watched = list(self._watched.values())
             for item in watched:
+                if time.time() - item.read_at < SHORTEST_SECONDS:
+                    continue
                 sample = _read(item)
                 with self._lock:
                     is_current = self._watched.get(item.keeper) is item
