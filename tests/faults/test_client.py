@@ -145,7 +145,9 @@ def test_a_client_that_is_starved_of_cpu_is_suspect(lab: Lab) -> None:
     """With twice as many busy processes as CPUs beside it, its numbers are not trusted; `--strict` fails then."""
     burn = "import time; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"
     metrics = '[run]\nrepeats = 3\n[[metrics]]\nname = "rate"\npattern = "rate=([0-9]+)"'
-    others = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(2 * (os.cpu_count() or 1))]
+    busy = ["sh", "-c", "while :; do :; done"]
+    # In sessions of their own: Linux shares CPU time out by session first (autogroup).
+    others = [subprocess.Popen(busy, start_new_session=True) for _ in range(2 * (os.cpu_count() or 1))]
     try:
         result = lab.run(single_node([sys.executable, "-c", burn], metrics), "--strict")
     finally:

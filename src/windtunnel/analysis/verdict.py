@@ -12,7 +12,7 @@ from windtunnel.run.record import MetricSummary, Phase, Usage, Validity
 
 MINIMUM_ITERATIONS = 3
 STARVED_SHARE = 0.25
-STARVED_CORES = 0.1
+STARVED_CORES = 0.2
 
 
 def missing_samples(plan: Plan, metrics: Mapping[str, MetricSummary]) -> InvalidResult | None:
@@ -87,7 +87,7 @@ def is_starved(used: Usage) -> bool:
     """Tell whether a step often could have run and had no CPU.
 
     Both hold: of the time that it was runnable it waited more than a quarter, and that
-    was more than a tenth of a core.
+    was more than a fifth of a core.
     """
     wait = used.cpu_wait_mean
     return wait is not None and wait > STARVED_CORES and wait > STARVED_SHARE * (used.cpu_mean + wait)
