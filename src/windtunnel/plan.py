@@ -210,15 +210,17 @@ class Plan:
         if data.get("plan_version") != PLAN_VERSION:
             raise PlanError(f"plan_version {data.get('plan_version')!r} is not {PLAN_VERSION}")
         kinds: dict[str, type[Step]] = {"Service": Service, "Job": Job}
+        unknown = set(data) - {item.name for item in dataclasses.fields(cls)} - {"plan_version"}
+        if unknown:
+            raise PlanError(f"not a plan: unknown keys {', '.join(sorted(unknown))}")
         try:
             steps = tuple(
                 TypeAdapter(kinds[step["kind"]]).validate_python({k: v for k, v in step.items() if k != "kind"})
                 for step in data["steps"]
             )
-            rest = {key: value for key, value in data.items() if key not in {"plan_version", "steps"}}
-            inputs = tuple(InputFile(**item) for item in rest.pop("inputs"))
-            return cls(steps=steps, inputs=inputs, **rest)
-        except (KeyError, TypeError, ValidationError) as error:
+            inputs = tuple(InputFile(**item) for item in data["inputs"])
+            return TypeAdapter(cls).validate_python({**data, "steps": steps, "inputs": inputs})
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise PlanError(f"not a plan: {error}") from None
 
 
@@ -256,15 +258,21 @@ def _check_needs(plan: Plan) -> None:
 
 def _check_references(plan: Plan, step: Step) -> None:
     """Refuse a name that looks like Windtunnel's and is not: it would reach the program as text."""
-    services = [name for name in plan.all_needs(step.name) if isinstance(plan.step(name), Service)]
+    services = [found for found in map(plan.step, plan.all_needs(step.name)) if isinstance(found, Service)]
+    known = set(STEP_NAMES)
     if isinstance(step, Service):
-        services.append(step.name)
-    known = STEP_NAMES.union(*(address_names(name).values() for name in services))
-    if isinstance(step, Service):
-        known |= {"PORT"}
+        services.append(step)
+        known |= {"PORT"} if step.port is not None else set()
+        # A service that outlives iterations is in none of them.
+        known -= (
+            set() if any(job.fresh and step.name in plan.all_needs(job.name) for job in plan.jobs) else {"ITERATION"}
+        )
+    for service in services:
+        names = address_names(service.name)
+        known |= {names["host"]} if service.port is None else set(names.values())
     for name in sorted(set().union(*(references(text) for text in step.texts()))):
         address = name.isupper() and name.rpartition("_")[2] in {"HOST", "PORT", "URL"}
-        ours = address or name.startswith("WINDTUNNEL_") or name == "PORT"
+        ours = address or name.startswith("WINDTUNNEL_") or name in {"PORT", "ITERATION"}
         if ours and name not in known and name not in step.program.env:
             raise PlanError(
                 f"step {step.name!r} uses ${name}, and no service gives it{nearest(name, known)}"

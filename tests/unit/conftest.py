@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +94,15 @@ def run_recorded(tmp_path: Path) -> Callable[..., RunRecord]:
 
 
 @pytest.fixture
-def new_folder(tmp_path: Path) -> Callable[[str], RunFolder]:
-    """Make the folder of a new run of a benchmark's text."""
+def new_folder(tmp_path: Path) -> Iterator[Callable[[str], RunFolder]]:
+    """Make the folder of a new run of a benchmark's text; its files are closed at the end."""
+    made: list[RunFolder] = []
 
     def create(text: str) -> RunFolder:
         plan = make_plan(parse(text, Path("benchmark.toml")).benchmark)
-        return RunFolder.create(tmp_path / "runs", plan, text)
+        made.append(RunFolder.create(tmp_path / "runs", plan, text))
+        return made[-1]
 
-    return create
+    yield create
+    for folder in made:
+        folder.close()

@@ -124,7 +124,7 @@ def test_a_command_in_one_string_is_split_as_a_shell_does() -> None:
         ('ready_probe = "http://localhost:99999/ok"', "server.ready_probe"),
         ('ready_probe = "http://localhost:http/ok"', "server.ready_probe"),
         ('live_probe = "http://[::1/ok"', "server.live_probe"),
-        ("stop = \"kill '1\"", "server.stop"),
+        ('stop = "kill \'1"', "server.stop"),
     ],
 )
 def test_an_old_value_without_meaning_here_is_refused_by_its_key(line: str, key: str) -> None:

@@ -177,6 +177,7 @@ def test_the_address_of_an_indirect_need_is_given() -> None:
         {"timeout": "soon"},
         {"unknown": 1},
     ],
+    ids=str,
 )
 def test_data_that_is_no_plan_is_refused(change: dict[str, Any]) -> None:
     """Other versions, unknown kinds and broken steps are a PlanError."""

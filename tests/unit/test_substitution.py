@@ -55,7 +55,7 @@ def test_doubled_dollars_give_the_text_back(text: str) -> None:
 @given(st.text(alphabet="$AB_{}1 "))
 def test_what_is_not_referred_to_is_not_needed(text: str) -> None:
     """A text's result depends on no name but those that `references` lists."""
-    values = {name: "x" for name in ("A", "B", "AB", "A1", "_")}
+    values = dict.fromkeys(("A", "B", "AB", "A1", "_"), "x")
     named = {name: value for name, value in values.items() if name in references(text)}
     assert substitute(text, values) == substitute(text, named)
 

@@ -26,8 +26,11 @@ def test_a_plain_number_is_seconds(number: float) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "10", "s", "-1s", "1 s", "1s ", "1S", "1e3s", "1w", "0s", "0ms", 0, -1, float("inf"), float("nan"), True]
-    + [None, [], {}, "9" * 400 + "s"],
+    [
+        *["", "10", "s", "-1s", "1 s", "1s ", "1S", "1e3s", "1w", "0s", "0ms", "9" * 400 + "s"],
+        *[0, -1, 10**400, float("inf"), float("nan"), True, None, [], {}],
+    ],
+    ids=lambda value: str(value)[:8],
 )
 def test_what_is_no_duration_above_zero_is_refused(value: object) -> None:
     """Zero, endless, negative and misspelt durations are all a ValueError."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import UsageSample
 from windtunnel.run.record import RunRecord
+from windtunnel.run.samples import Sample
 from windtunnel.run.store import read_run
+
+# A run that measured nothing has the columns of any other, so that the same analysis works.
+_COLUMNS = {name: [item.name for item in fields(kind)] for name, kind in (("samples", Sample), ("usage", UsageSample))}
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Run:
         return self._frame("events")
 
     def _frame(self, name: str) -> pd.DataFrame:
-        frame = pd.DataFrame(list(self.folder.lines(name)))
+        frame = pd.DataFrame(list(self.folder.lines(name)), columns=_COLUMNS.get(name))
         if "time" in frame:
             frame["time"] = pd.to_datetime(frame["time"], unit=None if name == "events" else "s", utc=True)
         return frame

@@ -31,6 +31,7 @@ _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "text.color": _INK,
+    "text.parse_math": False,
     "axes.edgecolor": _MUTED,
     "axes.labelcolor": _INK,
     "axes.grid": True,
@@ -141,13 +142,13 @@ def _svg(figure: Figure, description: str) -> str:
     text = text[text.index("<svg") :]
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var({variable})")
-    text = re.sub(r'<svg\b[^>]*?viewBox="([^"]*)"[^>]*>', _opening(description), text, count=1)
+    text = re.sub(r'<svg\b[^>]*?viewBox="([^"]*)"[^>]*>', lambda match: _opening(match[1], description), text, count=1)
     return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
 
 
-def _opening(description: str) -> str:
+def _opening(view_box: str, description: str) -> str:
     escaped = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     return (
-        rf'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="\1"'
-        rf' role="img" aria-label="{escaped}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{view_box}"'
+        f' role="img" aria-label="{escaped}">'
     )

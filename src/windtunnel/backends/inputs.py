@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import shutil
 import urllib.error
@@ -43,11 +44,11 @@ def fetch_input(item: InputFile, base: Path, control: Control) -> tuple[Path, st
         PlatformError: It cannot be had (``input_unavailable``) or is not what was asked
             for (``input_mismatch``).
     """
-    parts = urlsplit(item.src)
-    if parts.scheme in {"http", "https"}:
+    if item.src.startswith(("http://", "https://")):
         path = _download(item, control)
     else:
-        path = base / (unquote(parts.path) if parts.scheme == "file" else item.src)
+        is_url = item.src.startswith("file://")
+        path = base / (unquote(urlsplit(item.src).path) if is_url else item.src)
     try:
         digest = _digest(path)
     except OSError as error:
@@ -76,7 +77,7 @@ def _download(item: InputFile, control: Control) -> Path:
         retrying(_read_url, item.src, partial, control)
         partial.chmod(0o444)
         partial.replace(target)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise PlatformError(f"input {item.src}: {reason}", code="input_unavailable") from None
     finally:
@@ -87,14 +88,22 @@ def _download(item: InputFile, control: Control) -> Path:
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= _RETRYABLE_STATUS
-    return isinstance(error, OSError)
+    return isinstance(error, (OSError, http.client.IncompleteRead))
 
 
 def _read_url(url: str, target: Path, control: Control) -> None:
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as file:  # noqa: S310
+    try:
+        response = urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS)  # noqa: S310 - the scheme was checked
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+    with response, target.open("wb") as file:
         while chunk := response.read(_CHUNK):
             control.check()
             file.write(chunk)
+        # http.client does not tell an answer that ends too soon when it is read in parts.
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
 
 
 def _digest(path: Path) -> str:
@@ -126,7 +135,9 @@ def collect_artifacts(source: Path, globs: tuple[str, ...], target: Path) -> int
     Links are left alone: they may point anywhere.
     """
     found = {path for glob in globs for path in source.glob(f"{glob}/*" if glob.endswith("**") else glob)}
-    files = sorted(path for path in found if path.is_file() and not path.is_symlink())
+    root = source.resolve()
+    # A link's own place differs from where it leads, and so does that of all below a linked folder.
+    files = sorted(path for path in found if path.is_file() and path.resolve() == root / path.relative_to(source))
     for path in files:
         place = target / path.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from windtunnel.backends.base import Address
 from windtunnel.plan import Probe
@@ -21,6 +22,8 @@ class Answer:
     detail: str
 
 
+_PATH_CHARACTERS = "/?:@!$&'()*+,;=%~-._#"
+"""What stands in a request's target as it is; all else is percent-encoded (RFC 3986)."""
 CommandProbe = Callable[[tuple[str, ...], float], Answer]
 """Runs a command where the server runs, for at most so many seconds."""
 
@@ -60,7 +63,9 @@ def describe(probe: Probe, address: Address) -> str:
 def _http(host: str, port: int, path: str, timeout: float) -> Answer:
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
-        connection.request("GET", path, headers={"Connection": "close", "User-Agent": "windtunnel-probe"})
+        connection.request(
+            "GET", quote(path, safe=_PATH_CHARACTERS), headers={"Connection": "close", "User-Agent": "windtunnel-probe"}
+        )
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         return Answer(ok=False, detail=_reason(error))

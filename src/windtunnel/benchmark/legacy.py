@@ -22,9 +22,12 @@ def translate(document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """
     notes: list[str] = []
     result = dict(document)
-    if isinstance(result.get("strategy"), str):
-        info = dict(result.get("benchmark") or {})
-        info.setdefault("strategy", result.pop("strategy"))
+    info = result.get("benchmark", {})
+    if isinstance(result.get("strategy"), str) and isinstance(info, dict):
+        if "strategy" in info:
+            msg = "strategy: it is there twice, as a key of the file and as benchmark.strategy; keep the second"
+            raise ValueError(msg)
+        info = info | {"strategy": result.pop("strategy")}
         result["benchmark"] = info
         notes.append("strategy: now benchmark.strategy")
     if isinstance(result.get("server"), dict):
@@ -52,14 +55,19 @@ def _translate_server(server: dict[str, Any], notes: list[str]) -> dict[str, Any
 
 
 def _translate_probe(key: str, url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        msg = f"{key}: {url!r}: {error}"
+        raise ValueError(msg) from None
     if parts.scheme != "http" or parts.hostname not in _LOCAL:
         msg = f"{key}: {url!r} is not on the server itself; write http://localhost[:port]/path"
         raise ValueError(msg)
     path = parts.path or "/"
     probe: dict[str, Any] = {"http": f"{path}?{parts.query}" if parts.query else path}
-    if parts.port is not None:
-        probe["port"] = parts.port
+    if port is not None:
+        probe["port"] = port
     return probe
 
 

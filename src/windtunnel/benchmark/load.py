@@ -61,7 +61,8 @@ def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Do what `load` does with a text that was read already; `path` is for messages."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Beside its own error, tomllib lets those of huge numbers and deep nesting through.
         raise DescriptorError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:
         _apply_override(document, override)
@@ -112,7 +113,7 @@ def _item(table: object, part: str) -> object:
 def _toml_value(raw: str) -> object:
     try:
         return tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return raw
 
 

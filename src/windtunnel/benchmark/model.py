@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -22,6 +23,7 @@ from windtunnel.benchmark.values import (
 )
 
 SPEC_VERSION = "1"
+SERVER_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
 RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "iteration", "warmup"})
@@ -48,6 +50,7 @@ def _check_labels(labels: dict[str, str]) -> dict[str, str]:
 def _check_files(files: dict[str, str]) -> dict[str, str]:
     for path in files:
         check_path(path)
+    check_places(files)
     return files
 
 
@@ -57,10 +60,50 @@ def check_path(path: str) -> str:
     Raises:
         ValueError: It is empty or climbs out of the working folder.
     """
-    if not path or path.endswith("/") or ".." in path.split("/"):
+    parts = path.removeprefix("/").split("/")
+    if "\0" in path or {"", ".", ".."} & set(parts):
         msg = f"{path!r} is no path of a file inside the working folder"
         raise ValueError(msg)
     return path
+
+
+def check_places(paths: Iterable[str]) -> None:
+    """Check that files can lie beside each other.
+
+    Raises:
+        ValueError: Two are the same, or one would have to be a folder.
+    """
+    places = sorted(paths)
+    for place in places:
+        if places.count(place) > 1:
+            msg = f"{place!r} is there twice"
+            raise ValueError(msg)
+        if below := [other for other in places if other.startswith(f"{place}/")]:
+            msg = f"{place!r} is a file, so {below[0]!r} cannot be below it"
+            raise ValueError(msg)
+
+
+def _check_glob(glob: str) -> str:
+    parts = glob.split("/")
+    if not glob or glob.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
+        msg = f'{glob!r} is no glob below $WINDTUNNEL_OUT; write it like "*.csv" or "**/*.csv"'
+        raise ValueError(msg)
+    return glob
+
+
+def _check_text(text: str) -> str:
+    if "\0" in text:
+        msg = f"{text!r}: no program can be given a null character"
+        raise ValueError(msg)
+    return text
+
+
+def _check_source(source: str) -> str:
+    scheme, separator, _rest = source.partition("://")
+    if not source or (separator and scheme not in {"http", "https", "file"}):
+        msg = f"{source!r} cannot be fetched; use http://, https://, file:// or a path"
+        raise ValueError(msg)
+    return source
 
 
 def _check_pattern(pattern: str) -> str:
@@ -85,10 +128,13 @@ def _check_log_pattern(pattern: str) -> str:
 
 
 _PARSER_SCHEMA = {"type": "string", "enum": sorted(parsers.PARSERS)}
-EnvValue = Annotated[str, BeforeValidator(_env_value), WithJsonSchema({"type": ["string", "number"]})]
+EnvValue = Annotated[
+    str, BeforeValidator(_env_value), AfterValidator(_check_text), WithJsonSchema({"type": ["string", "number"]})
+]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ServerName = Annotated[str, Field(pattern=SERVER_NAME_PATTERN)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Command = Annotated[list[str], Field(min_length=1)]
+Command = Annotated[list[Annotated[str, AfterValidator(_check_text)]], Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -193,7 +239,7 @@ class Client(Program):
 class Input(Model):
     """A file that is fetched and checked once, before anything starts."""
 
-    src: Annotated[str, Field(pattern=r"^(https?://|file://|/|\./|[\w-])")]
+    src: Annotated[str, AfterValidator(_check_source)]
     path: Annotated[str, AfterValidator(check_path)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
@@ -233,7 +279,7 @@ class Output(Model):
     """Where results go."""
 
     store: Annotated[str, Field(min_length=1)] = "runs"
-    artifacts: list[str] = Field(default_factory=lambda: ["**"])
+    artifacts: list[Annotated[str, AfterValidator(_check_glob)]] = Field(default_factory=lambda: ["**"])
     """Globs of $WINDTUNNEL_OUT; all of it unless said otherwise."""
 
 
@@ -252,7 +298,7 @@ class Benchmark(Model):
     spec_version: Literal["1"]
     benchmark: Info
     server: Server | None = None
-    servers: dict[Name, Server] = Field(default_factory=dict)
+    servers: dict[ServerName, Server] = Field(default_factory=dict)
     client: Client
     inputs: list[Input] = Field(default_factory=list)
     run: Run = Run()
@@ -278,10 +324,12 @@ class Benchmark(Model):
         if twice := {name for name in metrics if metrics.count(name) > 1}:
             msg = f"metrics: {', '.join(sorted(twice))} is there twice"
             raise ValueError(msg)
-        paths = [item.path for item in self.inputs]
-        if twice := {path for path in paths if paths.count(path) > 1}:
-            msg = f"inputs: {', '.join(sorted(twice))} is there twice"
-            raise ValueError(msg)
+        for name, program in {CLIENT: self.client, **self.all_servers()}.items():
+            try:
+                check_places([*(item.path for item in self.inputs), *program.files])
+            except ValueError as error:
+                msg = f"inputs and the files of {name}: {error}"
+                raise ValueError(msg) from None
         return self
 
     def all_servers(self) -> dict[str, Server]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+_MILLISECOND = 0.001
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -40,7 +41,10 @@ def parse_duration(value: object) -> float:
         parts = _DURATION_PART.findall(value)
         seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
     else:
-        seconds = float(value)
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = float("inf")
     if not 0 < seconds < float("inf"):
         msg = f"{value!r}: a duration is above zero"
         raise ValueError(msg)
@@ -52,13 +56,15 @@ def format_duration(seconds: float) -> str:
 
     The result read by `parse_duration` is the same number, to a millisecond.
     """
+    if seconds < _MILLISECOND:
+        return f"{seconds * 1000:.6f}".rstrip("0") + "ms"
     milliseconds = round(seconds * 1000)
     parts = []
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
         count, milliseconds = divmod(milliseconds, size)
         if count:
             parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
+    return "".join(parts)
 
 
 def parse_quantity(value: object) -> float:
@@ -85,7 +91,14 @@ Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["30s"]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["30s"]},
+                {"type": "number", "exclusiveMinimum": 0},
+            ]
+        }
+    ),
 ]
 """Seconds, written as ``"30s"``, ``"250ms"``, ``"1m30s"``."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 
-from windtunnel.cli.output import print_error
-from windtunnel.errors import ExitCode, WindtunnelError
+from windtunnel.cli.output import print_error, print_json
+from windtunnel.errors import ExitCode, UsageError, WindtunnelError
 
 app = typer.Typer(
     name="windtunnel",
@@ -41,13 +42,41 @@ def _options(
     """Run benchmarks as workflows, and get numbers that can be trusted."""
 
 
+def _print_refusal(error: WindtunnelError, words: list[str]) -> None:
+    """Print the object that ``run --json`` owes for a run that was refused: it has no id."""
+    if words[:1] != ["run"] or "--json" not in words:
+        return
+    from windtunnel.run.record import Cause, RunRecord
+
+    cause = Cause(code=error.code, step=error.step, message=error.message)
+    options = dict(pairwise(words))
+    record = RunRecord(
+        run_id=None,
+        benchmark=None,
+        strategy=None,
+        engine=options.get("--engine", "inline"),
+        backend=options.get("--backend", "process"),
+        status="failed",
+        exit_code=int(error.exit_code),
+        cause=cause,
+    )
+    print_json(record.model_dump(mode="json"))
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; ends the process with the documented exit codes."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         app(args=arguments)
     except WindtunnelError as error:
+        _print_refusal(error, words)
         print_error(error)
         sys.exit(int(error.exit_code))
+    except SystemExit as stop:
+        # typer has told a wrong option already, for people; of its UsageError it exports only children.
+        if isinstance(stop.__context__, typer.BadParameter.__mro__[1]):
+            _print_refusal(UsageError(str(stop.__context__)), words)
+        raise
     except BrokenPipeError:
         # The reader of a pipe (head, less) went away: nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,7 +25,7 @@ def console(*, stderr: bool = False) -> Console:
     """Return the console of standard output or error; plain text when it is piped."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    made = Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
     if not made.is_terminal:
         made.width = PIPED_WIDTH
     return made
@@ -79,6 +79,7 @@ def interval(metric: MetricSummary) -> str:
 
 def print_record(record: RunRecord) -> None:
     """Show a run's verdict, its metrics in a table, and where the rest is."""
+    from rich.markup import escape
     from rich.table import Table
 
     out = console()
@@ -99,7 +100,9 @@ def print_record(record: RunRecord) -> None:
             table.add_column(column, justify="left" if column == "unit" else "right", no_wrap=True)
         for name, metric in record.metrics.items():
             middle = (number(v) for v in (metric.median, metric.p90, metric.p99))
-            table.add_row(name, metric.unit or "", str(metric.n), number(metric.mean), interval(metric), *middle)
+            table.add_row(
+                escape(name), escape(metric.unit or ""), str(metric.n), number(metric.mean), interval(metric), *middle
+            )
         out.print(table, soft_wrap=False)
     for left in record.resources.left:
         out.print(f"left behind: {left}", style="red", markup=False)

@@ -25,7 +25,7 @@ def runs(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
 
     from windtunnel.run.store import find_runs
 
-    found = [record for _folder, record in find_runs(store)]
+    found = [record for _folder, record in find_runs(store, lambda error: say(error.message, "yellow"))]
     if as_json:
         print_json([record.model_dump(mode="json") for record in found])
         return

@@ -15,8 +15,8 @@ import typer
 
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, SetOption, load_with_notes
-from windtunnel.cli.output import print_error, print_json, print_log_tail, print_record, say
-from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
+from windtunnel.cli.output import print_json, print_log_tail, print_record, say
+from windtunnel.errors import PlatformError
 
 if TYPE_CHECKING:
     from windtunnel.cli.progress import Progress
@@ -41,13 +41,7 @@ def run(
     """Measure: start what is needed, run the client, stop it all, keep the numbers."""
     if repeats is not None:
         overrides = [*(overrides or []), f"run.repeats={repeats}"]
-    try:
-        record = _run(file, backend, engine, overrides, strict=strict, keep=keep)
-    except WindtunnelError as error:
-        if as_json:
-            print_json(_refusal(error, engine, backend).model_dump(mode="json"))
-        print_error(error)
-        raise typer.Exit(int(error.exit_code)) from None
+    record = _run(file, backend, engine, overrides, strict=strict, keep=keep)
     if record.cause:
         print_log_tail(record.cause.step, record.cause.log_tail)
     if as_json:
@@ -122,20 +116,3 @@ def _hold(control: Control, progress: Progress) -> None:
         if readable:
             sys.stdin.readline()
             return
-
-
-def _refusal(error: WindtunnelError, engine: str, backend: str) -> RunRecord:
-    """Return the record of a run that was refused: it has no id, and nothing was started."""
-    from windtunnel.run.record import Cause, RunRecord
-
-    exit_code = error.exit_code
-    return RunRecord(
-        run_id=None,
-        benchmark=None,
-        strategy=None,
-        engine=engine,
-        backend=backend,
-        status="failed",
-        exit_code=int(exit_code if exit_code != ExitCode.OK else ExitCode.BUG),
-        cause=Cause(code=error.code, step=error.step, message=error.message),
-    )

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
@@ -18,11 +19,13 @@ from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.environment import describe_host
 from windtunnel.run.events import EventType, Observer, timestamp
-from windtunnel.run.folder import RunFolder
+from windtunnel.run.folder import RunFolder, plan_secrets
 from windtunnel.run.journal import Journal
 from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
+from windtunnel.run.redact import redact_override
 from windtunnel.run.store import driver_identity
 
+T = TypeVar("T")
 _STATUS: dict[int, Status] = {
     ExitCode.OK: "succeeded",
     ExitCode.LEFT_BEHIND: "succeeded",
@@ -79,6 +82,7 @@ class _Execution:
         self._request, self._plan, self._folder = request, request.plan, folder
         self._journal = Journal(folder, request.observers)
         self._cause: WindtunnelError | None = None
+        self._interruption: BaseException | None = None
         info = request.loaded.benchmark.benchmark
         self._record = RunRecord(
             run_id=folder.run_id,
@@ -89,7 +93,7 @@ class _Execution:
             started=timestamp(time.time()),
             status="running",
             labels=dict(info.labels),
-            overrides=list(request.loaded.overrides),
+            overrides=[redact_override(item, plan_secrets(request.plan)) for item in request.loaded.overrides],
             driver=driver_identity(),
             path=str(folder.path),
         )
@@ -100,63 +104,71 @@ class _Execution:
         self._journal.emit(EventType.RUN_STARTED, message=self._folder.run_id, path=str(self._folder.path))
         for note in self._request.notes:
             self._journal.note(note)
-        session: Session | None = None
-        try:
-            context = RunContext(
-                self._plan, self._folder, self._journal, self._request.control, self._request.loaded.path.parent
-            )
-            session = self._request.backend.open(context)
-            self._walk(Walk(context, session, call), session)
-        except WindtunnelError as error:
-            self._blame(error)
-        except BaseException as error:
-            # An engine's own interruption: told in the record, then handed on to the engine.
-            self._blame(_internal(error))
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            self._finish(session)
+        request = self._request
+        context = RunContext(self._plan, self._folder, self._journal, request.control, request.loaded.path.parent)
+        # Each stage is tried whatever became of those before it; the first cause wins.
+        session = self._attempt(lambda: request.backend.open(context))
+        if session:
+            walk = Walk(context, session, call)
+            self._attempt(walk.run)
+            self._attempt(self._summarise)
+            if request.hold:
+                self._attempt(request.hold)
+            self._attempt(lambda: self._tear_down(walk))
+            self._attempt(session.close)
+            self._attempt(lambda: self._count(session))
+        self._conclude()
+        if self._interruption:
+            raise self._interruption
         return self._record
 
-    def _walk(self, walk: Walk, session: Session) -> None:
+    def _attempt(self, stage: Callable[[], T]) -> T | None:
         try:
-            try:
-                walk.run()
-                self._check_samples()
-            except WindtunnelError as error:
-                self._blame(error)
-            except BaseException as error:
-                self._blame(_internal(error))
-                raise
-            finally:
-                self._summarise()
-                self._folder.write_record(self._record)
-                self._journal.emit(EventType.MEASURED, message=self._record.validity or "")
-                if self._request.hold:
-                    self._request.hold()
-        finally:
-            for problem in walk.tear_down():
-                self._journal.note(f"teardown: {problem.message}", problem.step)
-            session.close()
+            return stage()
+        except WindtunnelError as error:
+            self._blame(error)
+        except Exception as error:  # noqa: BLE001 - a bug in one stage must not keep the next from being tried
+            trace = tuple("".join(traceback.format_exception(error)).splitlines())
+            message = f"a bug of Windtunnel's: {type(error).__name__}: {error}"
+            self._blame(WindtunnelError(message, log_tail=trace))
+        except BaseException as error:  # noqa: BLE001 - an engine's own interruption: handed on at the end
+            self._blame(Cancelled(f"interrupted by {type(error).__name__}"))
+            self._interruption = self._interruption or error
+        return None
 
-    def _finish(self, session: Session | None) -> None:
-        left = []
-        if session:
-            session.close()
-            left = session.survivors()
-            created = session.created()
-            self._record.resources = ResourceCount(created=created, gone=max(0, created - len(left)), left=left)
-        self._record.phases = self._journal.phases
+    def _summarise(self) -> None:
+        """Judge what was measured and write it down, before anything is taken down."""
+        record, journal = self._record, self._journal
+        record.metrics = summarise(journal.samples, self._plan)
+        if not self._cause and (error := missing_samples(self._plan, record.metrics)):
+            self._blame(error)
+        record.usage = summarise_usage(journal.usage, journal.phases)
+        record.phases = journal.phases
+        record.validity, record.reasons = judge(self._cause, self._plan, record.metrics, record.usage, journal.phases)
+        self._folder.write_record(record)
+        journal.emit(EventType.MEASURED, message=record.validity or "")
+
+    def _tear_down(self, walk: Walk) -> None:
+        for problem in walk.tear_down():
+            self._journal.note(f"teardown: {problem.message}", problem.step)
+
+    def _count(self, session: Session) -> None:
+        created, left = session.created(), session.survivors()
+        self._record.resources = ResourceCount(created=created, gone=max(0, created - len(left)), left=left)
+
+    def _conclude(self) -> None:
+        record = self._record
+        record.phases = self._journal.phases
         code = self._cause.exit_code if self._cause else ExitCode.OK
-        if code == ExitCode.OK and self._record.validity == "suspect" and self._request.strict:
+        if code == ExitCode.OK and record.validity == "suspect" and self._request.strict:
             code = ExitCode.INVALID
-        if code == ExitCode.OK and left:
+        if code == ExitCode.OK and record.resources.left:
             code = ExitCode.LEFT_BEHIND
-        self._record.exit_code = int(code)
-        self._record.status = _STATUS.get(code, "failed")
-        self._record.finished = timestamp(time.time())
-        self._folder.write_record(self._record)
-        self._journal.emit(EventType.RUN_FINISHED, message=self._record.status, exit_code=int(code))
+        record.exit_code = int(code)
+        record.status = _STATUS.get(code, "failed")
+        record.finished = timestamp(time.time())
+        self._folder.write_record(record)
+        self._journal.emit(EventType.RUN_FINISHED, message=record.status, exit_code=int(code))
 
     def _blame(self, error: WindtunnelError) -> None:
         if self._cause:
@@ -167,25 +179,3 @@ class _Execution:
             code=error.code, step=error.step, message=error.message, log_tail=list(error.log_tail)
         )
         self._journal.emit(EventType.CAUSE, error.step, message=error.message, code=error.code)
-
-    def _check_samples(self) -> None:
-        metrics = summarise(self._journal.samples, self._plan)
-        if error := missing_samples(self._plan, metrics):
-            raise error
-
-    def _summarise(self) -> None:
-        record = self._record
-        record.metrics = summarise(self._journal.samples, self._plan)
-        record.usage = summarise_usage(self._journal.usage, self._journal.phases)
-        record.phases = self._journal.phases
-        record.validity, record.reasons = judge(
-            self._cause, self._plan, record.metrics, record.usage, self._journal.phases
-        )
-
-
-def _internal(error: BaseException) -> WindtunnelError:
-    """Return what is no error of ours as one: an interruption is a cancel, the rest is a bug."""
-    if not isinstance(error, Exception):
-        return Cancelled(f"interrupted by {type(error).__name__}")
-    trace = "".join(traceback.format_exception(error)).splitlines()
-    return WindtunnelError(f"a bug of Windtunnel's: {type(error).__name__}: {error}", log_tail=tuple(trace))

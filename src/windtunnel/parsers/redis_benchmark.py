@@ -22,13 +22,14 @@ _METRICS = {
     for name in _COLUMNS.values()
 }
 _HEADER = ["test", *_COLUMNS]
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _CSV_ROW = re.compile(r'^"[^"\n]+"(?:,"[^"\n]*")+$', re.MULTILINE)
 _QUIET = re.compile(
-    r"(?:^|\r)(?P<test>[A-Z][^:\r\n]*): (?P<rps>\d+(?:\.\d+)?) requests per second"
+    r"(?:^|\r)(?P<test>[^\s\r\n][^\r\n]*?): (?P<rps>\d+(?:\.\d+)?) requests per second"
     r"(?:, p50=(?P<p50>\d+(?:\.\d+)?) msec)?",
     re.MULTILINE,
 )
-_SECTION = re.compile(r"^====== (?P<test>.+?) ======$", re.MULTILINE)
+_SECTION = re.compile(r"(?:^|\r)====== (?P<test>.+?) ======$", re.MULTILINE)
 _SUMMARY = re.compile(
     r"throughput summary: (?P<rps>\d+(?:\.\d+)?) requests per second\s+"
     r"latency summary \(msec\):\s+avg\s+min\s+p50\s+p95\s+p99\s+max\s+(?P<latencies>[\d. \t]+)"
@@ -36,9 +37,12 @@ _SUMMARY = re.compile(
 
 
 def _measure(test: str, values: dict[str, str]) -> Iterator[Measurement]:
+    """Yield a row's measurements; a row without a rate is not redis-benchmark's."""
+    if not _NUMBER.fullmatch(values.get("rps", "")):
+        return
     for column, value in values.items():
         name = _COLUMNS.get(column)
-        if name and value:
+        if name and _NUMBER.fullmatch(value):
             yield Measurement(name, float(value), _METRICS[name].unit, {"test": test})
 
 
@@ -53,7 +57,7 @@ def _parse_csv(text: str) -> Iterator[Measurement]:
 
 def _parse_sections(text: str) -> Iterator[Measurement]:
     sections = list(_SECTION.finditer(text))
-    for section, following in zip(sections, [*sections[1:], None], strict=True):
+    for section, following in zip(sections, [*sections[1:], None], strict=False):
         end = following.start() if following else len(text)
         if summary := _SUMMARY.search(text, section.end(), end):
             columns = ["rps", *list(_COLUMNS)[1:]]

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, Any
 
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
 from windtunnel.run.events import Event
 from windtunnel.run.record import RunRecord
-from windtunnel.run.redact import redact, secrets_in
+from windtunnel.run.redact import redact_data, redact_toml, secrets_in
 
 RECORD = "run.json"
 
 
 def new_run_id(benchmark: str) -> str:
     """Return an id that sorts by time and is a valid DNS label (63 characters at most)."""
-    return f"{benchmark[:40]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+    return f"{benchmark[:40]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{token_hex(2)}"
 
 
 class RunFolder:
@@ -35,7 +35,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self.run_id = path.name
+        self.run_id = self.path.name
         self._files: dict[str, IO[str]] = {}
         self._lock = threading.Lock()
 
@@ -46,7 +46,8 @@ class RunFolder:
         Raises:
             UsageError: The store cannot be written.
         """
-        hidden = set().union(*(secrets_in(step.program.env) for step in plan.steps))
+        names = {name for step in plan.steps for name in step.program.env}
+        secrets = plan_secrets(plan)
         try:
             store.mkdir(parents=True, exist_ok=True)
             while True:
@@ -60,9 +61,8 @@ class RunFolder:
                 (folder.path / name).mkdir()
         except OSError as error:
             raise UsageError(f"cannot keep results in {store}: {error.strerror}") from None
-        (folder.path / "benchmark.toml").write_text(redact(text, hidden), encoding="utf-8")
-        plan_text = json.dumps(plan.to_json(), indent=2)
-        (folder.path / "plan.json").write_text(redact(plan_text, hidden) + "\n", encoding="utf-8")
+        (folder.path / "benchmark.toml").write_text(redact_toml(text, names, secrets), encoding="utf-8")
+        folder.write_json("plan.json", redact_data(plan.to_json(), secrets))
         return folder
 
     def log(self, step: str, iteration: int | None = None) -> Path:
@@ -120,6 +120,11 @@ class RunFolder:
         for file in self._files.values():
             file.close()
         self._files.clear()
+
+
+def plan_secrets(plan: Plan) -> set[str]:
+    """Return the secret values that a plan's steps have in their environment."""
+    return set().union(*(secrets_in(step.program.env) for step in plan.steps))
 
 
 def tail(path: Path, lines: int = 10) -> tuple[str, ...]:

@@ -1,17 +1,27 @@
-"""Secrets do not belong into a run's folder."""
+"""Secrets do not belong into a run's folder: the values of variables whose name says that they are."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(r"secret|token|passw|credential|api_?key|access_?key|private_?key", re.IGNORECASE)
+_DISTINCT_LENGTH = 6
+"""A shorter value is also a word or a number of its own: it is redacted only where it is assigned."""
+_TOML_VALUE = r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[^\s,}\]#]+'
+_TOML_ASSIGNMENT = re.compile(rf"""(?P<name>["']?[\w-]+["']?)(?P<equals>\s*=\s*)(?:{_TOML_VALUE})""")
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a variable's name says that its value is secret."""
+    return bool(_SECRET_NAME.search(name))
 
 
 def secrets_in(env: Mapping[str, str]) -> set[str]:
     """Return the values of the variables whose name says that they are secret."""
-    return {value for name, value in env.items() if value and _SECRET_NAME.search(name)}
+    return {value for name, value in env.items() if value and is_secret(name)}
 
 
 def redact(text: str, secrets: set[str]) -> str:
@@ -19,3 +29,38 @@ def redact(text: str, secrets: set[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, REDACTED)
     return text
+
+
+def redact_data(data: Any, secrets: set[str]) -> Any:
+    """Return JSON data with secret variables' values replaced, and distinct secrets in any text."""
+    distinct = {secret for secret in secrets if len(secret) >= _DISTINCT_LENGTH}
+    if isinstance(data, dict):
+        hides = {key for key, value in data.items() if is_secret(key) and isinstance(value, str) and value in secrets}
+        return {key: REDACTED if key in hides else redact_data(value, secrets) for key, value in data.items()}
+    if isinstance(data, list):
+        return [redact_data(item, secrets) for item in data]
+    return redact(data, distinct) if isinstance(data, str) else data
+
+
+def redact_toml(text: str, env_names: set[str], secrets: set[str]) -> str:
+    """Return a TOML text without what it assigns to secret variables, however it is spelt there.
+
+    Args:
+        text: The file.
+        env_names: The variables that its env tables set.
+        secrets: Their secret values, which are replaced elsewhere too.
+    """
+
+    def hide(match: re.Match[str]) -> str:
+        name = match["name"].strip("\"'")
+        return f'{match["name"]}{match["equals"]}"{REDACTED}"' if name in env_names and is_secret(name) else match[0]
+
+    return redact(_TOML_ASSIGNMENT.sub(hide, text), {secret for secret in secrets if len(secret) >= _DISTINCT_LENGTH})
+
+
+def redact_override(override: str, secrets: set[str]) -> str:
+    """Return a ``--set`` argument without a secret value."""
+    key, separator, _value = override.partition("=")
+    if is_secret(key.rpartition(".")[2]):
+        return f"{key}{separator}{REDACTED}"
+    return redact(override, {secret for secret in secrets if len(secret) >= _DISTINCT_LENGTH})

@@ -51,7 +51,10 @@ def extract(
     text = ""
     if any(metric.pattern or metric.parser for metric in metrics) and log.exists():
         text = log.read_text(encoding="utf-8", errors="replace")
+    whole = {metric.parser for metric in metrics if metric.name is None}
     for metric in metrics:
+        if metric.name and metric.parser in whole:
+            continue  # it is among all that the parser gives
         if metric.pattern and metric.name:
             yield from _by_pattern(metric.name, metric, text, notes)
         elif metric.parser:
@@ -64,7 +67,7 @@ def extract(
 def _by_pattern(name: str, metric: MetricSpec, text: str, notes: list[str]) -> Iterator[Measurement]:
     for match in re.finditer(metric.pattern or "", text, re.MULTILINE):
         try:
-            value = float((match[1] or "").replace(",", ""))
+            value = _finite(float((match[1] or "").replace(",", "")))
         except ValueError:
             notes.append(f"metric {name}: {match[1]!r} is no number")
             continue
@@ -84,16 +87,27 @@ def _from_file(path: Path, declared: Mapping[str | None, str | None], notes: lis
                 continue
             try:
                 yield _measurement(json.loads(line), declared)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                 notes.append(f"$WINDTUNNEL_METRICS, line {number}: not a measurement ({error!r})")
 
 
 def _measurement(line: Mapping[str, Any], declared: Mapping[str | None, str | None]) -> Measurement:
     value = line["value"]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         msg = f"{value!r} is no number"
-        raise ValueError(msg)
+        raise TypeError(msg)
     name = str(line["metric"])
+    unit = line.get("unit")
+    if not isinstance(unit, (str, type(None))):
+        msg = f"unit {unit!r} is no text"
+        raise TypeError(msg)
     labels = {str(key): str(item) for key, item in dict(line.get("labels") or {}).items()}
-    time = None if line.get("time") is None else float(line["time"])
-    return Measurement(name, float(value), line.get("unit") or declared.get(name), labels, time)
+    time = None if line.get("time") is None else _finite(float(line["time"]))
+    return Measurement(name, _finite(float(value)), unit or declared.get(name), labels, time)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        msg = f"{value!r} is not finite"
+        raise ValueError(msg)
+    return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,22 @@ def read_run(folder: RunFolder) -> RunRecord:
     return record
 
 
-def find_runs(store: Path) -> Iterator[tuple[RunFolder, RunRecord]]:
-    """Yield every run in `store` that has a record, the oldest first."""
-    paths = sorted(path.parent for path in store.glob(f"*/{RECORD}")) if store.is_dir() else []
-    found = [(RunFolder(path), read_run(RunFolder(path))) for path in paths]
+def find_runs(
+    store: Path, on_broken: Callable[[UsageError], None] = lambda _error: None
+) -> Iterator[tuple[RunFolder, RunRecord]]:
+    """Yield every run in `store` that has a record, the oldest first.
+
+    Args:
+        store: The folder that keeps runs.
+        on_broken: Told of each record that cannot be read; it does not hide the others.
+    """
+    found = []
+    for path in sorted(path.parent for path in store.glob(f"*/{RECORD}")) if store.is_dir() else []:
+        folder = RunFolder(path)
+        try:
+            found.append((folder, read_run(folder)))
+        except UsageError as error:
+            on_broken(error)
     yield from sorted(found, key=lambda pair: pair[1].started or "")
 
 

@@ -1,0 +1,196 @@
+"""The commands, called in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from windtunnel.cli import main
+from windtunnel.cli.output import console
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    """Call the command line in a folder of its own; gives exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+    console.cache_clear()
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        try:
+            main(list(arguments))
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        else:
+            code = 0
+        return code, *capsys.readouterr()
+
+    yield call
+    console.cache_clear()
+
+
+@pytest.fixture
+def file(tmp_path: Path, single_node: str) -> str:
+    """The name of a benchmark file in that folder."""
+    (tmp_path / "b.toml").write_text(single_node, encoding="utf-8")
+    return "b.toml"
+
+
+def record_of(stdout: str) -> dict[str, Any]:
+    """Return the one JSON object of a run."""
+    return dict(json.loads(stdout))
+
+
+@pytest.mark.parametrize("strategy", ["single-node", "client-server"])
+def test_init_writes_a_sample_that_is_valid(command: Command, strategy: str) -> None:
+    """What it wrote can be validated at once."""
+    code, out, err = command("init", strategy)
+    assert (code, out, err) == (0, "", f"wrote {strategy}.toml; next: windtunnel run {strategy}.toml\n")
+    steps = "1 step" if strategy == "single-node" else "2 steps"
+    assert command("validate", f"{strategy}.toml") == (0, f"{strategy}.toml: valid, {strategy}, {steps}\n", "")
+
+
+def test_init_does_not_overwrite(command: Command, file: str, single_node: str) -> None:
+    """A file that is there stays as it is; another name can be given."""
+    code, _out, err = command("init", "single-node", "--output", file)
+    assert code == 2
+    assert "b.toml exists already; name another with --output" in err
+    assert Path(file).read_text(encoding="utf-8") == single_node
+    assert command("init", "single-node", "-o", "other.toml")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["init", "clientserver"], "no strategy 'clientserver'; did you mean 'client-server'?"),
+        (["init", "single-node", "-o", "none/x.toml"], "none/x.toml: No such file or directory"),
+        (["validate", "none.toml"], "none.toml: No such file or directory"),
+        (["run", "b.toml", "--backend", "proces"], "no backend 'proces'; did you mean 'process'? (known: process, "),
+        (["run", "b.toml", "--engine", "inlin"], "no engine 'inlin'; did you mean 'inline'? (known: inline)"),
+        (["run", "b.toml", "--engine", "prefect"], "engine 'prefect': not yet"),
+        (["run", "b.toml", "--set", "run.repeats=x"], "run.repeats: input should be a valid integer"),
+        (["show", "last"], "no run 'last' in runs"),
+        (["report", "x"], "no run 'x' in runs"),
+    ],
+)
+def test_a_wrong_call_is_refused(command: Command, file: str, arguments: list[str], words: str) -> None:
+    """Exit 2, with words on standard error, and nothing is made."""
+    code, out, err = command(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert [path.name for path in Path().iterdir()] == [file]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--backend", "nonesuch"],
+        ["--engine", "nonesuch"],
+        ["--set", "run.repeats=x"],
+        ["--repeats", "0"],
+        ["--repeats", "many"],
+        ["--nonesuch"],
+    ],
+)
+def test_a_wrong_call_with_json_prints_the_object(command: Command, file: str, arguments: list[str]) -> None:
+    """Exit 2 prints the object with a null run id, whatever it is that was wrong."""
+    code, out, _err = command("run", file, "--json", *arguments)
+    assert code == 2
+    record = record_of(out)
+    assert (record["run_id"], record["status"], record["exit_code"]) == (None, "failed", 2)
+
+
+def test_the_schema_is_printed(command: Command) -> None:
+    """It is JSON on standard output."""
+    code, out, err = command("schema")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["title"] == "Benchmark"
+
+
+def test_a_plan_is_shown(command: Command, client_server: str) -> None:
+    """For people as a tree with what each step does, for machines as JSON."""
+    live = 'live = { tcp = true }\nstop = ["halt", "[now]"]\nready = { exec = ["ping", "$PORT"], within = "5s" }\n'
+    inputs = '\n[[inputs]]\nsrc = "a"\npath = "data"\n[run]\nwarmup = 1\nrepeats = 2\nfresh = true\n'
+    Path("b.toml").write_text(client_server.replace("port = 0\n", f"port = 0\n{live}") + inputs, encoding="utf-8")
+    code, out, _err = command("plan", "b.toml")
+    assert code == 0
+    for words in (
+        "pair (client-server), at most 3600 s",
+        "input data from a",
+        "service server",
+        "run serve --port $PORT",
+        "ready when exec ping $PORT, within 5 s",
+        "alive by tcp, every 2 s",
+        "stop with halt [now], SIGKILL after 10 s",
+        "job client after server",
+        "1 warm-up + 2 measured iterations, each with fresh services",
+        "measures rate",
+    ):
+        assert words in out
+    code, out, _err = command("plan", "b.toml", "--format", "json", "--set", "run.repeats=7")
+    assert json.loads(out)["steps"][1]["repeats"] == 7
+
+
+def test_a_dry_run_prints_one_object(command: Command, file: str) -> None:
+    """The recording backend measures nothing, so the run is invalid; all but the object goes to standard error."""
+    code, out, err = command("run", file, "--backend", "recording", "--repeats", "2", "--json")
+    record = record_of(out)
+    assert (code, record["exit_code"], record["validity"], record["cause"]["code"]) == (5, 5, "invalid", "no_samples")
+    assert record["overrides"] == ["run.repeats=2"]
+    assert "note: the recording backend starts nothing and measures nothing" in err
+    assert "benchmark 2/2: 0 samples" in err
+    assert (Path(record["path"]) / "run.json").exists()
+
+
+def test_a_run_is_found_again(command: Command, file: str) -> None:
+    """It is listed, shown as it was, and reported."""
+    _code, out, _err = command("run", file, "--backend", "recording", "--json")
+    record = record_of(out)
+    assert [run["run_id"] for run in json.loads(command("runs", "--json")[1])] == [record["run_id"]]
+    assert record["run_id"] in command("runs")[1]
+    assert json.loads(command("show", "last", "--json")[1]) == record
+    assert "alone  failed, invalid  inline on recording" in command("show", record["run_id"])[1]
+    code, out, _err = command("report", "last", "--output", "report.html")
+    assert (code, out) == (0, f"report: {Path('report.html').absolute()}\n")
+    assert Path("report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_store_without_runs_has_none(command: Command) -> None:
+    """That is no error."""
+    assert command("runs") == (0, "", "no runs in runs\n")
+    assert command("runs", "--json", "--store", "elsewhere") == (0, "[]\n", "")
+
+
+def test_a_store_that_cannot_be_written_is_refused(command: Command, file: str) -> None:
+    """Exit 2 and the object without a run id, as nothing was started."""
+    code, out, err = command("run", file, "--backend", "recording", "--json", "--set", f"output.store={file}/x")
+    assert (code, record_of(out)["run_id"]) == (2, None)
+    assert "cannot keep results in b.toml/x: Not a directory" in err
+
+
+def test_doctor_says_what_works(command: Command) -> None:
+    """The recording backend and the inline engine work everywhere; prefect does not yet."""
+    rows = {row["name"]: row for row in json.loads(command("doctor", "--json")[1])}
+    assert (rows["recording"]["works"], rows["inline"]["works"]) == (True, True)
+    assert (rows["prefect"]["works"], rows["prefect"]["reason"]) == (False, "not yet")
+    assert "recording" in command("doctor")[1]
+
+
+def test_the_version_is_printed(command: Command) -> None:
+    """It is that of the installed package."""
+    code, out, _err = command("--version")
+    assert code == 0
+    assert out.startswith("windtunnel 0.")
+
+
+def test_a_bug_is_told_as_one(command: Command, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 70 with a traceback on standard error."""
+    monkeypatch.setattr("windtunnel.strategies.make_plan", lambda _benchmark: 1 / 0)
+    code, out, err = command("validate", file)
+    assert (code, out) == (70, "")
+    assert "ZeroDivisionError" in err

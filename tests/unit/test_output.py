@@ -1,0 +1,119 @@
+"""What commands print: results on standard output, everything else on standard error, all of it as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.cli import output
+from windtunnel.errors import PlatformError
+from windtunnel.run.record import MetricSummary, RunRecord
+
+RunRecorded = Callable[..., RunRecord]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_consoles() -> Iterator[None]:
+    """Consoles that belong to one test."""
+    output.console.cache_clear()
+    yield
+    output.console.cache_clear()
+
+
+@pytest.fixture
+def record(run_recorded: RunRecorded, single_node: str) -> RunRecord:
+    """The record of a run with three iterations."""
+    outcomes = [Outcome(output=f"rate={number}") for number in (10, 20, 30)]
+    return run_recorded(single_node + "\n[run]\nrepeats = 3\n", RecordingBackend({"client": outcomes}))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0, "0.000"),
+        (1.23456, "1.235"),
+        (12.3456, "12.35"),
+        (123.456, "123.5"),
+        (1234.56, "1,235"),
+        (-12.3456, "-12.35"),
+        (12_345_678.0, "1.235e+07"),
+        (0.000123, "1.230e-04"),
+    ],
+)
+def test_numbers_have_four_digits(value: float | None, text: str) -> None:
+    """Large and small ones are written with a power of ten."""
+    assert output.number(value) == text
+
+
+def test_an_interval_is_a_half_width(record: RunRecord) -> None:
+    """It is absolute, and relative to the mean where there is one."""
+    metric = record.metrics["rate"]
+    assert output.interval(metric) == "± 24.84 (124.2%)"
+    assert output.interval(metric.model_copy(update={"ci95": None})) == "–"
+    assert output.interval(metric.model_copy(update={"mean": 0.0, "ci95": (-1.0, 1.0)})) == "± 1.000"
+
+
+def test_a_record_is_printed_on_standard_output(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    """Verdict first, then the metrics, then where the rest is."""
+    output.print_record(record)
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    lines = printed.out.splitlines()
+    assert lines[0] == "alone  succeeded, valid  inline on recording"
+    assert lines[1].split() == ["metric", "unit", "n", "mean", "95", "%", "interval", "median", "p90", "p99"]
+    assert lines[2].split() == ["rate", "1/s", "3", "20.00", "±", "24.84", "(124.2%)", "20.00", "28.00", "29.80"]
+    assert lines[-1] == f"run: {record.path}"
+
+
+def test_an_error_is_printed_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message, then the step's last lines."""
+    output.print_error(PlatformError("it broke", step="server", log_tail=("one", "two")))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "error: it broke\nlast lines of server:\n  | one\n  | two\n"
+
+
+def test_json_is_printed_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    """It can be read again."""
+    output.print_json({"path": "[bold]x[/]", "n": 1})
+    assert json.loads(capsys.readouterr().out) == {"path": "[bold]x[/]", "n": 1}
+
+
+@pytest.mark.parametrize("text", ["[bold]x[/]", "[/]", "10:100:5", "a:x:b", "C:\\new\\[x]", "x" * 500])
+def test_what_is_said_is_said_as_it_is(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Brackets are no markup, colons no pictures, and long lines are not broken."""
+    output.say(text)
+    output.print_error(PlatformError(text, log_tail=(text,)))
+    assert capsys.readouterr().err == f"{text}\nerror: {text}\nlast lines:\n  | {text}\n"
+
+
+@pytest.mark.parametrize("name", ["latency[ms]", "rate[/s]", "ratio{path=[/x]}", "hits{t=10:100:5}"])
+def test_any_name_of_a_metric_is_printed(record: RunRecord, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Names come from programs: brackets and colons in them are printed."""
+    metric: MetricSummary = record.metrics["rate"]
+    record.metrics = {name: metric}
+    output.print_record(record)
+    assert f"\n{name} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("unit", ["[1/s]", "[ms]", "[/h]"])
+def test_any_unit_of_a_metric_is_printed(record: RunRecord, capsys: pytest.CaptureFixture[str], unit: str) -> None:
+    """A unit in brackets is printed with them."""
+    record.metrics = {"rate": record.metrics["rate"].model_copy(update={"unit": unit})}
+    output.print_record(record)
+    assert f" {unit} " in capsys.readouterr().out
+
+
+def test_reasons_and_survivors_are_printed(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has a line of its own, and a cause that is a reason already is not said twice."""
+    record.reasons = ["server died: [why]"]
+    record.cause = None
+    record.resources.left = ["server (process 7)"]
+    output.print_record(record)
+    printed = capsys.readouterr().out
+    assert "  - server died: [why]\n" in printed
+    assert "left behind: server (process 7)\n" in printed

@@ -1,0 +1,60 @@
+"""The result of a run whose driver was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from windtunnel.analysis.recover import recover
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.record import RunRecord, Status
+from windtunnel.run.samples import Sample
+
+
+def record(status: Status) -> RunRecord:
+    """Return a record as it is before anything was measured."""
+    return RunRecord(run_id="x", benchmark="b", strategy="s", engine="inline", backend="recording", status=status)
+
+
+@pytest.fixture
+def folder(new_folder: Callable[[str], RunFolder], single_node: str) -> RunFolder:
+    """The folder of a run in which two iterations and a half were measured."""
+    folder = new_folder(single_node)
+    for iteration, value in enumerate([9.0, 1.0, 3.0], start=1):
+        sample = Sample("rate", value, "1/s", iteration, 5.0, "client", warmup=iteration == 1)
+        folder.append("samples", sample.to_json())
+    folder.close()
+    with (folder.path / "samples.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"metric":"rate","val')
+    return folder
+
+
+def test_a_lost_run_keeps_what_it_measured(folder: RunFolder) -> None:
+    """Its whole samples are summarised, its numbers are suspect, and the reason is told."""
+    found = recover(folder, record("lost"))
+    assert found.metrics["rate"].values == [1.0, 3.0]
+    assert found.metrics["rate"].unit == "1/s"
+    assert (found.status, found.validity) == ("lost", "suspect")
+    assert found.cause is not None
+    assert found.cause.code == "lost"
+    assert found.reasons == ["the driver of this run was killed before its end"]
+
+
+def test_a_lost_run_without_samples_is_invalid(new_folder: Callable[[str], RunFolder], single_node: str) -> None:
+    """There is nothing to trust."""
+    found = recover(new_folder(single_node), record("lost"))
+    assert (found.metrics, found.validity) == ({}, "invalid")
+
+
+@pytest.mark.parametrize("status", ["running", "succeeded", "failed", "cancelled"])
+def test_other_runs_are_left_as_they_are(folder: RunFolder, status: Status) -> None:
+    """Only a lost run is put together from its samples."""
+    assert recover(folder, record(status)) == record(status)
+
+
+def test_what_a_lost_run_had_summarised_is_kept(folder: RunFolder) -> None:
+    """A driver that was killed during teardown had written its metrics already."""
+    summarised = recover(folder, record("lost"))
+    again = recover(folder, summarised.model_copy(update={"reasons": ["its own"]}))
+    assert again.reasons == ["its own"]

@@ -1,0 +1,208 @@
+"""A run's report: one HTML file that needs no other, whatever the run left."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from windtunnel.analysis.report import render
+from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import UsageSample
+from windtunnel.run.record import RunRecord
+from windtunnel.run.store import driver_identity
+
+RunRecorded = Callable[..., RunRecord]
+NAMESPACES = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+class Page(HTMLParser):
+    """What a page is made of: its elements, its references, its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.references: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep an element's name and what it refers to."""
+        self.tags.append(tag)
+        names = {"src", "href", "xlink:href", "data", "action", "srcset", "poster"}
+        self.references += [value or "" for name, value in attrs if name in names]
+
+    def handle_data(self, data: str) -> None:
+        """Keep text."""
+        self.text += data
+
+
+@pytest.fixture
+def measured(run_recorded: RunRecorded, client_server: str) -> Callable[..., RunFolder]:
+    """The folder of a run with three iterations, whose client writes this output too."""
+
+    def run(output: str = "", text: str = client_server) -> RunFolder:
+        outcomes = [Outcome(output=f"rate={number}\n{output}\n") for number in (10, 20, 30)]
+        record = run_recorded(text + "\n[run]\nrepeats = 3\n", RecordingBackend({"client": outcomes}))
+        return RunFolder(Path(record.path or ""))
+
+    return run
+
+
+def name_a_metric(folder: RunFolder, name: str, unit: str | None = "ms") -> None:
+    """Let a run have a metric with this name and unit."""
+    record = folder.read_record()
+    record.metrics[name] = record.metrics["rate"].model_copy(update={"unit": unit})
+    folder.write_record(record)
+
+
+def test_a_measured_run_has_a_whole_report(measured: Callable[..., RunFolder]) -> None:
+    """Verdict, metrics with their plots, timeline, environment, logs and the benchmark are there."""
+    folder = measured()
+    folder.append("usage", UsageSample("server", 1.0, 0.5, 0.5, None, 2**20, 1).to_json())
+    folder.append("usage", UsageSample("client", 1.5, 0.5, 0.5, 0.1, 2**20, 1).to_json())
+    folder.append("events", {"time": "2026-01-01T00:00:00.000Z", "type": "note", "message": "mind the gap"})
+    folder.close()
+    page = Page(render(folder))
+    for words in (
+        "valid",
+        "rate",
+        "1/s",
+        "Timeline",
+        "Resources",
+        "kernel",
+        "client.3.log",
+        "mind the gap",
+        "[server]",
+    ):
+        assert words in page.text
+    assert page.tags.count("svg") == 3
+    assert page.tags.count("h1") == 1
+
+
+def test_a_run_without_samples_has_a_report(run_recorded: RunRecorded, single_node: str) -> None:
+    """It says that there are none, and draws no metric."""
+    record = run_recorded(single_node, RecordingBackend())
+    page = Page(render(RunFolder(Path(record.path or ""))))
+    assert "invalid" in page.text
+    assert "gave no samples" in page.text
+    assert "Iterations" not in page.text
+
+
+def test_a_run_that_hardly_began_has_a_report(new_folder: Callable[[str], RunFolder], single_node: str) -> None:
+    """A driver that was killed at once left nothing but its first record."""
+    folder = new_folder(single_node)
+    driver = driver_identity() | {"started": 0}
+    record = RunRecord(
+        run_id="x", benchmark="b", strategy="s", engine="i", backend="r", status="running", driver=driver
+    )
+    folder.write_record(record)
+    page = Page(render(folder))
+    assert "lost" in page.text
+    assert "svg" not in page.tags
+
+
+def test_a_report_refers_to_nothing_outside(measured: Callable[..., RunFolder]) -> None:
+    """Nothing is loaded: no address but the namespaces of SVG, no script, no import."""
+    folder = measured()
+    (folder.path / "artifacts" / "client.1").mkdir()
+    (folder.path / "artifacts" / "client.1" / "out.csv").write_text("", encoding="utf-8")
+    html = render(folder)
+    page = Page(html)
+    assert set(re.findall(r"""https?://[^\s"'<>)]+""", html)) <= NAMESPACES
+    assert [ref for ref in page.references if not ref.startswith(("#", "artifacts/"))] == []
+    assert "artifacts/client.1/out.csv" in page.references
+    assert {"script", "link", "iframe", "object", "embed", "img", "base"}.isdisjoint(page.tags)
+    assert "@import" not in html
+    assert set(re.findall(r"url\((.)", html)) <= {"#"}
+
+
+def test_a_report_of_a_benchmark_with_addresses_loads_none_of_them(
+    measured: Callable[..., RunFolder], client_server: str
+) -> None:
+    """An address in the benchmark's text or in a log is text."""
+    folder = measured('<img src="http://127.0.0.1/x">', client_server + "\n# http://127.0.0.1/y\n")
+    page = Page(render(folder))
+    assert "http://127.0.0.1/x" in page.text
+    assert "http://127.0.0.1/y" in page.text
+    assert [ref for ref in page.references if not ref.startswith("#")] == []
+
+
+def test_html_in_logs_and_messages_is_text(measured: Callable[..., RunFolder]) -> None:
+    """What a program writes cannot become part of the page."""
+    folder = measured("<script>alert(1)</script> &amp;")
+    record = folder.read_record()
+    record.reasons = ["<b>bold</b>"]
+    folder.write_record(record)
+    folder.append("events", {"time": "", "type": "note", "step": "client", "message": "<i>note</i>"})
+    folder.close()
+    page = Page(render(folder))
+    assert {"script", "b", "i"}.isdisjoint(page.tags)
+    for words in ("<script>alert(1)</script> &amp;", "<b>bold</b>", "<i>note</i>"):
+        assert words in page.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<b>rate</b>",
+        'rate{say="hi"}',
+        "rate & time",
+        "latency{path=C:\\data}",
+        "latency{path=\\1\\g<0>}",
+        "latency{price=$5$}",
+        "größe{σ=µ}",
+    ],
+)
+def test_any_name_of_a_metric_is_text(measured: Callable[..., RunFolder], name: str) -> None:
+    """Names come from programs: whatever they are, they stand in the table as they are."""
+    folder = measured()
+    name_a_metric(folder, name)
+    page = Page(render(folder))
+    assert name in page.text
+    assert "b" not in page.tags
+
+
+@pytest.mark.parametrize("unit", ["<b>", "$", "$5 per $10", "$\\frac{$", "req/s & more", "µs", "100%", None])
+def test_any_unit_of_a_metric_is_text(measured: Callable[..., RunFolder], unit: str | None) -> None:
+    """In the table and beside the plot, a unit is not taken for markup, nor for a formula."""
+    folder = measured()
+    name_a_metric(folder, "latency", unit)
+    page = Page(render(folder))
+    assert page.text.count(unit or "value") >= (2 if unit else 1)
+    assert "b" not in page.tags
+
+
+def test_artifacts_with_any_name_can_be_followed(measured: Callable[..., RunFolder]) -> None:
+    """A link to an artifact leads to its file, also when its name has signs that addresses give a meaning."""
+    folder = measured()
+    (folder.path / "artifacts" / "a#b?c%20d.csv").write_text("", encoding="utf-8")
+    assert "artifacts/a%23b%3Fc%2520d.csv" in Page(render(folder)).references
+
+
+def test_many_metrics_are_all_in_the_table(measured: Callable[..., RunFolder]) -> None:
+    """Only the plots are limited in number."""
+    folder = measured()
+    for number in range(30):
+        name_a_metric(folder, f"metric_{number:02}")
+    page = Page(render(folder))
+    assert "metric_29" in page.text
+    assert page.tags.count("svg") == 25
+
+
+def test_a_report_is_written_by_the_command(
+    measured: Callable[..., RunFolder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is UTF-8 in the run's folder, and standard output says where."""
+    from windtunnel.cli.results import write_report
+
+    folder = measured("größe")
+    write_report(folder.path)
+    assert "größe" in (folder.path / "report.html").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == f"report: {folder.path / 'report.html'}\n"
+    assert json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["status"] == "succeeded"

@@ -1,0 +1,158 @@
+"""Finding runs again, and telling a lost one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from windtunnel.errors import UsageError
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.record import RunRecord, Status
+from windtunnel.run.store import driver_identity, find_runs, open_run, read_run
+
+Keep = Callable[..., RunFolder]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store that is there and empty."""
+    path = tmp_path / "runs"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def keep(store: Path) -> Keep:
+    """Put a run with a record into the store."""
+
+    def put(
+        name: str, started: str = "2026-01-01T00:00:00Z", status: Status = "succeeded", **fields: object
+    ) -> RunFolder:
+        folder = RunFolder(store / name)
+        folder.path.mkdir()
+        basic = {"run_id": name, "benchmark": "b", "strategy": "s", "engine": "inline", "backend": "recording"}
+        folder.write_record(RunRecord.model_validate(basic | {"started": started, "status": status} | fields))
+        return folder
+
+    return put
+
+
+def test_runs_are_found_oldest_first(keep: Keep, store: Path) -> None:
+    """The order is that of their beginning, not of their names."""
+    keep("a", "2026-01-02T00:00:00Z")
+    keep("b", "2026-01-01T00:00:00Z")
+    (store / "no-run").mkdir()
+    (store / "a-file").write_text("", encoding="utf-8")
+    assert [record.run_id for _folder, record in find_runs(store)] == ["b", "a"]
+
+
+def test_a_store_that_is_not_there_has_no_runs(tmp_path: Path) -> None:
+    """Nothing is made by looking."""
+    assert list(find_runs(tmp_path / "none")) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["redis-1-aa", "redis-1", "last"])
+def test_a_run_is_opened_by_id_start_or_as_the_last(keep: Keep, store: Path, name: str) -> None:
+    """All of these mean the newest of the two."""
+    keep("redis-0-aa", "2026-01-01T00:00:00Z")
+    wanted = keep("redis-1-aa", "2026-01-02T00:00:00Z")
+    assert open_run(name, store).path == wanted.path
+
+
+def test_a_run_is_opened_by_its_folder(keep: Keep, tmp_path: Path) -> None:
+    """A path works without its store."""
+    wanted = keep("redis-0-aa")
+    assert open_run(str(wanted.path), tmp_path / "none").path == wanted.path
+
+
+def test_a_whole_id_wins_over_a_start(keep: Keep, store: Path) -> None:
+    """An id that is also the start of another one is not ambiguous."""
+    wanted = keep("redis-1")
+    keep("redis-1-again")
+    assert open_run("redis-1", store).path == wanted.path
+
+
+def test_an_ambiguous_start_is_refused(keep: Keep, store: Path) -> None:
+    """The message lists what it could mean."""
+    keep("redis-1")
+    keep("redis-2")
+    with pytest.raises(UsageError, match="'redis' is the start of 2 runs: redis-1, redis-2"):
+        open_run("redis", store)
+
+
+@pytest.mark.parametrize(("name", "words"), [("redis-2", "; did you mean 'redis-1'?"), ("x", ""), ("", "")])
+def test_an_unknown_run_is_refused(keep: Keep, store: Path, name: str, words: str) -> None:
+    """The message offers the nearest id, and says how to list them."""
+    keep("redis-1")
+    keep("other-1")
+    with pytest.raises(UsageError) as refusal:
+        open_run(name, store)
+    assert words in refusal.value.message
+    assert str(store) in refusal.value.message or name == ""
+
+
+def test_the_last_of_no_runs_is_refused(store: Path) -> None:
+    """An empty store has no last run."""
+    with pytest.raises(UsageError, match="no run 'last'"):
+        open_run("last", store)
+
+
+def test_a_running_record_of_a_living_driver_is_running(keep: Keep) -> None:
+    """This very process is alive."""
+    assert read_run(keep("r", status="running", driver=driver_identity())).status == "running"
+
+
+def test_a_running_record_whose_driver_ended_is_lost(keep: Keep) -> None:
+    """The driver was another process, which has ended."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        driver = driver_identity() | {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
+        folder = keep("r", status="running", driver=driver)
+        assert read_run(folder).status == "running"
+        process.communicate(b"\n")
+    assert read_run(folder).status == "lost"
+
+
+def test_a_process_id_that_was_used_again_is_not_the_driver(keep: Keep) -> None:
+    """Another process with the same id began at another time."""
+    driver = driver_identity()
+    folder = keep("r", status="running", driver=driver | {"started": driver["started"] - 100})
+    assert read_run(folder).status == "lost"
+
+
+@pytest.mark.parametrize("driver", [{}, {"pid": "x"}, {"pid": 2**40}])
+def test_a_record_without_a_usable_driver_is_lost(keep: Keep, driver: dict[str, object]) -> None:
+    """Nobody can be found who still runs it."""
+    own = {"host": driver_identity()["host"]}
+    assert read_run(keep("r", status="running", driver=own | driver)).status == "lost"
+
+
+def test_a_driver_on_another_machine_is_believed(keep: Keep) -> None:
+    """From here nobody can tell whether it lives."""
+    folder = keep("r", status="running", driver={"host": "elsewhere", "pid": 1, "started": 0})
+    assert read_run(folder).status == "running"
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed", "timed_out", "cancelled"])
+def test_a_finished_record_is_never_lost(keep: Keep, status: Status) -> None:
+    """Whether the driver still lives does not matter then."""
+    assert read_run(keep("r", status=status, driver={})).status == status
+
+
+def test_a_moved_run_knows_where_it_is(keep: Keep, tmp_path: Path) -> None:
+    """The path is that of the folder it was read from."""
+    folder = keep("r", path="/somewhere/else")
+    moved = folder.path.rename(tmp_path / "moved")
+    assert read_run(RunFolder(moved)).path == str(moved)
+
+
+def test_a_broken_record_does_not_hide_the_other_runs(keep: Keep, store: Path) -> None:
+    """A run is opened although another folder's run.json cannot be read."""
+    wanted = keep("good")
+    (keep("broken").path / "run.json").write_text("{", encoding="utf-8")
+    assert open_run("good", store).path == wanted.path
