@@ -120,6 +120,12 @@ class Job:
     metrics: tuple[MetricSpec, ...] = ()
     artifacts: tuple[str, ...] = ("**",)
 
+    def title(self, iteration: int) -> str:
+        """Return what an iteration, counted from 1 with warm-up, is called for people."""
+        if iteration <= self.warmup:
+            return f"warm-up {iteration}/{self.warmup}"
+        return f"benchmark {iteration - self.warmup}/{self.repeats}"
+
     def texts(self) -> Iterator[str]:
         """Yield every string in which names are substituted."""
         return self.program.texts()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.backends.warden_client import WardenClient
+from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.errors import PlatformError
 
 pytestmark = pytest.mark.usefixtures("nothing_left")

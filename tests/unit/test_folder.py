@@ -104,8 +104,9 @@ def test_threads_do_not_mix_their_lines(folder: RunFolder) -> None:
 
 def test_an_event_is_a_line_without_what_it_lacks(folder: RunFolder) -> None:
     """Time and type are always there; step, iteration, message and data where they say something."""
-    folder.append_event(Event(EventType.RUN_STARTED, time=0.25))
-    folder.append_event(Event(EventType.CAUSE, "server", 2, "it died", {"code": "server_died"}, time=1.0))
+    folder.append("events", Event(EventType.RUN_STARTED, time=0.25).to_json())
+    event = Event(EventType.CAUSE, "server", 2, "it died", {"code": "server_died"}, time=1.0)
+    folder.append("events", event.to_json())
     folder.close()
     assert list(folder.lines("events")) == [
         {"time": "1970-01-01T00:00:00.250Z", "type": "run_started"},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import itertools
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from windtunnel.plan import InputFile
 from windtunnel.run.control import Control
 
 DATA = b"some data\n" * 100
+NUMBERS = itertools.count()
 DIGEST = hashlib.sha256(DATA).hexdigest()
 
 
@@ -72,8 +75,9 @@ def origin() -> Iterator[Origin]:
 
 
 def fetch(src: str, sha256: str | None = None, base: Path = Path("/nonexistent")) -> tuple[Path, str]:
-    """Fetch an input with an hour's time."""
-    return fetch_input(InputFile(src=src, path="data", sha256=sha256), base, Control(3600))
+    """Fetch an input with an hour's time, to a new place."""
+    target = Path(os.environ["XDG_CACHE_HOME"]).parent / "copies" / str(next(NUMBERS))
+    return fetch_input(InputFile(src=src, path="data", sha256=sha256), base, Control(3600), target)
 
 
 def refusal(src: str, sha256: str | None = None) -> PlatformError:
@@ -85,18 +89,20 @@ def refusal(src: str, sha256: str | None = None) -> PlatformError:
 
 @pytest.mark.parametrize("sha256", [DIGEST, None])
 def test_a_download_is_verified_and_kept_in_the_cache(origin: Origin, cache: Path, sha256: str | None) -> None:
-    """The file is whole, read-only, and nothing else is left beside it."""
+    """The copy is whole and read-only; a pinned one is kept in the cache too, and nothing beside it."""
     path, digest = fetch(origin.url, sha256)
     assert path.read_bytes() == DATA
     assert digest == DIGEST
-    assert list(cache.iterdir()) == [path]
+    assert [kept.name for kept in cache.glob("*")] == ([DIGEST] if sha256 else [])
     assert path.stat().st_mode & 0o777 == 0o444
     assert cache_folder() == cache
 
 
 def test_a_pinned_download_is_made_once(origin: Origin) -> None:
     """The second fetch makes no request."""
-    assert fetch(origin.url, DIGEST) == fetch(origin.url, DIGEST)
+    (one, _), (two, _) = fetch(origin.url, DIGEST), fetch(origin.url, DIGEST)
+    assert one.read_bytes() == two.read_bytes() == DATA
+    assert not one.samefile(two)
     assert origin.requests == 1
 
 
@@ -109,9 +115,10 @@ def test_an_unpinned_download_is_made_each_time(origin: Origin) -> None:
     assert origin.requests == 2
 
 
-def test_a_cached_file_that_was_damaged_is_downloaded_again(origin: Origin) -> None:
+def test_a_cached_file_that_was_damaged_is_downloaded_again(origin: Origin, cache: Path) -> None:
     """The cache is verified too."""
-    path, _digest = fetch(origin.url, DIGEST)
+    fetch(origin.url, DIGEST)
+    path = cache / DIGEST
     path.chmod(0o644)
     path.write_bytes(b"damaged")
     assert fetch(origin.url, DIGEST)[0].read_bytes() == DATA
@@ -140,7 +147,7 @@ def test_a_lasting_failure_ends_after_some_attempts(origin: Origin, cache: Path)
     assert (error.code, origin.requests) == ("input_unavailable", 4)
     assert origin.url in error.message
     assert "Service Unavailable" in error.message
-    assert list(cache.iterdir()) == []
+    assert list(cache.glob("*")) == []
 
 
 @pytest.mark.parametrize(("status", "words"), [(404, "Not Found"), (403, "Forbidden")])
@@ -188,16 +195,18 @@ def test_a_cancelled_download_stops(origin: Origin, cache: Path) -> None:
     control = Control(3600)
     control.cancel("by hand")
     with pytest.raises(Cancelled):
-        fetch_input(InputFile(src=origin.url, path="data"), Path(), control)
-    assert list(cache.iterdir()) == []
+        fetch_input(InputFile(src=origin.url, path="data"), Path(), control, cache.parents[1] / "copy")
+    assert list(cache.glob("*")) == []
 
 
 @pytest.mark.parametrize("form", ["data.txt", "./data.txt", "{base}/data.txt", "file://{base}/data.txt"])
-def test_a_file_is_used_where_it_lies(tmp_path: Path, cache: Path, form: str) -> None:
-    """Relative paths are relative to the benchmark's folder, and nothing is copied."""
+def test_a_file_is_copied_from_where_it_lies(tmp_path: Path, cache: Path, form: str) -> None:
+    """Relative paths are relative to the benchmark's folder; what a step does to its copy does not reach the file."""
     (tmp_path / "data.txt").write_bytes(DATA)
     path, digest = fetch(form.format(base=tmp_path), DIGEST, base=tmp_path)
-    assert path.samefile(tmp_path / "data.txt")
+    assert path.read_bytes() == DATA
+    assert not path.samefile(tmp_path / "data.txt")
+    assert path.stat().st_mode & 0o777 == 0o444
     assert digest == DIGEST
     assert not cache.exists()
 

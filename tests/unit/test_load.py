@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from windtunnel.benchmark import load, parse
+from windtunnel.benchmark.model import Ready
 from windtunnel.errors import DescriptorError
 
 FILE = Path("benchmark.toml")
@@ -23,7 +24,7 @@ def test_defaults_are_those_of_the_format(client_server: str) -> None:
     server = benchmark.all_servers()["server"]
     assert (benchmark.run.warmup, benchmark.run.repeats, benchmark.run.fresh) == (0, 1, False)
     assert benchmark.benchmark.timeout == 3600
-    assert (server.grace, server.replicas, server.placement, server.ready) == (10, 1, "apart", None)
+    assert (server.grace, server.replicas, server.placement, server.ready) == (10, 1, "apart", Ready(tcp=True))
     assert (benchmark.output.store, benchmark.output.artifacts) == ("runs", ["**"])
     assert benchmark.metrics[0].reduce == "median"
 

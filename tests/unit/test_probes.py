@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -77,7 +79,26 @@ def test_a_server_that_says_nothing_is_a_no() -> None:
         address = Address("127.0.0.1", silent.getsockname()[1])
         probe = Probe(kind="http", target="/")
         found = ask(probe, address, Path(), lambda _command, _seconds: Answer(ok=True, detail=""), 0.05)
-    assert found == Answer(ok=False, detail="no answer in time")
+    assert found == Answer(ok=False, detail="no answer within 0.05 s", is_late=True)
+
+
+def test_a_server_that_trickles_is_a_no() -> None:
+    """An answer that comes byte by byte has the same time as any other."""
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+
+        def trickle() -> None:
+            connection, _ = slow.accept()
+            with connection, contextlib.suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nX: ":
+                    connection.sendall(bytes([byte]))
+                    time.sleep(0.05)
+
+        threading.Thread(target=trickle).start()
+        address = Address("127.0.0.1", slow.getsockname()[1])
+        began = time.monotonic()
+        found = ask(Probe(kind="http", target="/"), address, Path(), lambda *_: Answer(ok=True, detail=""), 0.3)
+    assert time.monotonic() - began < 0.9
+    assert found == Answer(ok=False, detail="no answer within 0.3 s", is_late=True)
 
 
 @pytest.mark.parametrize("path", ["/200?name=größe", "/a b", "/line\nbreak"])

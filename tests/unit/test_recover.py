@@ -24,6 +24,7 @@ def folder(new_folder: Callable[[str], RunFolder], single_node: str) -> RunFolde
     for iteration, value in enumerate([9.0, 1.0, 3.0], start=1):
         sample = Sample("rate", value, "1/s", iteration, 5.0, "client", warmup=iteration == 1)
         folder.append("samples", sample.to_json())
+    folder.append("events", {"type": "iteration_started"})
     folder.close()
     with (folder.path / "samples.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"metric":"rate","val')
@@ -41,10 +42,16 @@ def test_a_lost_run_keeps_what_it_measured(folder: RunFolder) -> None:
     assert found.reasons == ["the driver of this run was killed before its end"]
 
 
-def test_a_lost_run_without_samples_is_invalid(new_folder: Callable[[str], RunFolder], single_node: str) -> None:
-    """There is nothing to trust."""
-    found = recover(new_folder(single_node), record("lost"))
-    assert (found.metrics, found.validity) == ({}, "invalid")
+@pytest.mark.parametrize(("events", "validity"), [([], None), (["iteration_started"], "invalid")])
+def test_a_lost_run_without_samples_is_judged_by_how_far_it_came(
+    new_folder: Callable[[str], RunFolder], single_node: str, events: list[str], validity: str | None
+) -> None:
+    """If a measuring command was started there is nothing to trust; if none was, there is no verdict."""
+    folder = new_folder(single_node)
+    for event in events:
+        folder.append("events", {"type": event})
+    found = recover(folder, record("lost"))
+    assert (found.metrics, found.validity) == ({}, validity)
 
 
 @pytest.mark.parametrize("status", ["running", "succeeded", "failed", "cancelled"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from windtunnel.analysis.recover import recover
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
 from windtunnel.run.record import RunRecord
@@ -59,4 +60,4 @@ def load_run(path: str | Path) -> Run:
         UsageError: There is no run.
     """
     folder = RunFolder(Path(path))
-    return Run(folder, read_run(folder))
+    return Run(folder, recover(folder, read_run(folder)))

@@ -18,7 +18,8 @@ def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
     plan = Plan.from_json(json.loads((folder.path / "plan.json").read_text(encoding="utf-8")))
     samples = [Sample.from_json(line) for line in folder.lines("samples")]
     record.metrics = summarise(samples, plan)
-    record.validity = "suspect" if record.metrics else "invalid"
+    has_measured = any(line["type"] == "iteration_started" for line in folder.lines("events"))
+    record.validity = ("suspect" if record.metrics else "invalid") if has_measured else None
     record.cause = Cause(code="lost", message="the driver of this run was killed before its end")
     record.reasons = [record.cause.message]
     return record

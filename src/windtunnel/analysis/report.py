@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,11 @@ def render(folder: RunFolder) -> str:
         host={key: _fact(key, value) for key, value in _read_json(folder, "environment.json").items()},
         notes=[line for line in folder.lines("events") if line["type"] == "note"],
         logs={path.name: tail(path, _LOG_LINES) for path in sorted((folder.path / "logs").glob("*.log"))},
-        artifacts=sorted(str(p.relative_to(folder.path)) for p in folder.path.glob("artifacts/**/*") if p.is_file()),
+        artifacts=sorted(
+            os.fsencode(p.relative_to(folder.path)).decode(errors="replace")
+            for p in folder.path.glob("artifacts/**/*")
+            if p.is_file()
+        ),
         benchmark=(folder.path / "benchmark.toml").read_text(encoding="utf-8"),
     )
 

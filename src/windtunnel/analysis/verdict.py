@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from windtunnel.errors import ExitCode, InvalidResult, WindtunnelError
+from windtunnel.parsers import PARSERS
 from windtunnel.plan import Plan
 from windtunnel.run.journal import UsageSample
 from windtunnel.run.record import MetricSummary, Phase, Usage, Validity
@@ -27,6 +28,11 @@ def missing_samples(plan: Plan, metrics: Mapping[str, MetricSummary]) -> Invalid
     names = {name.partition("{")[0] for name in metrics}
     for job in plan.jobs:
         lacking = [spec.name for spec in job.metrics if spec.name and spec.name not in names]
+        lacking += [
+            f"what {spec.parser} prints"
+            for spec in job.metrics
+            if spec.parser and not spec.name and not names & set(PARSERS[spec.parser].metrics)
+        ]
         if lacking:
             return InvalidResult(
                 f"{job.name} gave no samples of {', '.join(lacking)}", code="no_samples", step=job.name
@@ -104,7 +110,8 @@ def _usage(samples: Sequence[UsageSample]) -> Usage:
     waited = sum(wait * length for wait, length in waits)
     return Usage(
         cpu_mean=round(sum(sample.cpu * sample.seconds for sample in samples) / seconds, 4),
-        cpu_max=max(sample.cpu for sample in samples),
+        # A closing stretch of a few ticks is too short for a maximum.
+        cpu_max=max((sample.cpu for sample in samples if sample.processes), default=samples[0].cpu),
         cpu_wait_mean=round(waited / sum(length for _wait, length in waits), 4) if waits else None,
         memory_max=max(sample.memory for sample in samples),
     )

@@ -141,6 +141,15 @@ class Session(Protocol):
         """
         ...
 
+    def check(self, services: Sequence[Handle]) -> None:
+        """Return if the run may go on and the services live.
+
+        Raises:
+            InvalidResult: A service died; the text says how.
+            TimedOut, Cancelled: As the run's control says.
+        """
+        ...
+
     def stop(self, handle: Handle) -> None:
         """End a step and collect what it wrote to ``$WINDTUNNEL_OUT``; again is harmless."""
         ...

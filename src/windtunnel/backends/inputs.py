@@ -6,8 +6,12 @@ import hashlib
 import http.client
 import os
 import shutil
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +19,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile
-from windtunnel.run.control import Control
+from windtunnel.run.control import POLL_SECONDS, Control
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
@@ -29,8 +33,8 @@ def cache_folder() -> Path:
     return Path(base) / "windtunnel" / "inputs"
 
 
-def fetch_input(item: InputFile, base: Path, control: Control) -> tuple[Path, str]:
-    """Return where an input lies on this machine, verified, and its SHA-256.
+def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> tuple[Path, str]:
+    """Put a verified, read-only copy of an input at `target`; return it and its SHA-256.
 
     A download whose SHA-256 is given is taken from the cache when it is there and still
     has that sum; one without is downloaded each time.
@@ -39,50 +43,72 @@ def fetch_input(item: InputFile, base: Path, control: Control) -> tuple[Path, st
         item: What to fetch.
         base: Folder that a relative path is relative to.
         control: Asked while a download goes on.
+        target: Where the copy goes; its folder is made.
 
     Raises:
         PlatformError: It cannot be had (``input_unavailable``) or is not what was asked
             for (``input_mismatch``).
+        TimedOut, Cancelled: As the control says.
     """
-    if item.src.startswith(("http://", "https://")):
-        path = _download(item, control)
-    else:
-        is_url = item.src.startswith("file://")
-        path = base / (unquote(urlsplit(item.src).path) if is_url else item.src)
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        digest = _digest(path)
-    except OSError as error:
-        raise PlatformError(f"input {item.src}: {error.strerror}", code="input_unavailable") from None
+        if item.src.startswith(("http://", "https://")):
+            _download(item, control, target)
+        else:
+            is_url = item.src.startswith("file://")
+            source = base / (unquote(urlsplit(item.src).path) if is_url else item.src)
+            if source.is_fifo():
+                raise PlatformError(f"input {item.src}: a pipe, not a file", code="input_unavailable")
+            shutil.copyfile(source, target)
+        digest = _digest(target)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise PlatformError(f"input {item.src}: {reason}", code="input_unavailable") from None
     if item.sha256 and digest != item.sha256:
         raise PlatformError(
             f"input {item.src}: its sha256 is {digest}, not {item.sha256} as the benchmark says", code="input_mismatch"
         )
-    return path.absolute(), digest
+    target.chmod(0o444)
+    return target, digest
 
 
-def _download(item: InputFile, control: Control) -> Path:
-    folder = cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / (item.sha256 or hashlib.sha256(item.src.encode()).hexdigest() + ".unpinned")
-    if item.sha256 and target.exists() and _digest(target) == item.sha256:
-        return target
-    partial = folder / f"{target.name}.{os.getpid()}.part"
-    try:
-        retrying = Retrying(
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential(multiplier=0.2, max=5),
-            retry=retry_if_exception(_is_passing),
-            reraise=True,
-        )
-        retrying(_read_url, item.src, partial, control)
+def _download(item: InputFile, control: Control, target: Path) -> None:
+    cached = cache_folder() / item.sha256 if item.sha256 else None
+    if cached and cached.exists() and _digest(cached) == item.sha256:
+        shutil.copyfile(cached, target)
+        return
+    retrying = Retrying(
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_exponential(multiplier=0.2, max=5),
+        retry=retry_if_exception(_is_passing),
+        sleep=control.wait,
+        reraise=True,
+    )
+    retrying(_beside, control, lambda: _read_url(item.src, target))
+    if cached and _digest(target) == item.sha256:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
+        shutil.copyfile(target, partial)
         partial.chmod(0o444)
-        partial.replace(target)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise PlatformError(f"input {item.src}: {reason}", code="input_unavailable") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
+        partial.replace(cached)
+
+
+def _beside(control: Control, work: Callable[[], None]) -> None:
+    """Do `work` in a thread while the control is asked; a thread that is left waits for its peer in vain."""
+    result: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            result.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            result.set_exception(error)
+
+    control.check()
+    threading.Thread(target=run, daemon=True).start()
+    while not wait_for([result], POLL_SECONDS).done:
+        control.check()
+    result.result()
 
 
 def _is_passing(error: BaseException) -> bool:
@@ -91,7 +117,7 @@ def _is_passing(error: BaseException) -> bool:
     return isinstance(error, (OSError, http.client.IncompleteRead))
 
 
-def _read_url(url: str, target: Path, control: Control) -> None:
+def _read_url(url: str, target: Path) -> None:
     try:
         response = urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS)  # noqa: S310 - the scheme was checked
     except urllib.error.HTTPError as error:
@@ -99,7 +125,6 @@ def _read_url(url: str, target: Path, control: Control) -> None:
         raise
     with response, target.open("wb") as file:
         while chunk := response.read(_CHUNK):
-            control.check()
             file.write(chunk)
         # http.client does not tell an answer that ends too soon when it is read in parts.
         if response.length:
@@ -134,6 +159,8 @@ def collect_artifacts(source: Path, globs: tuple[str, ...], target: Path) -> int
 
     Links are left alone: they may point anywhere.
     """
+    if source.is_symlink():
+        return 0
     found = {path for glob in globs for path in source.glob(f"{glob}/*" if glob.endswith("**") else glob)}
     root = source.resolve()
     # A link's own place differs from where it leads, and so does that of all below a linked folder.

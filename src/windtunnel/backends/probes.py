@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,11 @@ from windtunnel.plan import Probe
 
 @dataclass(frozen=True)
 class Answer:
-    """Whether a probe succeeded, and what it saw, in words."""
+    """Whether a probe succeeded, what it saw, in words, and whether its time was too short."""
 
     ok: bool
     detail: str
+    is_late: bool = False
 
 
 _PATH_CHARACTERS = "/?:@!$&'()*+,;=%~-._#"
@@ -62,16 +65,29 @@ def describe(probe: Probe, address: Address) -> str:
 
 def _http(host: str, port: int, path: str, timeout: float) -> Answer:
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    # A socket's timeout is for each read: a server that trickles would never meet it.
+    closer = threading.Timer(timeout, _shut, [connection])
+    closer.daemon = True
+    closer.start()
     try:
         connection.request(
-            "GET", quote(path, safe=_PATH_CHARACTERS), headers={"Connection": "close", "User-Agent": "windtunnel-probe"}
+            "GET",
+            quote(path, safe=_PATH_CHARACTERS),
+            headers={"Connection": "close", "User-Agent": "windtunnel-probe"},
         )
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return Answer(ok=False, detail=_reason(error))
+        return _late(timeout) if closer.finished.is_set() else _failed(error, timeout)
     finally:
+        closer.cancel()
         connection.close()
     return Answer(ok=200 <= status < 400, detail=f"status {status}")  # noqa: PLR2004 - HTTP's own
+
+
+def _shut(connection: http.client.HTTPConnection) -> None:
+    with contextlib.suppress(OSError):
+        if connection.sock:
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _tcp(host: str, port: int, timeout: float) -> Answer:
@@ -79,7 +95,7 @@ def _tcp(host: str, port: int, timeout: float) -> Answer:
         with socket.create_connection((host, port), timeout):
             return Answer(ok=True, detail="connected")
     except OSError as error:
-        return Answer(ok=False, detail=_reason(error))
+        return _failed(error, timeout)
 
 
 def _log(log: Path, pattern: str) -> Answer:
@@ -89,7 +105,11 @@ def _log(log: Path, pattern: str) -> Answer:
     return Answer(ok=False, detail="not in the output so far")
 
 
-def _reason(error: Exception) -> str:
+def _late(timeout: float) -> Answer:
+    return Answer(ok=False, detail=f"no answer within {timeout:.3g} s", is_late=True)
+
+
+def _failed(error: Exception, timeout: float) -> Answer:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__).lower()
+        return _late(timeout)
+    return Answer(ok=False, detail=str(getattr(error, "strerror", None) or error or type(error).__name__).lower())

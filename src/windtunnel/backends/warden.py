@@ -14,7 +14,7 @@ killed, and then the warden ends.
 
     {"op": "spawn", "id": …, "argv": […], "cwd": …, "env": {…}, "output": path}
         -> {"event": "started", "id": …, "pid": …} or {"event": "failed", "id": …, "errno": …}
-        -> {"event": "exited", "id": …, "status": …, "left": bool, "cpu": s, "memory": bytes}
+        -> {"event": "exited", "id": …, "status": …, "left": bool, "cpu": s, "waited": s, "memory": bytes}
         -> {"event": "gone", "id": …, "cpu": s, "memory": bytes}    its last descendant has ended
     {"op": "terminate", "id": …}    SIGTERM to the step's topmost processes, once to each
     {"op": "kill", "id": …}         SIGKILL to all of the step's processes
@@ -24,6 +24,7 @@ killed, and then the warden ends.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -113,7 +114,8 @@ def keep(commands: int, idle: int) -> NoReturn:
             command = json.loads(line)
             try:
                 main = start(command)
-            except OSError as error:
+            except (OSError, ValueError) as error:
+                error = error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))
                 send({"event": "failed", "id": command["id"], "errno": error.errno, "message": error.strerror})
             else:
                 send({"event": "started", "id": command["id"], "pid": main, "keeper": os.getpid()})
@@ -142,22 +144,34 @@ def start(command: dict[str, Any]) -> int:
 
 def reap(name: str, main: int) -> None:
     """Wait for all of a step's processes; they are this keeper's children sooner or later."""
-    cpu, memory = 0.0, 0
+    totals = {"cpu": 0.0, "waited": 0.0, "memory": 0}
     while True:
         try:
-            pid, status, used = os.wait4(-1, 0)
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            pid = ended.si_pid if ended else -1
+            totals["waited"] += run_delay(pid)
+            pid, status, used = os.wait4(pid, 0)
         except ChildProcessError:
             break
-        cpu += used.ru_utime + used.ru_stime
-        memory = max(memory, used.ru_maxrss * 1024)
+        totals["cpu"] += used.ru_utime + used.ru_stime
+        totals["memory"] = max(totals["memory"], used.ru_maxrss * 1024)
         if pid == main:
             code = os.waitstatus_to_exitcode(status)
-            send({"event": "exited", "id": name, "status": code, "left": has_children(), "cpu": cpu, "memory": memory})
-    send({"event": "gone", "id": name, "cpu": cpu, "memory": memory})
+            send({"event": "exited", "id": name, "status": code, "left": has_children(), **totals})
+    send({"event": "gone", "id": name, **totals})
+
+
+def run_delay(pid: int) -> float:
+    """Return the seconds that a process's main thread waited for a CPU (Linux, sched-stats.rst)."""
+    try:
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def has_children() -> bool:
-    """Tell whether this process has a child that lives."""
+    """Tell whether this process has a child, alive or not yet reaped."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -284,7 +298,7 @@ class Warden:
                 for name in [name for name, keeper in self.busy.items() if keeper == pid]:
                     # Its step's processes are now the warden's own: they end with the run.
                     del self.busy[name]
-                    send({"event": "gone", "id": name, "cpu": 0.0, "memory": 0})
+                    send({"event": "gone", "id": name, "cpu": 0.0, "waited": 0.0, "memory": 0})
 
 
 def main() -> None:

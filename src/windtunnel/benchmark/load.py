@@ -49,7 +49,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
             nearest known name, for every mistake found.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DescriptorError(f"{path}: not UTF-8 ({error.reason})") from None
     except OSError as error:
@@ -88,20 +88,37 @@ def _join(path: Path, problems: list[str]) -> str:
 
 def _apply_override(document: dict[str, Any], override: str) -> None:
     key, separator, raw = override.partition("=")
-    parts = key.strip().split(".")
-    if not separator or not all(parts):
+    parts = _key_parts(key.strip())
+    if not separator or not parts:
         raise DescriptorError(f"--set {override}: write it as key.path=value")
+    # A variable's value is text: 1.10 is not 1.1 there.
+    is_text = parts[-2:-1] == ["env"] and not raw.strip().startswith(("'", '"'))
+    value = raw.strip() if is_text else _toml_value(raw.strip())
     table: Any = document
     for part in parts[:-1]:
         table = table.setdefault(part, {}) if isinstance(table, dict) else _item(table, part)
         if table is None:
             break
     if isinstance(table, dict):
-        table[parts[-1]] = _toml_value(raw.strip())
+        table[parts[-1]] = value
     elif isinstance(table, list) and parts[-1].isdigit() and int(parts[-1]) < len(table):
-        table[int(parts[-1])] = _toml_value(raw.strip())
+        table[int(parts[-1])] = value
     else:
         raise DescriptorError(f"--set {override}: {'.'.join(parts[:-1])} is not a table")
+
+
+def _key_parts(key: str) -> list[str]:
+    """Return the parts of a dotted TOML key, quoted ones too; nothing if it is none."""
+    try:
+        table: object = tomllib.loads(f"{key} = 0")
+    except (ValueError, RecursionError):
+        return []
+    parts = []
+    while isinstance(table, dict):
+        (part,) = table
+        parts.append(part)
+        table = table[part]
+    return parts
 
 
 def _item(table: object, part: str) -> object:

@@ -22,12 +22,12 @@ from windtunnel.benchmark.values import (
     Quantity,
 )
 
-SPEC_VERSION = "1"
 SERVER_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
 RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "iteration", "warmup"})
 CLIENT = "client"
+RESERVED_STEPS = frozenset({CLIENT, "warden", "inputs"})
 
 
 def _env_value(value: object) -> object:
@@ -107,12 +107,7 @@ def _check_source(source: str) -> str:
 
 
 def _check_pattern(pattern: str) -> str:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        msg = f"{pattern!r} is no regular expression: {error}"
-        raise ValueError(msg) from None
-    if groups < 1:
+    if re.compile(_check_log_pattern(pattern)).groups < 1:
         msg = f"{pattern!r} has no group; put the number in parentheses"
         raise ValueError(msg)
     return pattern
@@ -215,7 +210,7 @@ class Server(Program):
 
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """0 is any free port; without one, `ready` has to be exec or log."""
-    ready: Ready | None = None
+    ready: Ready = Ready(tcp=True)
     live: Live | None = None
     stop: Command | None = None
     grace: Duration = 10.0
@@ -224,8 +219,7 @@ class Server(Program):
 
     @model_validator(mode="after")
     def _probes_have_a_port(self) -> Self:
-        ready = self.ready or Ready(tcp=True)
-        for key, probe in (("ready", ready), ("live", self.live)):
+        for key, probe in (("ready", self.ready), ("live", self.live)):
             if probe and (probe.http or probe.tcp) and self.port is None and probe.port is None:
                 msg = f"{key} asks a port, and the server has none; give port (0: any free one)"
                 raise ValueError(msg)
@@ -317,8 +311,8 @@ class Benchmark(Model):
         if self.server and "server" in self.servers:
             msg = "[server] is short for [servers.server]; give one of them"
             raise ValueError(msg)
-        if CLIENT in self.servers:
-            msg = "no server can be called client"
+        for name in RESERVED_STEPS & set(self.servers):
+            msg = f"servers.{name}: no server can be called {name}"
             raise ValueError(msg)
         metrics = [metric.name for metric in self.metrics if metric.name]
         if twice := {name for name in metrics if metrics.count(name) > 1}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 import traceback
 from itertools import pairwise
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from windtunnel.cli.output import print_error, print_json
+from windtunnel.cli.output import echo, print_error, print_json
 from windtunnel.errors import ExitCode, UsageError, WindtunnelError
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ def _print_version(value: bool) -> None:  # noqa: FBT001 - a flag's callback
     if value:
         from importlib.metadata import version
 
-        typer.echo(f"windtunnel {version('windtunnel')}")
+        echo(f"windtunnel {version('windtunnel')}")
         raise typer.Exit
 
 
@@ -65,6 +65,9 @@ def _print_refusal(error: WindtunnelError, words: list[str]) -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; ends the process with the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     words = sys.argv[1:] if arguments is None else arguments
     try:
         app(args=arguments)
@@ -77,10 +80,6 @@ def main(arguments: list[str] | None = None) -> Any:
         if isinstance(stop.__context__, typer.BadParameter.__mro__[1]):
             _print_refusal(UsageError(str(stop.__context__)), words)
         raise
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) went away: nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.CANCELLED))
     except Exception:  # noqa: BLE001 - the last resort: a bug of ours, told as one

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.output import console, print_json, say
+from windtunnel.cli.output import console, echo, print_json, say
 from windtunnel.errors import UsageError
 from windtunnel.names import nearest
 
@@ -75,7 +75,7 @@ def init(
 def validate(file: FileArgument, overrides: SetOption = None) -> None:
     """Check a benchmark file; nothing is started."""
     _loaded, plan = load_with_notes(file, overrides)
-    typer.echo(f"{file}: valid, {plan.strategy}, {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}")
+    echo(f"{file}: valid, {plan.strategy}, {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}")
 
 
 @app.command(epilog="Example: windtunnel schema > windtunnel.schema.json")

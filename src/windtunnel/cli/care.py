@@ -10,10 +10,8 @@ import typer
 
 from windtunnel.cli.app import app
 from windtunnel.cli.output import console, print_json, say
-from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption
+from windtunnel.cli.results import DEFAULT_STORE, REPORT_MODULES, JsonOption, StoreOption
 from windtunnel.errors import ExitCode
-
-_EXTRAS = {"report": ("matplotlib", "jinja2"), "pandas": ("pandas",)}
 
 
 @app.command(epilog="Example: windtunnel reap --dry-run")
@@ -32,8 +30,7 @@ def reap(
     names = [f"{orphan.name} (process {orphan.process.pid}) of {orphan.run_id}" for orphan in orphans]
     left: list[str] = []
     if not dry_run:
-        remaining = end_orphans(orphans)
-        left = [name for name, orphan in zip(names, orphans, strict=True) if orphan in remaining]
+        left = [f"{orphan.name} (process {orphan.process.pid}) of {orphan.run_id}" for orphan in end_orphans(orphans)]
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
     found = names + [str(folder) for folder in folders]
@@ -41,7 +38,9 @@ def reap(
         print_json({"found": found, "left": left, "dry_run": dry_run})
     else:
         for name in found:
-            say(f"{'would end' if dry_run else 'ended'} {name}" if name not in left else f"could not end {name}")
+            say(f"{'would end' if dry_run else 'ended'} {name}")
+        for name in left:
+            say(f"still there: {name}", "red")
         if not found:
             say("nothing was left behind")
     raise typer.Exit(int(ExitCode.LEFT_BEHIND if left else ExitCode.OK))
@@ -50,6 +49,7 @@ def reap(
 @app.command(epilog="Example: windtunnel doctor --json")
 def doctor(as_json: JsonOption = False) -> None:
     """Say which engines and backends work here, and why others do not."""
+    from rich.markup import escape
     from rich.table import Table
 
     from windtunnel.backends import BACKENDS, make_backend
@@ -58,9 +58,8 @@ def doctor(as_json: JsonOption = False) -> None:
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
     rows += [("engine", name, None) for name in ENGINES]
     rows += [("engine", name, "not yet") for name in LATER_ENGINES]
-    for extra, modules in _EXTRAS.items():
-        missing = [module for module in modules if find_spec(module) is None]
-        rows.append(("extra", extra, f"pip install 'windtunnel[report]' ({', '.join(missing)})" if missing else None))
+    missing = [module for module in REPORT_MODULES if find_spec(module) is None]
+    rows.append(("extra", "report", f"pip install 'windtunnel[report]' ({', '.join(missing)})" if missing else None))
     if as_json:
         print_json(
             [{"kind": kind, "name": name, "works": reason is None, "reason": reason} for kind, name, reason in rows]
@@ -68,5 +67,5 @@ def doctor(as_json: JsonOption = False) -> None:
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for kind, name, reason in rows:
-        table.add_row(kind, name, "[green]works[/]" if reason is None else f"[yellow]no[/]: {reason}")
+        table.add_row(kind, name, "[green]works[/]" if reason is None else f"[yellow]no[/]: {escape(reason)}")
     console().print(table)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import WindtunnelError
@@ -25,7 +28,14 @@ def console(*, stderr: bool = False) -> Console:
     """Return the console of standard output or error; plain text when it is piped."""
     from rich.console import Console
 
-    made = Console(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    class Tolerant(Console):
+        def on_broken_pipe(self) -> None:
+            """Go on without a reader; rich would end the process, and a measurement with it."""
+            self.quiet = True
+            if not self.stderr:
+                _close_stdout()
+
+    made = Tolerant(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
     if not made.is_terminal:
         made.width = PIPED_WIDTH
     return made
@@ -52,9 +62,30 @@ def print_log_tail(step: str | None, lines: Sequence[str]) -> None:
             say(f"  | {line}", style="dim")
 
 
+def echo(text: str) -> None:
+    """Print a line on standard output; a reader that went away (head, less) is no failure."""
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()
+
+
+def _close_stdout() -> None:
+    # What is still buffered would fail again when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_json(data: Any) -> None:
     """Print data for a machine, on standard output."""
-    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+    echo(json.dumps(data, indent=2))
+
+
+def shorten(path: str | Path) -> str:
+    """Return a path as a person would type it: relative, if it is below the current folder."""
+    with contextlib.suppress(ValueError):
+        return str(Path(path).absolute().relative_to(Path.cwd()))
+    return str(path)
 
 
 def number(value: float | None) -> str:
@@ -106,4 +137,4 @@ def print_record(record: RunRecord) -> None:
         out.print(table, soft_wrap=False)
     for left in record.resources.left:
         out.print(f"left behind: {left}", style="red", markup=False)
-    out.print(f"run: {record.path}", markup=False)
+    out.print(f"run: {shorten(record.path or '')}", markup=False)

@@ -80,10 +80,7 @@ class Progress:
             self._line(f"{self._title(event)}: {event.data.get('samples')} samples")
 
     def _title(self, event: Event) -> str:
-        job, iteration = self._jobs[event.step or ""], event.iteration or 0
-        if iteration <= job.warmup:
-            return f"warm-up {iteration}/{job.warmup}"
-        return f"benchmark {iteration - job.warmup}/{job.repeats}"
+        return self._jobs[event.step or ""].title(event.iteration or 0)
 
     def _now(self, text: str) -> None:
         if self._status:

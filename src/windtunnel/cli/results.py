@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, print_json, print_log_tail, print_record, say
+from windtunnel.cli.output import (
+    STATUS_STYLE,
+    VERDICT_STYLE,
+    console,
+    echo,
+    print_json,
+    print_log_tail,
+    print_record,
+    say,
+    shorten,
+)
+from windtunnel.errors import UsageError
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, the start of one, its folder, or last.", show_default=False)
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="The folder that keeps runs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+REPORT_MODULES = ("matplotlib", "jinja2", "pandas")
 DEFAULT_STORE = Path("runs")
 
 
@@ -82,5 +95,19 @@ def write_report(run: Path, output: Path | None = None, *, err: bool = False) ->
     from windtunnel.run.folder import RunFolder
 
     path = output or run / "report.html"
-    path.write_text(render(RunFolder(run)), encoding="utf-8")
-    typer.echo(f"report: {path.absolute()}", err=err)
+    try:
+        path.write_text(render(RunFolder(run)), encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    (say if err else echo)(f"report: {shorten(path)}")
+
+
+def require_report() -> None:
+    """Check that a report can be made, before anything is measured for it.
+
+    Raises:
+        UsageError: The ``report`` extra is not installed.
+    """
+    missing = [module for module in REPORT_MODULES if find_spec(module) is None]
+    if missing:
+        raise UsageError(f"--report needs {', '.join(missing)}: pip install 'windtunnel[report]'")

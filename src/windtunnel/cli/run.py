@@ -16,6 +16,7 @@ import typer
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, SetOption, load_with_notes
 from windtunnel.cli.output import print_json, print_log_tail, print_record, say
+from windtunnel.cli.results import require_report, write_report
 from windtunnel.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
 ) -> None:
     """Measure: start what is needed, run the client, stop it all, keep the numbers."""
+    if report:
+        require_report()
     if repeats is not None:
         overrides = [*(overrides or []), f"run.repeats={repeats}"]
     record = _run(file, backend, engine, overrides, strict=strict, keep=keep)
@@ -49,8 +52,6 @@ def run(
     else:
         print_record(record)
     if report:
-        from windtunnel.cli.results import write_report
-
         write_report(Path(record.path or ""), err=as_json)
     raise typer.Exit(record.exit_code or 0)
 
@@ -111,8 +112,9 @@ def _hold(control: Control, progress: Progress) -> None:
     """Keep what is up until Enter, a signal, or the run's deadline."""
     progress.pause()
     say("kept as it is; Enter ends it (or the deadline, or Ctrl-C)", "cyan")
+    is_open = sys.stdin is not None and not sys.stdin.closed
     while not control.is_cancelled and not control.is_over:
-        readable, _, _ = select.select([sys.stdin], [], [], 0.2)
-        if readable:
-            sys.stdin.readline()
+        readable, _, _ = select.select([sys.stdin] if is_open else [], [], [], 0.2)
+        if readable and sys.stdin.readline():
             return
+        is_open = is_open and not readable  # an end of file is nobody's Enter

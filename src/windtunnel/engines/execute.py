@@ -14,7 +14,7 @@ from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
 from windtunnel.backends.base import Backend, RunContext, Session
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.walk import Call, Walk
-from windtunnel.errors import Cancelled, ExitCode, WindtunnelError
+from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.environment import describe_host
@@ -99,15 +99,13 @@ class _Execution:
         )
 
     def run(self, call: Call[object]) -> RunRecord:
-        self._folder.write_record(self._record)
-        self._folder.write_json("environment.json", describe_host())
-        self._journal.emit(EventType.RUN_STARTED, message=self._folder.run_id, path=str(self._folder.path))
-        for note in self._request.notes:
-            self._journal.note(note)
+        self._attempt(self._write)
+        self._attempt(lambda: self._folder.write_json("environment.json", describe_host()))
+        self._attempt(self._begin)
         request = self._request
         context = RunContext(self._plan, self._folder, self._journal, request.control, request.loaded.path.parent)
         # Each stage is tried whatever became of those before it; the first cause wins.
-        session = self._attempt(lambda: request.backend.open(context))
+        session = None if self._cause else self._attempt(lambda: request.backend.open(context))
         if session:
             walk = Walk(context, session, call)
             self._attempt(walk.run)
@@ -121,6 +119,11 @@ class _Execution:
         if self._interruption:
             raise self._interruption
         return self._record
+
+    def _begin(self) -> None:
+        self._journal.emit(EventType.RUN_STARTED, message=self._folder.run_id, path=str(self._folder.path))
+        for note in self._request.notes:
+            self._journal.note(note)
 
     def _attempt(self, stage: Callable[[], T]) -> T | None:
         try:
@@ -145,7 +148,7 @@ class _Execution:
         record.usage = summarise_usage(journal.usage, journal.phases)
         record.phases = journal.phases
         record.validity, record.reasons = judge(self._cause, self._plan, record.metrics, record.usage, journal.phases)
-        self._folder.write_record(record)
+        self._attempt(self._write)
         journal.emit(EventType.MEASURED, message=record.validity or "")
 
     def _tear_down(self, walk: Walk) -> None:
@@ -167,8 +170,19 @@ class _Execution:
         record.exit_code = int(code)
         record.status = _STATUS.get(code, "failed")
         record.finished = timestamp(time.time())
-        self._folder.write_record(record)
-        self._journal.emit(EventType.RUN_FINISHED, message=record.status, exit_code=int(code))
+        try:
+            self._write()
+        except PlatformError as error:
+            # The record cannot tell it, so whoever reads its copy has to be told.
+            record.reasons.append(error.message)
+        else:
+            self._journal.emit(EventType.RUN_FINISHED, message=record.status, exit_code=int(code))
+
+    def _write(self) -> None:
+        try:
+            self._folder.write_record(self._record)
+        except OSError as error:
+            raise PlatformError(f"results cannot be written: {error.strerror}", code="store_failed") from None
 
     def _blame(self, error: WindtunnelError) -> None:
         if self._cause:

@@ -6,16 +6,18 @@ An engine says only how an act is called: inline calls it, Prefect makes it a ta
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 from windtunnel.backends.base import Handle, Launch, RunContext, Session, describe_status
-from windtunnel.errors import BenchmarkFailed, WindtunnelError
+from windtunnel.errors import BenchmarkFailed, Cancelled, TimedOut, WindtunnelError
 from windtunnel.plan import Job, Service
 from windtunnel.run.events import EventType
 from windtunnel.run.folder import tail
 from windtunnel.run.samples import Sample, extract
 
+NOTES_SHOWN = 5
 T = TypeVar("T")
 Call = Callable[[str, Callable[[], T]], T]
 """How an engine calls an act: by its name for people, and the function that does it."""
@@ -85,7 +87,7 @@ class Walk:
 
         def ready() -> None:
             others = [handle for other, handle in self._up.items() if other != name]
-            with self._journal.phase(name, "ready", iteration):
+            with self._journal.phase(name, "ready", iteration), self._told(name, iteration):
                 self._session.until_ready(self._up[name], others)
             self._journal.emit(EventType.SERVICE_READY, name, iteration)
 
@@ -108,12 +110,7 @@ class Walk:
             services = self._plan.services_for(job) if job.fresh else ()
             for service in services:
                 self._bring_up(service, iteration)
-            title = (
-                f"warm-up {iteration}/{job.warmup}"
-                if iteration <= job.warmup
-                else f"benchmark {iteration - job.warmup}/{job.repeats}"
-            )
-            self._act(title, lambda: self._run_iteration(job, iteration))  # noqa: B023 - called at once
+            self._act(job.title(iteration), lambda: self._run_iteration(job, iteration))  # noqa: B023 - called at once
             for service in reversed(services):
                 self._bring_down(service.name, iteration)
 
@@ -123,11 +120,13 @@ class Walk:
         handle = self._session.start_job(Launch(job, iteration, self._values(iteration)))
         status: int | None = None
         try:
-            with self._journal.phase(job.name, "run", iteration, warmup=warmup):
+            with self._journal.phase(job.name, "run", iteration, warmup=warmup), self._told(job.name, iteration):
                 self._journal.emit(EventType.ITERATION_STARTED, job.name, iteration)
                 status = self._session.wait(handle, list(self._up.values()))
         finally:
             self._finish_iteration(job, iteration, handle, status)
+        # A server may have died after the client's last request, while its numbers were read.
+        self._session.check(list(self._up.values()))
         if status != 0:
             raise BenchmarkFailed(
                 f"{job.name} {describe_status(status)} in iteration {iteration}",
@@ -149,11 +148,23 @@ class Walk:
                 for m in extract(job.metrics, log, handle.metrics, notes)
             ]
             self._journal.add_samples(samples)
-            for note in notes:
+            for note in notes[:NOTES_SHOWN]:
                 self._journal.note(note, job.name, iteration)
+            if len(notes) > NOTES_SHOWN:
+                self._journal.note(f"and {len(notes) - NOTES_SHOWN} more like these", job.name, iteration)
             self._journal.emit(
                 EventType.ITERATION_FINISHED, job.name, iteration, status=status, samples=len(samples), warmup=warmup
             )
+
+    @contextmanager
+    def _told(self, step: str, iteration: int | None) -> Iterator[None]:
+        """Name the step in which the deadline or a cancel came, with its last lines."""
+        try:
+            yield
+        except (TimedOut, Cancelled) as error:
+            error.step = error.step or step
+            error.log_tail = error.log_tail or tail(self._folder.log(step, iteration))
+            raise
 
     def _values(self, iteration: int | None) -> Mapping[str, str]:
         """Return the addresses of all that is up, under the names that the steps know them by."""

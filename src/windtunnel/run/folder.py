@@ -13,7 +13,6 @@ from typing import IO, Any
 
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
-from windtunnel.run.events import Event
 from windtunnel.run.record import RunRecord
 from windtunnel.run.redact import redact_data, redact_toml, secrets_in
 
@@ -59,10 +58,10 @@ class RunFolder:
                     continue
             for name in ("logs", "artifacts"):
                 (folder.path / name).mkdir()
+            (folder.path / "benchmark.toml").write_text(redact_toml(text, names, secrets), encoding="utf-8")
+            folder.write_json("plan.json", redact_data(plan.to_json(), secrets))
         except OSError as error:
             raise UsageError(f"cannot keep results in {store}: {error.strerror}") from None
-        (folder.path / "benchmark.toml").write_text(redact_toml(text, names, secrets), encoding="utf-8")
-        folder.write_json("plan.json", redact_data(plan.to_json(), secrets))
         return folder
 
     def log(self, step: str, iteration: int | None = None) -> Path:
@@ -71,16 +70,12 @@ class RunFolder:
 
     def append(self, name: str, line: Mapping[str, Any]) -> None:
         """Append one line of JSON to ``<name>.jsonl`` and hand it to the system at once."""
-        text = json.dumps(line, separators=(",", ":")) + "\n"
+        text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
         with self._lock:
             if name not in self._files:
                 self._files[name] = (self.path / f"{name}.jsonl").open("a", encoding="utf-8")
             self._files[name].write(text)
             self._files[name].flush()
-
-    def append_event(self, event: Event) -> None:
-        """Append an event to ``events.jsonl``."""
-        self.append("events", event.to_json())
 
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield what ``<name>.jsonl`` holds; a last line that a kill cut short is left out."""

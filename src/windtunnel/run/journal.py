@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from windtunnel.errors import PlatformError
 from windtunnel.run.events import Event, EventType, Observer, timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Phase
@@ -56,7 +57,8 @@ class Journal:
         self.phases: list[Phase] = []
         self.samples: list[Sample] = []
         self.usage: list[UsageSample] = []
-        self._observers = observers
+        self._observers = list(observers)
+        self._is_full = False
         self._lock = threading.RLock()
 
     def emit(
@@ -65,9 +67,21 @@ class Journal:
         """Write an event down and tell the observers."""
         event = Event(kind, step, iteration, message, data)
         with self._lock:
-            self.folder.append_event(event)
-            for observer in self._observers:
-                observer(event)
+            self._append("events", event.to_json())
+            for observer in list(self._observers):
+                try:
+                    observer(event)
+                except (Exception, SystemExit):  # noqa: BLE001 - who only watches must not end a measurement
+                    self._observers.remove(observer)
+
+    def _append(self, name: str, line: dict[str, Any]) -> None:
+        """Write a line; a store that is full ends the run, once, and does not keep teardown from going on."""
+        try:
+            self.folder.append(name, line)
+        except OSError as error:
+            if not self._is_full:
+                self._is_full = True
+                raise PlatformError(f"results cannot be written: {error.strerror}", code="store_failed") from None
 
     def note(self, message: str, step: str | None = None, iteration: int | None = None) -> None:
         """Write down something that a person should know and that stops nothing."""
@@ -77,14 +91,14 @@ class Journal:
         """Write samples down."""
         with self._lock:
             for sample in samples:
-                self.folder.append("samples", sample.to_json())
-            self.samples += samples
+                self.samples.append(sample)
+                self._append("samples", sample.to_json())
 
     def add_usage(self, usage: UsageSample) -> None:
         """Write down what a step used."""
         with self._lock:
-            self.folder.append("usage", usage.to_json())
             self.usage.append(usage)
+            self._append("usage", usage.to_json())
 
     @contextmanager
     def phase(

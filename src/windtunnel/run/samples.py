@@ -13,6 +13,8 @@ from typing import Any
 from windtunnel.parsers import PARSERS, Measurement
 from windtunnel.plan import MetricSpec
 
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -59,7 +61,7 @@ def extract(
             yield from _by_pattern(metric.name, metric, text, notes)
         elif metric.parser:
             yield from _by_parser(metric, text)
-    if metrics_file and metrics_file.exists():
+    if metrics_file and metrics_file.is_file():
         declared = {metric.name: metric.unit for metric in metrics}
         yield from _from_file(metrics_file, declared, notes)
 
@@ -67,11 +69,18 @@ def extract(
 def _by_pattern(name: str, metric: MetricSpec, text: str, notes: list[str]) -> Iterator[Measurement]:
     for match in re.finditer(metric.pattern or "", text, re.MULTILINE):
         try:
-            value = _finite(float((match[1] or "").replace(",", "")))
+            value = _finite(float(_plain_number(match[1] or "")))
         except ValueError:
             notes.append(f"metric {name}: {match[1]!r} is no number")
             continue
         yield Measurement(name, value, metric.unit)
+
+
+def _plain_number(text: str) -> str:
+    """Return a number without the commas between its thousands; any other comma or underscore is none."""
+    if _THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
+    return text if "_" not in text else ""
 
 
 def _by_parser(metric: MetricSpec, text: str) -> Iterator[Measurement]:

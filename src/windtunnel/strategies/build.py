@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from windtunnel import benchmark as source
-from windtunnel.benchmark.model import Live, Ready
+from windtunnel.benchmark.model import Live
 from windtunnel.benchmark.values import parse_quantity
 from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step
 from windtunnel.substitution import address_names, references
@@ -37,12 +37,11 @@ def build_job(benchmark: source.Benchmark, needs: tuple[str, ...] = (), *, fresh
 
 def build_service(name: str, server: source.Server, others: tuple[str, ...]) -> Service:
     """Return a server as a service; it needs those of `others` whose address it mentions."""
-    ready = server.ready or Ready(tcp=True)
     service = Service(
         name=name,
         program=_program(server),
         port=server.port,
-        ready=Readiness(probe=_probe(ready), within=ready.within),
+        ready=Readiness(probe=_probe(server.ready), within=server.ready.within),
         live=_liveness(server.live) if server.live else None,
         stop=tuple(server.stop) if server.stop else None,
         grace=server.grace,

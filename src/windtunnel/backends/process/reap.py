@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psutil
 
 from windtunnel.backends import warden
-from windtunnel.backends.process.step import RUN_VARIABLE
+from windtunnel.backends.process.marks import KILL_ROUNDS, find_marked, kill_processes
 
 
 @dataclass(frozen=True)
@@ -23,25 +23,26 @@ class Orphan:
 
 def find_orphans() -> Iterator[Orphan]:
     """Yield every process that carries a run's mark and stands below no warden of that run."""
-    for process in psutil.process_iter():
+    for process, run_id in find_marked():
         with contextlib.suppress(psutil.Error):
-            run_id = process.environ().get(RUN_VARIABLE)
-            if run_id and not any(_is_warden(parent, run_id) for parent in process.parents()):
+            if not any(_is_warden(parent, run_id) for parent in process.parents()):
                 yield Orphan(run_id, process, process.name())
 
 
 def end_orphans(orphans: Sequence[Orphan], grace: float = 2.0) -> list[Orphan]:
-    """Terminate orphans, kill those that stay after `grace` seconds; return those still there."""
+    """Terminate orphans, kill what stays after `grace` seconds; return what is still there, new ones too."""
     processes = [orphan.process for orphan in orphans]
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _gone, alive = psutil.wait_procs(processes, timeout=grace)
-    for process in alive:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
-    _gone, alive = psutil.wait_procs(alive, timeout=grace)
-    return [orphan for orphan in orphans if orphan.process in alive]
+    psutil.wait_procs(processes, timeout=grace)
+    runs = {orphan.run_id for orphan in orphans}
+    for _round in range(KILL_ROUNDS):
+        alive = [orphan for orphan in find_orphans() if orphan.run_id in runs]
+        if not alive:
+            break
+        kill_processes([orphan.process for orphan in alive])
+    return alive
 
 
 def _is_warden(process: psutil.Process, run_id: str) -> bool:

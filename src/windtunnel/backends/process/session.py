@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from windtunnel.backends.base import Handle, Launch, RunContext, describe_status
@@ -14,7 +14,7 @@ from windtunnel.backends.inputs import collect_artifacts, fetch_input
 from windtunnel.backends.probes import Answer, ask, describe
 from windtunnel.backends.process.step import RunningStep, seconds_until, spawn, start_step
 from windtunnel.backends.process.usage import UsageSampler
-from windtunnel.backends.warden_client import Child, WardenClient
+from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.plan import InputFile, Job, Liveness, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
@@ -40,7 +40,9 @@ class ProcessSession:
         self._inputs: dict[str, Path] = {}
         self._steps: list[RunningStep] = []
         self._created = 0
-        seconds = context.control.timeout + WARDEN_MARGIN_SECONDS
+        # A stop command and SIGTERM have a grace each.
+        graces = sum(2 * step.grace for step in context.plan.steps if isinstance(step, Service))
+        seconds = context.control.timeout + graces + WARDEN_MARGIN_SECONDS
         errors = self._folder.path / "logs" / "warden.log"
         self._warden = WardenClient(self._folder.run_id, seconds, errors)
         self._usage = UsageSampler(self._journal.add_usage)
@@ -48,8 +50,10 @@ class ProcessSession:
 
     def fetch(self, inputs: Sequence[InputFile]) -> None:
         """Fetch and verify the inputs, through the user's cache."""
-        for item in inputs:
-            path, digest = fetch_input(item, self._context.base, self._control)
+        folder = self._folder.path / "work" / "inputs"
+        for number, item in enumerate(inputs):
+            # A copy of the run's own: what a step writes to it reaches neither the original nor the cache.
+            path, digest = fetch_input(item, self._context.base, self._control, folder / str(number))
             self._inputs[item.path] = path
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
 
@@ -74,13 +78,15 @@ class ProcessSession:
         service = running.service
         began = time.monotonic()
         deadline = began + service.ready.within
+        patience = PROBE_SECONDS
         while True:
             self._check_before_ready(running)
             self._check(watched)
-            timeout = min(PROBE_SECONDS, max(0.05, seconds_until(deadline)))
-            answer = self._ask(running, service.ready.probe, timeout)
+            answer = self._ask(running, service.ready.probe, min(patience, max(0.05, seconds_until(deadline))))
             if answer.ok:
                 break
+            # An answer may be slow to come, and one that never comes must not use up all the time.
+            patience *= 2 if answer.is_late else 1
             if time.monotonic() >= deadline:
                 question = describe(service.ready.probe, running.address)
                 raise PlatformError(
@@ -92,7 +98,6 @@ class ProcessSession:
             interval = min(max(FIRST_INTERVAL, INTERVAL_GROWTH * (time.monotonic() - began)), LAST_INTERVAL)
             self._warden.wait_change(lambda: running.has_ended, interval)
         self._check_before_ready(running)
-        running.is_ready = True
         if running.is_daemon:
             self._journal.note(
                 "went to the background; in a container it would end: run it in the foreground", service.name
@@ -127,8 +132,11 @@ class ProcessSession:
         self._check(watched)
         return child.status if child.status is not None else -signal.SIGKILL
 
-    def _check(self, services: Sequence[RunningStep]) -> None:
+    def check(self, services: Sequence[Handle]) -> None:
         """Raise what ended the run: the control's word, or a service's death."""
+        self._check([self._own(service) for service in services])
+
+    def _check(self, services: Sequence[RunningStep]) -> None:
         self._warden.check()
         self._control.check()
         for running in services:
@@ -170,9 +178,12 @@ class ProcessSession:
         output.unlink(missing_ok=True)
         argv = [substitute(word, running.values) for word in command]
         child = spawn(self._warden, argv, running.name, running.work, running.env, output)
-        if not self._warden.wait_change(lambda: child.status is not None, seconds):
+        self._wait_patiently(lambda: child.status is not None, seconds)
+        is_late = child.status is None
+        if is_late or child.left:
             self._end(child, 0)
-            return Answer(ok=False, detail=f"no answer within {seconds:.3g} s")
+        if is_late:
+            return Answer(ok=False, detail=f"no answer within {seconds:.3g} s", is_late=True)
         last = tail(output, 1)
         detail = describe_status(child.status or 0) + (f": {last[0]}" if last else "")
         return Answer(ok=child.status == 0, detail=detail)
@@ -191,7 +202,8 @@ class ProcessSession:
             self._journal.note("left processes behind; they are ended", running.name)
             grace = LEFTOVER_GRACE_SECONDS
         self._end(running.child, grace)
-        self._usage.remove(running.child.keeper, running.child.cpu, running.child.memory)
+        child = running.child
+        self._usage.remove(child.keeper, child.cpu, child.waited, child.memory)
         self._collect(running)
 
     def _run_stop_command(self, running: RunningStep, command: tuple[str, ...], grace: float) -> None:
@@ -203,7 +215,14 @@ class ProcessSession:
         if not answer.ok:
             self._journal.note(f"the stop command failed ({answer.detail}); SIGTERM instead", running.name)
         else:
-            self._warden.wait_gone(running.child, seconds_until(deadline))
+            self._wait_patiently(lambda: running.child.gone, seconds_until(deadline))
+
+    def _wait_patiently(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until `condition` holds, so long at most, or until somebody is in a hurry."""
+        self._warden.wait_change(condition, min(seconds, POLL_SECONDS))
+        deadline = time.monotonic() + seconds - POLL_SECONDS
+        while not condition() and seconds_until(deadline) and not self._control.is_urgent:
+            self._warden.wait_change(condition, min(POLL_SECONDS, seconds_until(deadline)))
 
     def _end(self, child: Child, grace: float) -> None:
         """SIGTERM, and again to what a dying parent leaves; SIGKILL after `grace` seconds."""

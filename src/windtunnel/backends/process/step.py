@@ -14,15 +14,14 @@ from pathlib import Path
 
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.inputs import place_files
-from windtunnel.backends.warden_client import Child, WardenClient
+from windtunnel.backends.process.marks import RUN_VARIABLE
+from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.errors import PlatformError, WindtunnelError
 from windtunnel.plan import Job, Service
 from windtunnel.run.folder import RunFolder
 from windtunnel.substitution import substitute
 
 LOOPBACK = "127.0.0.1"
-RUN_VARIABLE = "WINDTUNNEL_RUN"
-"""In the environment of every step: by it `reap` knows what belongs to which run."""
 
 
 @dataclass(eq=False)
@@ -39,7 +38,6 @@ class RunningStep:
     env: Mapping[str, str]
     values: Mapping[str, str]
     child: Child
-    is_ready: bool = False
     is_stopped: bool = False
     death: WindtunnelError | None = field(default=None)
 
@@ -76,7 +74,7 @@ def start_step(
         PlatformError: The port is taken, or the command does not exist or cannot be run.
     """
     step, label = launch.step, launch.label
-    address = Address(LOOPBACK, _choose_port(step) if isinstance(step, Service) else None)
+    address = Address(LOOPBACK, _choose_ports(step) if isinstance(step, Service) else None)
     work, out = folder.path / "work" / label, folder.path / "work" / f"{label}.out"
     metrics = folder.path / "logs" / f"{label}.metrics.jsonl"
     for path in (work, out):
@@ -92,8 +90,7 @@ def start_step(
         if address.port is not None:
             values["PORT"] = str(address.port)
     env = _environment(step, values, folder.run_id)
-    files = {path: substitute(text, values) for path, text in step.program.files.items()}
-    place_files(work, files, inputs)
+    place_files(work, {path: substitute(text, values) for path, text in step.program.files.items()}, inputs)
     argv = [substitute(word, values) for word in step.program.command]
     log = folder.path / "logs" / f"{label}.log"
     child = spawn(warden, argv, step.name, work, env, log)
@@ -138,24 +135,29 @@ def _environment(step: Service | Job, values: Mapping[str, str], run_id: str) ->
     return {**_base_environment(run_id), **values, **own}
 
 
-def _choose_port(service: Service) -> int | None:
-    """Return the service's port; a free one for 0.
+def _choose_ports(service: Service) -> int | None:
+    """Return the service's port, a free one for 0, once those that it will be asked on are free too.
 
     Raises:
         PlatformError: Something listens there already: it would be measured instead.
     """
-    if service.port is None:
-        return None
+    probes = (service.ready.probe, service.live.probe if service.live else None)
+    for port in {probe.port for probe in probes if probe and probe.port} - {service.port}:
+        _claim_port(service.name, port)
+    return None if service.port is None else _claim_port(service.name, service.port)
+
+
+def _claim_port(name: str, port: int) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("", service.port))
+            probe.bind(("", port))
         except OSError as error:
             raise PlatformError(
-                f"{service.name}: port {service.port} cannot be used: {error.strerror};"
+                f"{name}: port {port} cannot be used: {error.strerror};"
                 " stop what listens there, or give port = 0 for any free one",
                 code="port_taken",
-                step=service.name,
+                step=name,
             ) from None
         return int(probe.getsockname()[1])
 

@@ -29,6 +29,8 @@ class _Watched:
     cpu: float = 0.0
     waits: dict[int, int] = field(default_factory=dict)
     first_cpu: float = 0.0
+    waited: float = 0.0
+    memory: int = 0
 
 
 class UsageSampler:
@@ -53,13 +55,15 @@ class UsageSampler:
         with self._lock:
             self._watched[keeper] = watched
 
-    def remove(self, keeper: int, cpu: float, memory: int) -> None:
+    def remove(self, keeper: int, cpu: float, waited: float, memory: int) -> None:
         """Stop sampling below `keeper`, whose step has ended; its last stretch is sampled too.
 
         Args:
             keeper: The keeper.
             cpu: Seconds of CPU that the step used in all.
-            memory: The most that one of its processes had resident, in bytes.
+            waited: Seconds that its main threads waited for a CPU in all.
+            memory: The most that one of its processes had resident, in bytes; told only of a
+                step that was too short to be seen, for it counts the keeper's own pages too.
         """
         with self._lock:
             watched = self._watched.pop(keeper, None)
@@ -67,8 +71,15 @@ class UsageSampler:
             now = time.time()
             seconds = max(now - watched.read_at, _TICK_SECONDS)
             rest = max(0.0, cpu - (watched.cpu - watched.first_cpu))
+            wait = max(0.0, waited - watched.waited)
             last = UsageSample(
-                watched.step, round(now, 3), round(seconds, 3), round(rest / seconds, 4), None, memory, 0
+                step=watched.step,
+                time=round(now, 3),
+                seconds=round(seconds, 3),
+                cpu=round(rest / seconds, 4),
+                cpu_wait=round(wait / seconds, 4),
+                memory=watched.memory or memory,
+                processes=0,
             )
             self._sink(last)
 
@@ -130,6 +141,8 @@ def _read(watched: _Watched) -> UsageSample | None:
         processes=living,
     )
     watched.read_at, watched.cpu, watched.waits = now, cpu, waits
+    watched.waited += max(0, waited) * _NANOSECONDS
+    watched.memory = memory
     return sample
 
 

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import IO, Any, cast
 import psutil
 
 from windtunnel.backends import warden
+from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes
 from windtunnel.errors import PlatformError
 
 START_SECONDS = 10.0
@@ -34,10 +34,10 @@ class Child:
         pid: The process that was asked for.
         keeper: The process above it, under which all that it started is found.
         status: Its exit status, -N for signal N; None while it runs.
-        exited_at: When that was heard (``time.monotonic``).
         left: Whether it left processes behind when it exited.
         gone: Whether the last of its processes has ended.
         cpu: Seconds of CPU of all processes that were waited for.
+        waited: Seconds that their main threads could have run and had no CPU.
         memory: The largest resident size of one of them, in bytes.
         errno: Why it could not be started, if so.
     """
@@ -46,10 +46,10 @@ class Child:
     pid: int = 0
     keeper: int = 0
     status: int | None = None
-    exited_at: float = 0.0
     left: bool = False
     gone: bool = False
     cpu: float = 0.0
+    waited: float = 0.0
     memory: int = 0
     errno: int = 0
     message: str = ""
@@ -63,6 +63,7 @@ class WardenClient:
     """
 
     def __init__(self, run_id: str, seconds: float, errors: Path) -> None:
+        self._run_id = run_id
         self._changed = threading.Condition()
         self._write_lock = threading.Lock()
         self._children: dict[str, Child] = {}
@@ -88,7 +89,7 @@ class WardenClient:
         # Keepers hold the event pipe open too, so its end does not tell that the warden is gone.
         self._watcher = threading.Thread(target=self._watch, name="warden-watch", daemon=True)
         self._watcher.start()
-        if not self._wait(lambda: self._is_ready, START_SECONDS):
+        if not self.wait_change(lambda: self._is_ready, START_SECONDS):
             self.close()
             raise PlatformError(f"the warden did not start; see {errors}", code="warden_failed")
 
@@ -113,7 +114,7 @@ class WardenClient:
         child = Child(str(next(self._ids)))
         self._children[child.name] = child
         self._send(op="spawn", id=child.name, argv=list(argv), cwd=str(cwd), env=dict(env), output=str(output))
-        if not self._wait(lambda: bool(child.pid or child.errno), REPLY_SECONDS):
+        if not self.wait_change(lambda: bool(child.pid or child.errno), REPLY_SECONDS):
             raise PlatformError("the warden does not answer", code="warden_failed")
         if child.errno:
             raise OSError(child.errno, child.message)
@@ -129,21 +130,17 @@ class WardenClient:
 
     def wait_gone(self, child: Child, seconds: float) -> bool:
         """Wait until a child and all that it started have ended; tell whether they have."""
-        return self._wait(lambda: child.gone, seconds)
-
-    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `condition` holds, asked after each event; tell whether it does."""
-        return self._wait(condition, seconds)
+        return self.wait_change(lambda: child.gone, seconds)
 
     def processes(self) -> list[tuple[int, str]]:
         """Return id and name of every process that runs below the warden, keepers left out."""
         if self._is_lost:
-            return []
+            return [(process.pid, process.name()) for process, _run_id in find_marked(self._run_id)]
         if self._is_closed:
             return _names_below(self.pid)
         self._listing = None
         self._send(op="list")
-        self._wait(lambda: self._listing is not None, REPLY_SECONDS)
+        self.wait_change(lambda: self._listing is not None, REPLY_SECONDS)
         return self._listing or []
 
     def close(self) -> bool:
@@ -167,7 +164,8 @@ class WardenClient:
         except (OSError, ValueError):
             raise PlatformError("the warden is gone; everything below it was ended", code="warden_lost") from None
 
-    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `condition` holds, asked after each event; tell whether it does."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while not condition():
@@ -200,11 +198,18 @@ class WardenClient:
             self._end_orphans()
 
     def _end_orphans(self) -> None:
-        """Do the work of a warden that was killed: end all below the keepers that it left."""
-        keepers = [child.keeper for child in self._children.values() if child.keeper]
-        for pid in [pid for keeper in keepers for pid, _name in _names_below(keeper)] + keepers:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+        """Do the work of a warden that was killed: end all below the keepers that it left, and all that is marked."""
+        with self._changed:
+            keepers = {child.keeper for child in self._children.values() if child.keeper}
+        for keeper in keepers:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(keeper)
+                kill_processes([*process.children(recursive=True), process])
+        kill_marked(self._run_id)
+
+    @staticmethod
+    def _count(child: Child, event: dict[str, Any]) -> None:
+        child.cpu, child.waited, child.memory = event["cpu"], event["waited"], event["memory"]
 
     def _apply(self, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -220,12 +225,11 @@ class WardenClient:
         elif kind == "failed":
             child.errno, child.message, child.gone = event["errno"], event["message"], True
         elif kind == "exited":
-            child.exited_at = time.monotonic()
             child.status, child.left = event["status"], event["left"]
-            child.cpu, child.memory = event["cpu"], event["memory"]
+            self._count(child, event)
         elif kind == "gone":
             child.gone = True
-            child.cpu, child.memory = event["cpu"], event["memory"]
+            self._count(child, event)
             del self._children[event["id"]]
 
 

@@ -1,0 +1,258 @@
+"""What a hostile reviewer tried: waits that must end, files that must stay, numbers that must not pass."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from support.lab import Lab, client_server, finish
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
+
+
+def shell(script: str, tables: str = "", keys: str = "") -> str:
+    """Return a benchmark of one shell script."""
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "edge"
+strategy = "single-node"
+{keys}
+[client]
+command = {json.dumps(["sh", "-c", script])}
+{tables}
+"""
+
+
+@pytest.mark.parametrize("link", ["rmdir $WINDTUNNEL_OUT; ln -s {} $WINDTUNNEL_OUT", "ln -s {} $WINDTUNNEL_OUT/sub"])
+def test_a_link_in_the_output_folder_does_not_cost_the_users_files(lab: Lab, link: str) -> None:
+    """Whatever it leads to stays where it is."""
+    precious = lab.path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("ten years")
+    result = lab.run(shell(f"{link.format(precious)}; echo rate=1", f'{RATE}\n[output]\nartifacts = ["**", "*/*"]'))
+
+    assert result.exit_code == 0
+    assert (precious / "thesis.txt").read_text() == "ten years"
+
+
+def test_a_step_cannot_write_to_the_original_of_an_input(lab: Lab) -> None:
+    """It has a copy of the run's own."""
+    original = lab.path / "data.txt"
+    original.write_text("original")
+    text = shell("echo changed > data.txt; echo rate=1", f'{RATE}\n[[inputs]]\nsrc = "data.txt"\npath = "data.txt"')
+
+    assert lab.run(text).exit_code == 0
+    assert original.read_text() == "original"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "3,14", "1_000"])
+def test_what_is_no_number_is_no_result(lab: Lab, value: str) -> None:
+    """A value that cannot be averaged makes the run invalid, and a note tells which it was."""
+    result = lab.run(shell(f"echo rate={value}", RATE))
+
+    assert result.exit_code == 5
+    assert f"{value!r} is no number" in result.stderr
+
+
+def test_thousands_are_read(lab: Lab) -> None:
+    """Commas between groups of three are how programs print for people."""
+    assert lab.run(shell("echo rate=1,234,567.5", RATE)).record["metrics"]["rate"]["values"] == [1234567.5]
+
+
+def test_a_flood_of_notes_is_cut(lab: Lab) -> None:
+    """The first few and a count are enough."""
+    result = lab.run(shell("yes rate=x | head -n 1000; echo rate=1", RATE))
+
+    assert result.exit_code == 0
+    assert result.stderr.count("is no number") == 5
+    assert "and 995 more like these" in result.stderr
+
+
+def test_a_parser_that_finds_nothing_is_noticed(lab: Lab) -> None:
+    """Also when another metric was found."""
+    result = lab.run(shell("echo rate=1", f'{RATE}\n[[metrics]]\nparser = "locust"'))
+
+    assert result.exit_code == 5
+    assert "no samples of what locust prints" in result.record["cause"]["message"]
+
+
+def test_a_server_that_dies_right_after_the_client_is_a_dead_server(lab: Lab) -> None:
+    """The client's success does not hide it."""
+    client = json.dumps(["sh", "-c", "kill -ABRT $(cat $SERVER_PIDFILE); sleep 0.1; echo rate=1"])
+    pidfile = lab.path / "pid"
+    server = json.dumps(["sh", "-c", f"echo $$$$ > {pidfile}; exec sleep 1000"])
+    result = lab.run(f"""
+spec_version = "1"
+[benchmark]
+name = "edge"
+strategy = "client-server"
+[server]
+command = {server}
+ready = {{ exec = ["test", "-s", "{pidfile}"] }}
+[client]
+command = {client}
+env = {{ SERVER_PIDFILE = "{pidfile}" }}
+{RATE}
+""")
+
+    assert result.exit_code == 5
+    assert result.cause == "server_died"
+
+
+def test_a_slow_readiness_command_is_given_its_time(lab: Lab) -> None:
+    """One that takes over a second answers in the end."""
+    ready = f'{{ exec = {json.dumps([sys.executable, "-c", "import time; time.sleep(1.5)"])}, within = "20s" }}'
+
+    assert lab.run(client_server(ready=ready)).exit_code == 0
+
+
+def test_a_download_that_trickles_meets_the_deadline(lab: Lab) -> None:
+    """A server that never finishes does not keep the run from ending."""
+    trickle = (
+        "import socket, sys, time\n"
+        "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
+        "c, _ = s.accept(); c.recv(9999); c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 9999\\r\\n\\r\\n')\n"
+        "while True: c.sendall(b'x'); time.sleep(0.1)"
+    )
+    with subprocess.Popen([sys.executable, "-c", trickle], stdout=subprocess.PIPE, text=True) as origin:
+        assert origin.stdout is not None
+        port = origin.stdout.readline().strip()
+        inputs = f'{RATE}\n[[inputs]]\nsrc = "http://127.0.0.1:{port}/x"\npath = "x"'
+        began = time.monotonic()
+        result = lab.run(shell("echo rate=1", inputs, keys='timeout = "2s"'))
+        origin.kill()
+
+    assert result.exit_code == 4
+    assert time.monotonic() - began < 5
+
+
+def test_a_pipe_for_metrics_does_not_hang_the_run(lab: Lab) -> None:
+    """Only a file is read."""
+    assert lab.run(shell("mkfifo $WINDTUNNEL_METRICS; echo rate=1", RATE, keys='timeout = "20s"')).exit_code == 0
+
+
+def test_a_second_ctrl_c_cuts_a_stop_command_short(lab: Lab) -> None:
+    """Whoever asks twice does not wait for it."""
+    text = client_server(client="--hang-in 1").replace('grace = "1s"', 'grace = "60s"\nstop = ["sleep", "1000"]')
+    with lab.start("run", str(lab.write(text)), "--json") as process:
+        events = lab.path / "runs"
+        wait_for_text(events, "iteration_started")
+        process.send_signal(signal.SIGINT)
+        wait_for_text(events, "service_stopping")
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        assert finish(process).exit_code == 130
+    assert time.monotonic() - began < 5
+
+
+def test_a_reader_that_goes_away_does_not_end_the_measurement(lab: Lab) -> None:
+    """`windtunnel run … 2>&1 | head -n 1` measures to the end."""
+    file = lab.write(shell("sleep 0.3; echo rate=1", f"{RATE}\n[run]\nrepeats = 3"))
+    subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m windtunnel run {file} 2>&1 | head -n 1"], cwd=lab.path, check=True
+    )
+    deadline = time.monotonic() + 20
+    while lab.call("show", "last", "--json").record["status"] == "running" and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert lab.call("show", "last", "--json").record["exit_code"] == 0
+
+
+@pytest.mark.parametrize("command", ["schema", "plan benchmark.toml", "run benchmark.toml --json"])
+def test_a_closed_pipe_is_no_failure(lab: Lab, command: str) -> None:
+    """Standard output that nobody reads any more costs neither the exit code nor the result."""
+    lab.write(shell("echo rate=1", RATE))
+    script = f"set -o pipefail; {sys.executable} -m windtunnel {command} 2>/dev/null | true"
+    result = subprocess.run(["bash", "-c", script], cwd=lab.path, check=False)
+
+    assert result.returncode == 0
+
+
+def test_a_store_that_is_full_is_told_and_everything_is_stopped(lab: Lab) -> None:
+    """Exit 3 with the system's words, and the object on standard output has what was measured."""
+    store = lab.path / "small"
+    store.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "none", store], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        fill = "for i in 1 2 3 4 5 6 7 8 9; do head -c 60000 /dev/zero > $WINDTUNNEL_OUT/$i; done; echo rate=1"
+        result = lab.run(shell(fill, f'{RATE}\n[run]\nrepeats = 3\n[output]\nstore = "{store}"'))
+    finally:
+        subprocess.run(["umount", "-l", store], check=True)
+
+    assert result.exit_code in {1, 3}
+    assert "No space left" in result.stdout
+
+
+def test_a_timeout_names_its_step(lab: Lab) -> None:
+    """With the last lines of what did not end."""
+    result = lab.run(shell("echo half way; sleep 1000", keys='timeout = "1s"'))
+
+    assert result.record["cause"]["step"] == "client"
+    assert result.record["cause"]["log_tail"] == ["half way"]
+
+
+def test_a_stranger_on_a_probes_port_is_found(lab: Lab) -> None:
+    """Else it would answer for the server."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        result = lab.run(client_server(ready=f'{{ tcp = true, port = {port}, within = "5s" }}'))
+
+    assert result.exit_code == 3
+    assert result.cause == "port_taken"
+
+
+def test_what_a_probe_leaves_running_is_ended_with_it(lab: Lab) -> None:
+    """A command that goes to the background is not left to run beside the benchmark."""
+    ready = '{ exec = ["sh", "-c", "sleep 1000 & exit 0"], within = "5s" }'
+    count = "echo rate=$(pgrep -fc 'sleep 100[0]')"
+    client = json.dumps(["sh", "-c", count])
+    lines = [
+        f"command = {client}" if "client.py" in line else line
+        for line in client_server(ready=ready, tables=RATE).splitlines()
+    ]
+
+    assert lab.run("\n".join(lines)).record["metrics"]["rate"]["values"] == [0]
+
+
+def test_starvation_is_seen_in_short_iterations_too(lab: Lab) -> None:
+    """An iteration that is shorter than the sampling interval is judged by its whole."""
+    burn = "import time; end = time.process_time() + 0.15\nwhile time.process_time() < end: pass\nprint('rate=1')"
+    busy = ["sh", "-c", "while :; do :; done"]
+    others = [subprocess.Popen(busy, start_new_session=True) for _ in range(8)]
+    try:
+        text = shell("true", f"{RATE}\n[run]\nrepeats = 5").replace(
+            json.dumps(["sh", "-c", "true"]), json.dumps([sys.executable, "-c", burn])
+        )
+        result = lab.run(text)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+    assert result.record["validity"] == "suspect"
+    assert "client was starved of CPU" in result.record["reasons"][0]
+
+
+def wait_for_text(folder: Path, text: str) -> None:
+    """Wait until a run's events in the store have a text."""
+    tick = threading.Event()
+    for _ in range(2000):
+        if any(text in path.read_text() for path in folder.glob("*/events.jsonl")):
+            return
+        tick.wait(0.01)
+    pytest.fail(f"no {text} in time")
