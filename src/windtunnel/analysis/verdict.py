@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -42,12 +43,14 @@ def missing_samples(plan: Plan, metrics: Mapping[str, MetricSummary]) -> Invalid
 
 def summarise_usage(samples: Sequence[UsageSample], phases: Sequence[Phase]) -> dict[str, Usage]:
     """Return what each step used while kept iterations ran; steps too short to be seen are left out."""
-    windows = [_window(phase) for phase in phases if phase.phase == "run" and not phase.warmup]
+    windows = sorted(_window(phase) for phase in phases if phase.phase == "run" and not phase.warmup)
+    begins = [begin for begin, _end in windows]
     by_step: dict[str, list[UsageSample]] = {}
     for sample in samples:
         # A sample covers the interval before its time; most of it has to lie in an iteration.
         middle = sample.time - sample.seconds / 2
-        if any(begin <= middle <= end for begin, end in windows):
+        index = bisect_right(begins, middle) - 1
+        if index >= 0 and middle <= windows[index][1]:
             by_step.setdefault(sample.step, []).append(sample)
     return {step: _usage(group) for step, group in by_step.items()}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,13 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.output import console, echo, print_json, say
+from windtunnel.cli.output import echo, print_json, say
 from windtunnel.errors import UsageError
 from windtunnel.names import nearest
 
 if TYPE_CHECKING:
-    from rich.tree import Tree
-
     from windtunnel.benchmark import Loaded
     from windtunnel.plan import Plan, Step
 
@@ -40,13 +41,26 @@ def load_with_notes(file: Path, overrides: list[str] | None) -> tuple[Loaded, Pl
         DescriptorError: The file is wrong.
         PlanError: Its steps do not fit together.
     """
-    from windtunnel.benchmark import load
-    from windtunnel.strategies import make_plan
+    # pydantic looks through all that is installed for plugins of its own, unless told not to.
+    with _environment(PYDANTIC_DISABLE_PLUGINS="1"):
+        from windtunnel.benchmark import load
+        from windtunnel.strategies import make_plan
 
-    loaded = load(file, overrides or [])
+        loaded = load(file, overrides or [])
     for note in loaded.notes:
         say(f"note: {file}: {note}", "yellow")
     return loaded, make_plan(loaded.benchmark)
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables that this process alone is to see: what it starts does not inherit them."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
 
 
 @app.command(epilog="Example: windtunnel init client-server")
@@ -97,25 +111,21 @@ def show_plan(
     if format_ is PlanFormat.JSON:
         print_json(plan.to_json())
     else:
-        console().print(_plan_tree(plan))
+        echo("\n".join(_plan_lines(plan)))
 
 
-def _plan_tree(plan: Plan) -> Tree:
-    from rich.markup import escape
-    from rich.tree import Tree
-
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    """Yield a plan as an indented tree; plain, since rich would double this command's time."""
     from windtunnel.plan import Service
 
-    tree = Tree(f"[bold]{plan.benchmark}[/] ({plan.strategy}), at most {plan.timeout:g} s")
+    yield f"{plan.benchmark} ({plan.strategy}), at most {plan.timeout:g} s"
     for item in plan.inputs:
-        tree.add(escape(f"input {item.path} from {item.src}"))
+        yield f"  input {item.path} from {item.src}"
     for step in plan.order():
         kind = "service" if isinstance(step, Service) else "job"
         needs = f" after {', '.join(step.needs)}" if step.needs else ""
-        branch = tree.add(f"{kind} [bold]{step.name}[/]{needs}")
-        for line in _describe(step):
-            branch.add(escape(line))
-    return tree
+        yield f"  {kind} {step.name}{needs}"
+        yield from (f"    {line}" for line in _describe(step))
 
 
 def _describe(step: Step) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from windtunnel.backends.base import Handle, Launch, RunContext, describe_status
 from windtunnel.backends.inputs import collect_artifacts, fetch_input
 from windtunnel.backends.probes import Answer, ask, describe
-from windtunnel.backends.process.step import RunningStep, seconds_until, spawn, start_step
+from windtunnel.backends.process.step import Launcher, RunningStep, seconds_until
 from windtunnel.backends.process.usage import UsageSampler
 from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.errors import InvalidResult, PlatformError
@@ -37,7 +37,6 @@ class ProcessSession:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._folder, self._journal, self._control = context.folder, context.journal, context.control
-        self._inputs: dict[str, Path] = {}
         self._steps: list[RunningStep] = []
         self._created = 0
         # A stop command and SIGTERM have a grace each.
@@ -45,6 +44,7 @@ class ProcessSession:
         seconds = context.control.timeout + graces + WARDEN_MARGIN_SECONDS
         errors = self._folder.path / "logs" / "warden.log"
         self._warden = WardenClient(self._folder.run_id, seconds, errors)
+        self._launcher = Launcher(self._folder, self._warden)
         self._usage = UsageSampler(self._journal.add_usage)
         self._is_closed = False
 
@@ -54,7 +54,7 @@ class ProcessSession:
         for number, item in enumerate(inputs):
             # A copy of the run's own: what a step writes to it reaches neither the original nor the cache.
             path, digest = fetch_input(item, self._context.base, self._control, folder / str(number))
-            self._inputs[item.path] = path
+            self._launcher.inputs[item.path] = path
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
 
     def start_service(self, launch: Launch[Service]) -> RunningStep:
@@ -66,7 +66,7 @@ class ProcessSession:
         return self._start(launch)
 
     def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
-        running = start_step(launch, self._folder, self._warden, self._inputs)
+        running = self._launcher.start(launch)
         self._created += 1
         self._steps.append(running)
         self._usage.add(running.name, running.child.keeper)
@@ -177,7 +177,7 @@ class ProcessSession:
         output = running.work.with_name(f"{running.label}.{threading.get_ident()}.command.log")
         output.unlink(missing_ok=True)
         argv = [substitute(word, running.values) for word in command]
-        child = spawn(self._warden, argv, running.name, running.work, running.env, output)
+        child = self._launcher.spawn(argv, running.name, running.work, running.env, output)
         self._wait_patiently(lambda: child.status is not None, seconds)
         is_late = child.status is None
         if is_late or child.left:
@@ -244,7 +244,7 @@ class ProcessSession:
         globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
         collect_artifacts(running.out, globs, self._folder.path / "artifacts" / running.label)
         for folder in (running.work, running.out):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
     def survivors(self) -> list[str]:
         """Return the processes that still run below the warden."""
@@ -273,3 +273,10 @@ class ProcessSession:
             msg = f"not a step of the process backend: {handle!r}"
             raise TypeError(msg)
         return handle
+
+
+def _remove(folder: Path) -> None:
+    try:
+        folder.rmdir()  # mostly it is empty, and looking first takes longer
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)

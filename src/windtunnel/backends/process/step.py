@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from windtunnel.backends.base import Address, Launch
@@ -65,74 +64,82 @@ class RunningStep:
         return self.child.gone or (self.child.status is not None and not self.is_daemon)
 
 
-def start_step(
-    launch: Launch[Service] | Launch[Job], folder: RunFolder, warden: WardenClient, inputs: dict[str, Path]
-) -> RunningStep:
-    """Make a step's folders and files and start its command below the warden.
+class Launcher:
+    """Starts the steps of one run below its warden.
 
-    Raises:
-        PlatformError: The port is taken, or the command does not exist or cannot be run.
+    Args:
+        folder: The run's folder; steps work in a folder of their own below it.
+        warden: What they are started below.
+
+    Attributes:
+        inputs: Fetched inputs by the path at which each step finds them.
     """
-    step, label = launch.step, launch.label
-    address = Address(LOOPBACK, _choose_ports(step) if isinstance(step, Service) else None)
-    work, out = folder.path / "work" / label, folder.path / "work" / f"{label}.out"
-    metrics = folder.path / "logs" / f"{label}.metrics.jsonl"
-    for path in (work, out):
-        path.mkdir(parents=True, exist_ok=True)
-    values = {
-        **launch.values,
-        "WINDTUNNEL_WORK": str(work),
-        "WINDTUNNEL_OUT": str(out),
-        "WINDTUNNEL_METRICS": str(metrics),
-    }
-    if isinstance(step, Service):
-        values |= address.values(step.name)
-        if address.port is not None:
-            values["PORT"] = str(address.port)
-    env = _environment(step, values, folder.run_id)
-    place_files(work, {path: substitute(text, values) for path, text in step.program.files.items()}, inputs)
-    argv = [substitute(word, values) for word in step.program.command]
-    log = folder.path / "logs" / f"{label}.log"
-    child = spawn(warden, argv, step.name, work, env, log)
-    return RunningStep(step, label, address, log, work, out, metrics, env, values, child)
 
+    def __init__(self, folder: RunFolder, warden: WardenClient) -> None:
+        self.inputs: dict[str, Path] = {}
+        self._warden = warden
+        self._work, self._logs = folder.path / "work", folder.path / "logs"
+        self._work.mkdir(exist_ok=True)
+        self._found: dict[tuple[str, str], str | None] = {}
+        # The interpreter's own folder first: what is installed beside Windtunnel is found.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        self._environment = {**os.environ, "PATH": path, RUN_VARIABLE: folder.run_id}
 
-def spawn(  # noqa: PLR0913, PLR0917 - what a process is made of
-    warden: WardenClient, argv: list[str], step: str, work: Path, env: Mapping[str, str], output: Path
-) -> Child:
-    """Start a command of a step, found by the step's own PATH.
+    def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        """Make a step's folders and files and start its command.
 
-    Raises:
-        PlatformError: It does not exist (``command_not_found``) or cannot be run
-            (``command_not_runnable``).
-    """
-    program = argv[0] if "/" in argv[0] else shutil.which(argv[0], path=env.get("PATH", os.defpath))
-    if program is None:
-        raise PlatformError(
-            f"{step}: command not found: {argv[0]} (looked in PATH={env.get('PATH', '')})",
-            code="command_not_found",
-            step=step,
-        )
-    try:
-        return warden.spawn([program, *argv[1:]], work, env, output)
-    except FileNotFoundError:
-        message, code = f"command not found: {argv[0]}", "command_not_found"
-    except OSError as error:
-        message, code = f"cannot run {argv[0]}: {error.strerror}", "command_not_runnable"
-    raise PlatformError(f"{step}: {message}", code=code, step=step)
+        Raises:
+            PlatformError: A port is taken, or the command does not exist or cannot be run.
+        """
+        step, label = launch.step, launch.label
+        address = Address(LOOPBACK, _choose_ports(step) if isinstance(step, Service) else None)
+        work, out = self._work / label, self._work / f"{label}.out"
+        metrics, log = self._logs / f"{label}.metrics.jsonl", self._logs / f"{label}.log"
+        work.mkdir()
+        out.mkdir()
+        values = {
+            **launch.values,
+            "WINDTUNNEL_WORK": str(work),
+            "WINDTUNNEL_OUT": str(out),
+            "WINDTUNNEL_METRICS": str(metrics),
+        }
+        if isinstance(step, Service):
+            values |= address.values(step.name)
+            if address.port is not None:
+                values["PORT"] = str(address.port)
+        own = {name: substitute(text, values) for name, text in step.program.env.items()}
+        env = {**self._environment, **values, **own}
+        files = {path: substitute(text, values) for path, text in step.program.files.items()}
+        place_files(work, files, self.inputs)
+        argv = [substitute(word, values) for word in step.program.command]
+        child = self.spawn(argv, step.name, work, env, log)
+        return RunningStep(step, label, address, log, work, out, metrics, env, values, child)
 
+    def spawn(self, argv: list[str], step: str, work: Path, env: Mapping[str, str], output: Path) -> Child:
+        """Start a command of a step, found by the step's own PATH.
 
-@lru_cache
-def _base_environment(run_id: str) -> Mapping[str, str]:
-    """Return what every step of a run has in its environment beside its own names."""
-    # The interpreter's own folder first: what is installed beside Windtunnel is found.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, RUN_VARIABLE: run_id}
+        Raises:
+            PlatformError: It does not exist (``command_not_found``) or cannot be run
+                (``command_not_runnable``).
+        """
+        path = env.get("PATH", os.defpath)
+        program = argv[0] if "/" in argv[0] else self._find(argv[0], path)
+        if program is None:
+            message = f"{step}: command not found: {argv[0]} (looked in PATH={path})"
+            raise PlatformError(message, code="command_not_found", step=step)
+        try:
+            return self._warden.spawn([program, *argv[1:]], work, env, output)
+        except FileNotFoundError:
+            message, code = f"command not found: {argv[0]}", "command_not_found"
+        except OSError as error:
+            message, code = f"cannot run {argv[0]}: {error.strerror}", "command_not_runnable"
+        raise PlatformError(f"{step}: {message}", code=code, step=step)
 
-
-def _environment(step: Service | Job, values: Mapping[str, str], run_id: str) -> dict[str, str]:
-    own = {name: substitute(text, values) for name, text in step.program.env.items()}
-    return {**_base_environment(run_id), **values, **own}
+    def _find(self, program: str, path: str) -> str | None:
+        # Found once a run: looking through PATH costs as much as a tenth of a small step.
+        if (program, path) not in self._found:
+            self._found[program, path] = shutil.which(program, path=path)
+        return self._found[program, path]
 
 
 def _choose_ports(service: Service) -> int | None:
