@@ -53,11 +53,10 @@ def doctor(as_json: JsonOption = False) -> None:
     from rich.table import Table
 
     from windtunnel.backends import BACKENDS, make_backend
-    from windtunnel.engines import ENGINES, LATER_ENGINES
+    from windtunnel.engines import ENGINES, engine_unavailable
 
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
-    rows += [("engine", name, None) for name in ENGINES]
-    rows += [("engine", name, "not yet") for name in LATER_ENGINES]
+    rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]
     missing = [module for module in REPORT_MODULES if find_spec(module) is None]
     rows.append(("extra", "report", f"pip install 'windtunnel[report]' ({', '.join(missing)})" if missing else None))
     if as_json:

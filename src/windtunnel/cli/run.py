@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import select
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 def run(
     file: FileArgument,
     backend: Annotated[str, typer.Option(help="Where steps run: process, recording.")] = "process",
-    engine: Annotated[str, typer.Option(help="Who runs them: inline.")] = "inline",
+    engine: Annotated[str, typer.Option(help="Who runs them: inline, prefect.")] = "inline",
     overrides: SetOption = None,
     repeats: Annotated[int | None, typer.Option(min=1, help="Short for --set run.repeats=N.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure (exit 5).")] = False,
@@ -84,28 +80,8 @@ def _run(
         hold=(lambda: _hold(control, progress)) if keep else None,
         notes=[*loaded.notes, *notes],
     )
-    with _signals_cancel(control), progress:
+    with progress:
         return start(request)
-
-
-@contextmanager
-def _signals_cancel(control: Control) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM cancel the run; a second one skips every grace."""
-
-    def cancel(number: int, _frame: object) -> None:
-        control.cancel(f"cancelled by {signal.Signals(number).name}")
-        message = "stopping; once more to stop without grace\n" if not control.is_urgent else "stopping at once\n"
-        os.write(2, message.encode())
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    # What is ignored already (nohup, a shell's background job) was meant to be.
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    previous = {number: signal.signal(number, cancel) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _hold(control: Control, progress: Progress) -> None:

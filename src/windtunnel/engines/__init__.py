@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
-from windtunnel.errors import Unsupported, UsageError
+from windtunnel.errors import UsageError
 from windtunnel.names import nearest
 
 if TYPE_CHECKING:
     from windtunnel.engines.execute import Request
     from windtunnel.run.record import RunRecord
 
-ENGINES = {"inline": "windtunnel.engines.inline:run"}
-LATER_ENGINES = ("prefect",)
+ENGINES = {
+    "inline": "windtunnel.engines.inline:run",
+    "prefect": "windtunnel.engines.prefect:run",
+}
+
+
+def engine_unavailable(name: str) -> str | None:
+    """Return why an engine does not work here, or None if it does; it is not imported for that."""
+    if name == "prefect" and find_spec("prefect") is None:
+        return "pip install 'windtunnel[prefect]'"
+    return None
 
 
 def find_engine(name: str) -> Callable[[Request], RunRecord]:
     """Return the function that runs a request on the engine called `name`.
 
     Raises:
-        UsageError: No engine is called so.
-        Unsupported: It is known and cannot be used yet.
+        UsageError: No engine is called so, or its extra is not installed.
     """
-    if name in LATER_ENGINES:
-        raise Unsupported(f"engine {name!r}: not yet; use inline")
     if name not in ENGINES:
         raise UsageError(f"no engine {name!r}{nearest(name, ENGINES)} (known: {', '.join(ENGINES)})")
+    if reason := engine_unavailable(name):
+        raise UsageError(f"engine {name}: {reason}")
     module, _, attribute = ENGINES[name].partition(":")
     return cast("Callable[[Request], RunRecord]", getattr(import_module(module), attribute))

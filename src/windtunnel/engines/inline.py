@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from windtunnel.engines.execute import Request, execute
+from windtunnel.engines.interrupts import signals_cancel
 from windtunnel.run.record import RunRecord
 
 T = TypeVar("T")
@@ -17,7 +18,8 @@ def run(request: Request) -> RunRecord:
     Raises:
         UsageError: The store cannot be written; nothing was started.
     """
-    return execute(request, "inline", _call)
+    with signals_cancel(request.control):
+        return execute(request, "inline", _call)
 
 
 def _call(_name: str, act: Callable[[], T]) -> T:

@@ -1,0 +1,64 @@
+"""The Prefect engine is interrupted: the walk ends in order, and no process stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.lab import Lab, client_server, finish, living
+
+pytest.importorskip("prefect", reason="prefect is not installed")
+NothingLeft = Callable[[], None]
+
+
+@pytest.fixture
+def prefect_lab(lab: Lab, tmp_path: Path) -> Lab:
+    """A folder whose Prefect has a database of its own and starts a temporary server."""
+    lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
+    return lab
+
+
+def wait_until_measuring(lab: Lab) -> None:
+    """Wait until the client of the one run is at work."""
+    deadline = time.monotonic() + 90
+    while not any("iteration_started" in path.read_text() for path in lab.path.glob("runs/*/events.jsonl")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_cancels_the_flow_and_cleans_up(prefect_lab: Lab, nothing_left: NothingLeft, name: str) -> None:
+    """Exit 130, the flow run's state is Cancelled with the reason, and the temporary server is gone too."""
+    file = prefect_lab.write(client_server(client="--hang-in 1"))
+    with prefect_lab.start("run", str(file), "--engine", "prefect", "--json") as process:
+        wait_until_measuring(prefect_lab)
+        process.send_signal(signal.Signals[name])
+        result = finish(process)
+    nothing_left()
+
+    assert result.exit_code == 130
+    assert result.record["status"] == "cancelled"
+    assert f"Cancelled('suspect: cancelled by {name}'" in result.stderr
+    assert len(prefect_lab.samples()) == 5
+
+
+def test_sigkill_of_the_flows_process_leaves_nothing_of_the_run(prefect_lab: Lab) -> None:
+    """Server, client and warden are gone within 5 s; Prefect's temporary server is Prefect's to end."""
+    file = prefect_lab.write(client_server(client="--hang-in 1"))
+    before = set(living())
+    with prefect_lab.start("run", str(file), "--engine", "prefect") as process:
+        wait_until_measuring(prefect_lab)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 5
+        ours = ("server.py", "client.py", "warden.py")
+        while left := [name for name in living().values() if any(word in name for word in ours)]:
+            assert time.monotonic() < deadline, f"still alive: {left}"
+            time.sleep(0.05)
+        for pid in set(living()) - before:
+            os.kill(pid, signal.SIGKILL)
