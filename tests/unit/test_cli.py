@@ -72,7 +72,7 @@ def test_init_does_not_overwrite(command: Command, file: str, single_node: str) 
         (["init", "single-node", "-o", "none/x.toml"], "none/x.toml: No such file or directory"),
         (["validate", "none.toml"], "none.toml: No such file or directory"),
         (["run", "b.toml", "--backend", "proces"], "no backend 'proces'; did you mean 'process'? (known: process, "),
-        (["run", "b.toml", "--engine", "inlin"], "no engine 'inlin'; did you mean 'inline'? (known: inline)"),
+        (["run", "b.toml", "--engine", "inlin"], "no engine 'inlin'; did you mean 'inline'? (known: inline, prefect)"),
         (["run", "b.toml", "--set", "run.repeats=x"], "run.repeats: input should be a valid integer"),
         (["show", "last"], "no run 'last' in runs"),
         (["report", "x"], "no run 'x' in runs"),
