@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ def describe(probe: Probe, address: Address) -> str:
 def _http(host: str, port: int, path: str, timeout: float) -> Answer:
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     # A socket's timeout is for each read: a server that trickles would never meet it.
+    deadline = time.monotonic() + timeout
     closer = threading.Timer(timeout, _shut, [connection])
     closer.daemon = True
     closer.start()
@@ -77,10 +79,13 @@ def _http(host: str, port: int, path: str, timeout: float) -> Answer:
         )
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return _late(timeout) if closer.finished.is_set() else _failed(error, timeout)
+        return _late(timeout) if time.monotonic() >= deadline else _failed(error, timeout)
     finally:
         closer.cancel()
         connection.close()
+    if time.monotonic() >= deadline:
+        # The connection may have been shut within the header, which http.client takes for its end.
+        return _late(timeout)
     return Answer(ok=200 <= status < 400, detail=f"status {status}")  # noqa: PLR2004 - HTTP's own
 
 

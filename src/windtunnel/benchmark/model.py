@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -17,6 +15,7 @@ from pydantic import (
 )
 
 from windtunnel import parsers
+from windtunnel.benchmark import checks
 from windtunnel.benchmark.values import (
     Duration,
     Quantity,
@@ -24,112 +23,21 @@ from windtunnel.benchmark.values import (
 
 SERVER_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
-RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "iteration", "warmup"})
 CLIENT = "client"
 RESERVED_STEPS = frozenset({CLIENT, "warden", "inputs"})
 
 
-def _env_value(value: object) -> object:
-    # 8080 unquoted is what people write in an env table; a bool has no one spelling.
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _check_labels(labels: dict[str, str]) -> dict[str, str]:
-    for key, value in labels.items():
-        if key in RESERVED_LABELS or key.startswith("windtunnel"):
-            reserved = ", ".join(sorted(RESERVED_LABELS))
-            msg = f"label {key!r} is reserved (as are windtunnel… and {reserved}); choose another"
-            raise ValueError(msg)
-        if not re.fullmatch(LABEL_KEY_PATTERN, key) or not re.fullmatch(r"[\w.-]{0,63}", value):
-            msg = f"label {key!r}: letters, digits, '-', '_' and '.', 63 characters at most"
-            raise ValueError(msg)
-    return labels
-
-
-def _check_files(files: dict[str, str]) -> dict[str, str]:
-    for path in files:
-        check_path(path)
-    check_places(files)
-    return files
-
-
-def check_path(path: str) -> str:
-    """Return `path` if it is usable as a place for a file of a step.
-
-    Raises:
-        ValueError: It is empty or climbs out of the working folder.
-    """
-    parts = path.removeprefix("/").split("/")
-    if "\0" in path or {"", ".", ".."} & set(parts):
-        msg = f"{path!r} is no path of a file inside the working folder"
-        raise ValueError(msg)
-    return path
-
-
-def check_places(paths: Iterable[str]) -> None:
-    """Check that files can lie beside each other.
-
-    Raises:
-        ValueError: Two are the same, or one would have to be a folder.
-    """
-    places = sorted(paths)
-    for place in places:
-        if places.count(place) > 1:
-            msg = f"{place!r} is there twice"
-            raise ValueError(msg)
-        if below := [other for other in places if other.startswith(f"{place}/")]:
-            msg = f"{place!r} is a file, so {below[0]!r} cannot be below it"
-            raise ValueError(msg)
-
-
-def _check_glob(glob: str) -> str:
-    parts = glob.split("/")
-    if not glob or glob.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
-        msg = f'{glob!r} is no glob below $WINDTUNNEL_OUT; write it like "*.csv" or "**/*.csv"'
-        raise ValueError(msg)
-    return glob
-
-
-def _check_text(text: str) -> str:
-    if "\0" in text:
-        msg = f"{text!r}: no program can be given a null character"
-        raise ValueError(msg)
-    return text
-
-
-def _check_source(source: str) -> str:
-    scheme, separator, _rest = source.partition("://")
-    if not source or (separator and scheme not in {"http", "https", "file"}):
-        msg = f"{source!r} cannot be fetched; use http://, https://, file:// or a path"
-        raise ValueError(msg)
-    return source
-
-
-def _check_pattern(pattern: str) -> str:
-    if re.compile(_check_log_pattern(pattern)).groups < 1:
-        msg = f"{pattern!r} has no group; put the number in parentheses"
-        raise ValueError(msg)
-    return pattern
-
-
-def _check_log_pattern(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        msg = f"{pattern!r} is no regular expression: {error}"
-        raise ValueError(msg) from None
-    return pattern
-
-
 _PARSER_SCHEMA = {"type": "string", "enum": sorted(parsers.PARSERS)}
 EnvValue = Annotated[
-    str, BeforeValidator(_env_value), AfterValidator(_check_text), WithJsonSchema({"type": ["string", "number"]})
+    str,
+    BeforeValidator(checks.env_value),
+    AfterValidator(checks.check_text),
+    WithJsonSchema({"type": ["string", "number"]}),
 ]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ServerName = Annotated[str, Field(pattern=SERVER_NAME_PATTERN)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Command = Annotated[list[Annotated[str, AfterValidator(_check_text)]], Field(min_length=1)]
+Command = Annotated[list[Annotated[str, AfterValidator(checks.check_text)]], Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -149,7 +57,7 @@ class Probe(Model):
     """Whether the port accepts a connection."""
     exec: Command | None = None
     """A command, run where the server runs; exit status 0 is a yes."""
-    log: Annotated[str, AfterValidator(_check_log_pattern)] | None = None
+    log: Annotated[str, AfterValidator(checks.check_log_pattern)] | None = None
     """A regular expression that has to be found in the server's output."""
     port: Port | None = None
     """The port to ask, when it is not the server's."""
@@ -200,7 +108,7 @@ class Program(Model):
     image: Annotated[str, Field(min_length=1)] | None = None
     command: Command
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
-    files: Annotated[dict[str, str], AfterValidator(_check_files)] = Field(default_factory=dict)
+    files: Annotated[dict[str, str], AfterValidator(checks.check_files)] = Field(default_factory=dict)
     """Path to content; placed in the step's working folder before it starts."""
     resources: Resources = Resources()
 
@@ -233,8 +141,8 @@ class Client(Program):
 class Input(Model):
     """A file that is fetched and checked once, before anything starts."""
 
-    src: Annotated[str, AfterValidator(_check_source)]
-    path: Annotated[str, AfterValidator(check_path)]
+    src: Annotated[str, AfterValidator(checks.check_source)]
+    path: Annotated[str, AfterValidator(checks.check_path)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
@@ -252,7 +160,7 @@ class Metric(Model):
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     unit: str | None = None
     better: Literal["higher", "lower"] | None = None
-    pattern: Annotated[str, AfterValidator(_check_pattern)] | None = None
+    pattern: Annotated[str, AfterValidator(checks.check_pattern)] | None = None
     parser: Annotated[str, AfterValidator(parsers.check_name), WithJsonSchema(_PARSER_SCHEMA)] | None = None
     reduce: Literal["median", "mean", "max", "sum", "last"] = "median"
 
@@ -273,7 +181,7 @@ class Output(Model):
     """Where results go."""
 
     store: Annotated[str, Field(min_length=1)] = "runs"
-    artifacts: list[Annotated[str, AfterValidator(_check_glob)]] = Field(default_factory=lambda: ["**"])
+    artifacts: list[Annotated[str, AfterValidator(checks.check_glob)]] = Field(default_factory=lambda: ["**"])
     """Globs of $WINDTUNNEL_OUT; all of it unless said otherwise."""
 
 
@@ -282,7 +190,7 @@ class Info(Model):
 
     name: Name
     strategy: Literal["single-node", "client-server"]
-    labels: Annotated[dict[str, str], AfterValidator(_check_labels)] = Field(default_factory=dict)
+    labels: Annotated[dict[str, str], AfterValidator(checks.check_labels)] = Field(default_factory=dict)
     timeout: Duration = 3600.0
 
 
@@ -320,7 +228,7 @@ class Benchmark(Model):
             raise ValueError(msg)
         for name, program in {CLIENT: self.client, **self.all_servers()}.items():
             try:
-                check_places([*(item.path for item in self.inputs), *program.files])
+                checks.check_places([*(item.path for item in self.inputs), *program.files])
             except ValueError as error:
                 msg = f"inputs and the files of {name}: {error}"
                 raise ValueError(msg) from None

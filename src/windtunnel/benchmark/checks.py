@@ -1,0 +1,109 @@
+"""Rules for single values of a benchmark file: each returns the value, or raises ValueError with what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
+RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "iteration", "warmup"})
+
+
+def env_value(value: object) -> object:
+    """Return a number as the text that a variable holds; anything else as it is."""
+    # 8080 unquoted is what people write in an env table; a bool has no one spelling.
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def check_labels(labels: dict[str, str]) -> dict[str, str]:
+    """Return labels that every platform can carry and that are not Windtunnel's own (ValueError otherwise)."""
+    for key, value in labels.items():
+        if key in RESERVED_LABELS or key.startswith("windtunnel"):
+            reserved = ", ".join(sorted(RESERVED_LABELS))
+            msg = f"label {key!r} is reserved (as are windtunnel… and {reserved}); choose another"
+            raise ValueError(msg)
+        if not re.fullmatch(LABEL_KEY_PATTERN, key) or not re.fullmatch(r"[\w.-]{0,63}", value):
+            msg = f"label {key!r}: letters, digits, '-', '_' and '.', 63 characters at most"
+            raise ValueError(msg)
+    return labels
+
+
+def check_files(files: dict[str, str]) -> dict[str, str]:
+    """Return inline files whose paths can lie beside each other (ValueError otherwise)."""
+    for path in files:
+        check_path(path)
+    check_places(files)
+    return files
+
+
+def check_path(path: str) -> str:
+    """Return `path` if it is usable as a place for a file of a step.
+
+    Raises:
+        ValueError: It is empty or climbs out of the working folder.
+    """
+    parts = path.removeprefix("/").split("/")
+    if "\0" in path or {"", ".", ".."} & set(parts):
+        msg = f"{path!r} is no path of a file inside the working folder"
+        raise ValueError(msg)
+    return path
+
+
+def check_places(paths: Iterable[str]) -> None:
+    """Check that files can lie beside each other.
+
+    Raises:
+        ValueError: Two are the same, or one would have to be a folder.
+    """
+    places = sorted(paths)
+    for place in places:
+        if places.count(place) > 1:
+            msg = f"{place!r} is there twice"
+            raise ValueError(msg)
+        if below := [other for other in places if other.startswith(f"{place}/")]:
+            msg = f"{place!r} is a file, so {below[0]!r} cannot be below it"
+            raise ValueError(msg)
+
+
+def check_glob(glob: str) -> str:
+    """Return a glob that stays below ``$WINDTUNNEL_OUT`` (ValueError otherwise)."""
+    parts = glob.split("/")
+    if not glob or glob.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
+        msg = f'{glob!r} is no glob below $WINDTUNNEL_OUT; write it like "*.csv" or "**/*.csv"'
+        raise ValueError(msg)
+    return glob
+
+
+def check_text(text: str) -> str:
+    """Return a text that a program can be given (ValueError if it has a null character)."""
+    if "\0" in text:
+        msg = f"{text!r}: no program can be given a null character"
+        raise ValueError(msg)
+    return text
+
+
+def check_source(source: str) -> str:
+    """Return an address or path that an input can be fetched from (ValueError otherwise)."""
+    scheme, separator, _rest = source.partition("://")
+    if not source or (separator and scheme not in {"http", "https", "file"}):
+        msg = f"{source!r} cannot be fetched; use http://, https://, file:// or a path"
+        raise ValueError(msg)
+    return source
+
+
+def check_pattern(pattern: str) -> str:
+    """Return a regular expression that has a group (ValueError otherwise)."""
+    if re.compile(check_log_pattern(pattern)).groups < 1:
+        msg = f"{pattern!r} has no group; put the number in parentheses"
+        raise ValueError(msg)
+    return pattern
+
+
+def check_log_pattern(pattern: str) -> str:
+    """Return a regular expression (ValueError if it is none)."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        msg = f"{pattern!r} is no regular expression: {error}"
+        raise ValueError(msg) from None
+    return pattern
