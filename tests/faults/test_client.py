@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,23 +9,9 @@ import time
 
 import pytest
 
-from support.lab import Lab, client_server
+from support.lab import Lab, client_server, single_node
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
-
-
-def single_node(command: list[str], tables: str = "", keys: str = "") -> str:
-    """Return a benchmark of one command."""
-    return f"""
-spec_version = "1"
-[benchmark]
-name = "alone"
-strategy = "single-node"
-{keys}
-[client]
-command = {json.dumps(command)}
-{tables}
-"""
 
 
 def test_a_client_that_fails_ends_the_run_with_its_words(lab: Lab) -> None:

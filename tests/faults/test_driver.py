@@ -30,14 +30,6 @@ def start_driver(lab: Lab, at: int, name: str, text: str = TEXT) -> subprocess.P
     return lab.start_python(str(PROGRAMS / "driver.py"), str(lab.write(text)), str(at), name)
 
 
-def wait_for(lab: Lab, event: str, seconds: float = 20) -> None:
-    """Wait until the one run has told an event."""
-    deadline = time.monotonic() + seconds
-    while not any(event in path.read_text() for path in lab.path.glob("runs/*/events.jsonl")):
-        assert time.monotonic() < deadline, f"no {event} in time"
-        time.sleep(0.01)
-
-
 def test_the_boundaries_are_all_of_them(lab: Lab, nothing_left: NothingLeft) -> None:
     """The matrix below covers every event of a whole run."""
     with start_driver(lab, 0, "SIGKILL") as process:
@@ -72,7 +64,7 @@ def test_a_signal_cancels_the_run_and_cleans_up(lab: Lab, nothing_left: NothingL
         tables="[run]\nrepeats = 2",
     )
     with lab.start("run", str(lab.write(text)), "--json") as process:
-        wait_for(lab, event)
+        lab.wait_for(event)
         process.send_signal(signal.Signals[name])
         result = finish(process)
     nothing_left()
@@ -92,7 +84,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(lab: Lab, nothing_left: N
         'grace = "1s"', 'stop = ["sh", "-c", "echo stopped by command > $WINDTUNNEL_OUT/stopped"]\ngrace = "1s"'
     )
     with lab.start("run", str(lab.write(text)), "--json", start_new_session=True) as process:
-        wait_for(lab, "iteration_started")
+        lab.wait_for("iteration_started")
         os.killpg(process.pid, signal.SIGINT)
         result = finish(process)
     nothing_left()
@@ -105,9 +97,9 @@ def test_a_second_ctrl_c_skips_the_grace(lab: Lab, nothing_left: NothingLeft) ->
     """Whoever asks twice does not wait for a server's last ten seconds."""
     text = client_server(server="--ignore-term", client="--hang-in 1").replace('"1s"', '"60s"')
     with lab.start("run", str(lab.write(text)), "--json") as process:
-        wait_for(lab, "iteration_started")
+        lab.wait_for("iteration_started")
         process.send_signal(signal.SIGINT)
-        wait_for(lab, "service_stopping")
+        lab.wait_for("service_stopping")
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         result = finish(process)
@@ -120,7 +112,7 @@ def test_a_second_ctrl_c_skips_the_grace(lab: Lab, nothing_left: NothingLeft) ->
 def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: NothingLeft) -> None:
     """The driver does its work then: exit 3, and nothing stays."""
     with lab.start("run", str(lab.write(client_server(client="--hang-in 1"))), "--json") as process:
-        wait_for(lab, "iteration_started")
+        lab.wait_for("iteration_started")
         warden_of(process.pid).kill()
         result = finish(process)
     nothing_left()
@@ -132,7 +124,7 @@ def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: NothingLef
 def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: NothingLeft) -> None:
     """Both are killed at once; `reap --dry-run` names what is left, `reap` ends it."""
     with lab.start("run", str(lab.write(client_server(client="--hang-in 1")))) as process:
-        wait_for(lab, "iteration_started")
+        lab.wait_for("iteration_started")
         warden = warden_of(process.pid)
         warden.suspend()
         process.kill()
@@ -155,7 +147,7 @@ def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: NothingLe
 def test_reap_leaves_a_living_run_alone(lab: Lab, nothing_left: NothingLeft) -> None:
     """What still has its warden is nobody's orphan."""
     with lab.start("run", str(lab.write(client_server(client="--hang-in 1"))), "--json") as process:
-        wait_for(lab, "iteration_started")
+        lab.wait_for("iteration_started")
         assert json.loads(lab.call("reap", "--json").stdout)["found"] == []
         process.send_signal(signal.SIGTERM)
         assert finish(process).exit_code == 130
@@ -172,8 +164,8 @@ def test_two_runs_at_once_do_not_see_each_other(lab: Lab, nothing_left: NothingL
             "run", str(other.write(client_server(server="--latency 0.02", client="--requests 100"))), "--json"
         ) as kept,
     ):
-        wait_for(lab, "iteration_started")
-        wait_for(other, "iteration_started")
+        lab.wait_for("iteration_started")
+        other.wait_for("iteration_started")
         killed.kill()
         finish(killed)
         result = finish(kept)
@@ -186,7 +178,7 @@ def test_two_runs_at_once_do_not_see_each_other(lab: Lab, nothing_left: NothingL
 def test_keep_holds_teardown_until_it_is_cancelled(lab: Lab, nothing_left: NothingLeft) -> None:
     """With `--keep` the server still runs after the benchmark, and the numbers are on disk already."""
     with lab.start("run", str(lab.write(client_server())), "--keep", "--json") as process:
-        wait_for(lab, "measured")
+        lab.wait_for("measured")
         record = json.loads((lab.only_run() / "run.json").read_text())
         assert record["metrics"]["latency"]["n"] == 1
         assert record["status"] == "running"

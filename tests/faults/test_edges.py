@@ -7,13 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from support.lab import Lab, client_server, finish
+from support.lab import Lab, client_server, finish, single_node
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -22,16 +20,7 @@ RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
 
 def shell(script: str, tables: str = "", keys: str = "") -> str:
     """Return a benchmark of one shell script."""
-    return f"""
-spec_version = "1"
-[benchmark]
-name = "edge"
-strategy = "single-node"
-{keys}
-[client]
-command = {json.dumps(["sh", "-c", script])}
-{tables}
-"""
+    return single_node(["sh", "-c", script], tables, keys)
 
 
 @pytest.mark.parametrize("link", ["rmdir $WINDTUNNEL_OUT; ln -s {} $WINDTUNNEL_OUT", "ln -s {} $WINDTUNNEL_OUT/sub"])
@@ -146,10 +135,9 @@ def test_a_second_ctrl_c_cuts_a_stop_command_short(lab: Lab) -> None:
     """Whoever asks twice does not wait for it."""
     text = client_server(client="--hang-in 1").replace('grace = "1s"', 'grace = "60s"\nstop = ["sleep", "1000"]')
     with lab.start("run", str(lab.write(text)), "--json") as process:
-        events = lab.path / "runs"
-        wait_for_text(events, "iteration_started")
+        lab.wait_for("iteration_started")
         process.send_signal(signal.SIGINT)
-        wait_for_text(events, "service_stopping")
+        lab.wait_for("service_stopping")
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         assert finish(process).exit_code == 130
@@ -246,13 +234,3 @@ def test_starvation_is_seen_in_short_iterations_too(lab: Lab) -> None:
 
     assert result.record["validity"] == "suspect"
     assert "client was starved of CPU" in result.record["reasons"][0]
-
-
-def wait_for_text(folder: Path, text: str) -> None:
-    """Wait until a run's events in the store have a text."""
-    tick = threading.Event()
-    for _ in range(2000):
-        if any(text in path.read_text() for path in folder.glob("*/events.jsonl")):
-            return
-        tick.wait(0.01)
-    pytest.fail(f"no {text} in time")

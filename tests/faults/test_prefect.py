@@ -23,20 +23,12 @@ def prefect_lab(lab: Lab, tmp_path: Path) -> Lab:
     return lab
 
 
-def wait_until_measuring(lab: Lab) -> None:
-    """Wait until the client of the one run is at work."""
-    deadline = time.monotonic() + 90
-    while not any("iteration_started" in path.read_text() for path in lab.path.glob("runs/*/events.jsonl")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_cancels_the_flow_and_cleans_up(prefect_lab: Lab, nothing_left: NothingLeft, name: str) -> None:
     """Exit 130, the flow run's state is Cancelled with the reason, and the temporary server is gone too."""
     file = prefect_lab.write(client_server(client="--hang-in 1"))
     with prefect_lab.start("run", str(file), "--engine", "prefect", "--json") as process:
-        wait_until_measuring(prefect_lab)
+        prefect_lab.wait_for("iteration_started", seconds=90)
         process.send_signal(signal.Signals[name])
         result = finish(process)
     nothing_left()
@@ -52,7 +44,7 @@ def test_sigkill_of_the_flows_process_leaves_nothing_of_the_run(prefect_lab: Lab
     file = prefect_lab.write(client_server(client="--hang-in 1"))
     before = set(living())
     with prefect_lab.start("run", str(file), "--engine", "prefect") as process:
-        wait_until_measuring(prefect_lab)
+        prefect_lab.wait_for("iteration_started", seconds=90)
         process.kill()
         process.wait()
         deadline = time.monotonic() + 5

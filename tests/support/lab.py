@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,13 @@ class Lab:
         """Write a benchmark and run it with ``--json``."""
         return self.call("run", str(self.write(text)), "--json", *arguments)
 
+    def wait_for(self, event: str, seconds: float = 20) -> None:
+        """Wait until a run in the store has told an event."""
+        deadline = time.monotonic() + seconds
+        while not any(event in path.read_text() for path in self.path.glob("runs/*/events.jsonl")):
+            assert time.monotonic() < deadline, f"no {event} in time"
+            time.sleep(0.01)
+
     def only_run(self) -> Path:
         """Return the folder of the one run that there is."""
         (run,) = (self.path / "runs").iterdir()
@@ -93,6 +101,20 @@ def finish(process: subprocess.Popen[str], timeout: float = 60) -> Result:
         process.kill()
         raise
     return Result(process.returncode, stdout, stderr)
+
+
+def single_node(command: list[str], tables: str = "", keys: str = "") -> str:
+    """Return a benchmark of one command."""
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "alone"
+strategy = "single-node"
+{keys}
+[client]
+command = {json.dumps(command)}
+{tables}
+"""
 
 
 def client_server(

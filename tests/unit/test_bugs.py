@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.recorded import events, outcome, stops
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.errors import PlatformError
 from windtunnel.run.folder import RunFolder
@@ -16,21 +17,6 @@ from windtunnel.run.record import RunRecord
 
 RunRecorded = Callable[..., RunRecord]
 GOOD = Outcome(output="rate=5")
-
-
-def outcome(record: RunRecord) -> tuple[int | None, str, str | None, str | None]:
-    """Return exit code, status, the cause's code and the verdict."""
-    return record.exit_code, record.status, record.cause.code if record.cause else None, record.validity
-
-
-def events(record: RunRecord, kind: str) -> list[dict[str, Any]]:
-    """Return the events of one kind that the run's folder has."""
-    return [line for line in RunFolder(Path(record.path or "")).lines("events") if line["type"] == kind]
-
-
-def stops(backend: RecordingBackend) -> list[str]:
-    """Return what was stopped, in order."""
-    return [call for call in backend.calls if call.startswith("stop")]
 
 
 class BrokenBackend(RecordingBackend):

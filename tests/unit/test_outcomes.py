@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from support.recorded import events, outcome, stops
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.run.control import Control
@@ -19,21 +20,6 @@ GOOD = Outcome(output="rate=5")
 REPEATS = "\n[run]\nrepeats = 3\n"
 NOT_READY = PlatformError("server was not ready", code="not_ready", step="server", log_tail=("last words",))
 DEATH = InvalidResult("server died", code="server_died", step="server")
-
-
-def outcome(record: RunRecord) -> tuple[int | None, str, str | None, str | None]:
-    """Return exit code, status, the cause's code and the verdict."""
-    return record.exit_code, record.status, record.cause.code if record.cause else None, record.validity
-
-
-def events(record: RunRecord, kind: str) -> list[dict[str, Any]]:
-    """Return the events of one kind that the run's folder has."""
-    return [line for line in RunFolder(Path(record.path or "")).lines("events") if line["type"] == kind]
-
-
-def stops(backend: RecordingBackend) -> list[str]:
-    """Return what was stopped, in order."""
-    return [call for call in backend.calls if call.startswith("stop")]
 
 
 def test_a_measured_run_succeeds(run_recorded: RunRecorded, client_server: str) -> None:

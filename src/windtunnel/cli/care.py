@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from windtunnel.cli.app import app
 from windtunnel.cli.output import console, print_json, say
-from windtunnel.cli.results import DEFAULT_STORE, REPORT_MODULES, JsonOption, StoreOption
+from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption, report_unavailable
 from windtunnel.errors import ExitCode
 
 
@@ -57,8 +56,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
     rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]
-    missing = [module for module in REPORT_MODULES if find_spec(module) is None]
-    rows.append(("extra", "report", f"pip install 'windtunnel[report]' ({', '.join(missing)})" if missing else None))
+    rows.append(("extra", "report", report_unavailable()))
     if as_json:
         print_json(
             [{"kind": kind, "name": name, "works": reason is None, "reason": reason} for kind, name, reason in rows]

@@ -102,12 +102,17 @@ def write_report(run: Path, output: Path | None = None, *, err: bool = False) ->
     (say if err else echo)(f"report: {shorten(path)}")
 
 
+def report_unavailable() -> str | None:
+    """Return why reports cannot be made here, or None if they can."""
+    missing = [module for module in REPORT_MODULES if find_spec(module) is None]
+    return f"pip install 'windtunnel[report]' ({', '.join(missing)})" if missing else None
+
+
 def require_report() -> None:
     """Check that a report can be made, before anything is measured for it.
 
     Raises:
         UsageError: The ``report`` extra is not installed.
     """
-    missing = [module for module in REPORT_MODULES if find_spec(module) is None]
-    if missing:
-        raise UsageError(f"--report needs {', '.join(missing)}: pip install 'windtunnel[report]'")
+    if reason := report_unavailable():
+        raise UsageError(f"--report: {reason}")

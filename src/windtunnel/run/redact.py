@@ -31,15 +31,18 @@ def redact(text: str, secrets: set[str]) -> str:
     return text
 
 
+def _distinct(secrets: set[str]) -> set[str]:
+    return {secret for secret in secrets if len(secret) >= _DISTINCT_LENGTH}
+
+
 def redact_data(data: Any, secrets: set[str]) -> Any:
     """Return JSON data with secret variables' values replaced, and distinct secrets in any text."""
-    distinct = {secret for secret in secrets if len(secret) >= _DISTINCT_LENGTH}
     if isinstance(data, dict):
         hides = {key for key, value in data.items() if is_secret(key) and isinstance(value, str) and value in secrets}
         return {key: REDACTED if key in hides else redact_data(value, secrets) for key, value in data.items()}
     if isinstance(data, list):
         return [redact_data(item, secrets) for item in data]
-    return redact(data, distinct) if isinstance(data, str) else data
+    return redact(data, _distinct(secrets)) if isinstance(data, str) else data
 
 
 def redact_toml(text: str, env_names: set[str], secrets: set[str]) -> str:
@@ -63,4 +66,4 @@ def redact_override(override: str, secrets: set[str]) -> str:
     key, separator, _value = override.partition("=")
     if is_secret(key.rpartition(".")[2]):
         return f"{key}{separator}{REDACTED}"
-    return redact(override, {secret for secret in secrets if len(secret) >= _DISTINCT_LENGTH})
+    return redact(override, _distinct(secrets))

@@ -37,7 +37,6 @@ class ProcessSession:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._folder, self._journal, self._control = context.folder, context.journal, context.control
-        self._steps: list[RunningStep] = []
         self._created = 0
         # A stop command and SIGTERM have a grace each.
         graces = sum(2 * step.grace for step in context.plan.steps if isinstance(step, Service))
@@ -68,7 +67,6 @@ class ProcessSession:
     def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
         running = self._launcher.start(launch)
         self._created += 1
-        self._steps.append(running)
         self._usage.add(running.name, running.child.keeper)
         return running
 
@@ -219,8 +217,7 @@ class ProcessSession:
 
     def _wait_patiently(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until `condition` holds, so long at most, or until somebody is in a hurry."""
-        self._warden.wait_change(condition, min(seconds, POLL_SECONDS))
-        deadline = time.monotonic() + seconds - POLL_SECONDS
+        deadline = time.monotonic() + seconds
         while not condition() and seconds_until(deadline) and not self._control.is_urgent:
             self._warden.wait_change(condition, min(POLL_SECONDS, seconds_until(deadline)))
 
