@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from support.lab import Lab
 from support.needs import program
+from support.servers import nginx, postgres
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -37,40 +34,8 @@ repeats = 3
 parser = "redis-benchmark"
 """
 
-NGINX = """
-spec_version = "1"
-[benchmark]
-name = "nginx"
-strategy = "client-server"
-timeout = "60s"
-[server]
-command = ["nginx", "-p", "$WINDTUNNEL_WORK", "-c", "nginx.conf"]
-port = 0
-ready = { http = "/", within = "10s" }
-[server.files]
-"nginx.conf" = '''
-daemon off;
-pid nginx.pid;
-error_log stderr;
-worker_processes 2;
-events {}
-http {
-    access_log off;
-    client_body_temp_path temp;
-    proxy_temp_path temp;
-    fastcgi_temp_path temp;
-    uwsgi_temp_path temp;
-    scgi_temp_path temp;
-    server {
-        listen 127.0.0.1:$PORT;
-        location / { return 200 "hello"; }
-    }
-}
-'''
-[client]
-command = ["ab", "-n", "2000", "-c", "4", "-e", "$WINDTUNNEL_OUT/percentiles.csv", "$SERVER_URL/"]
-[run]
-repeats = 3
+AB = ["ab", "-n", "2000", "-c", "4", "-e", "$WINDTUNNEL_OUT/percentiles.csv", "$SERVER_URL/"]
+AB_METRICS = """
 [[metrics]]
 name = "requests_per_second"
 unit = "1/s"
@@ -81,6 +46,19 @@ name = "failed"
 pattern = 'Failed requests: +(\\d+)'
 [output]
 artifacts = ["*.csv"]
+"""
+
+PGBENCH_METRICS = """
+[[metrics]]
+name = "transactions_per_second"
+unit = "1/s"
+better = "higher"
+pattern = 'tps = ([\\d.]+)'
+[[metrics]]
+name = "latency_mean"
+unit = "ms"
+better = "lower"
+pattern = 'latency average = ([\\d.]+) ms'
 """
 
 
@@ -102,9 +80,8 @@ def test_redis_under_redis_benchmark(lab: Lab) -> None:
 
 def test_nginx_under_ab(lab: Lab) -> None:
     """A master with workers is one server; files are substituted; artifacts are kept an iteration."""
-    program("nginx", "nginx")
     program("ab", "nginx")
-    result = lab.run(NGINX)
+    result = lab.run(nginx(AB, AB_METRICS))
 
     assert result.exit_code == 0, result.stderr
     assert result.record["metrics"]["requests_per_second"]["mean"] > 100
@@ -113,60 +90,10 @@ def test_nginx_under_ab(lab: Lab) -> None:
     assert csv.read_text().startswith("Percentage served")
 
 
-@pytest.fixture
-def postgres_folder() -> Iterator[Path]:
-    """A folder that the user postgres can reach too: the server refuses to run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="windtunnel-postgres-"))
-    folder.chmod(0o777)
-    yield folder
-    shutil.rmtree(folder)
-
-
-def postgres(folder: Path, *, client: str) -> str:
-    """Return a benchmark of a PostgreSQL server made for it alone."""
-    binaries = Path(program("initdb", "postgresql")).parent
-    pgbench = program("pgbench", "postgresql")
-    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
-    data = folder / "data"
-    start = (
-        f"cd {folder} && {binaries}/initdb --auth=trust --no-sync -U postgres -D {data} >/dev/null"
-        f" && exec {binaries}/postgres -D {data} -p $PORT -h 127.0.0.1 -k {folder} -c fsync=off"
-    )
-    ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", "$PORT"]
-    stop = [*as_user, str(binaries / "pg_ctl"), "-D", str(data), "-m", "fast", "-w", "stop"]
-    connect = "-h $SERVER_HOST -p $SERVER_PORT -U postgres postgres"
-    return f"""
-spec_version = "1"
-[benchmark]
-name = "postgres"
-strategy = "client-server"
-timeout = "60s"
-[server]
-command = {json.dumps([*as_user, "sh", "-c", start])}
-port = 0
-ready = {{ exec = {json.dumps(ready)}, within = "30s" }}
-stop = {json.dumps(stop)}
-[client]
-command = {json.dumps(["sh", "-c", client.format(pgbench=pgbench, connect=connect)])}
-[run]
-repeats = 3
-[[metrics]]
-name = "transactions_per_second"
-unit = "1/s"
-better = "higher"
-pattern = 'tps = ([\\d.]+)'
-[[metrics]]
-name = "latency_mean"
-unit = "ms"
-better = "lower"
-pattern = 'latency average = ([\\d.]+) ms'
-"""
-
-
 def test_postgresql_under_pgbench(lab: Lab, postgres_folder: Path) -> None:
     """Patterns read its output; its many processes are one server."""
     client = "{pgbench} -i -q {connect} 2>/dev/null && {pgbench} -c 2 -T 1 {connect}"
-    result = lab.run(postgres(postgres_folder, client=client))
+    result = lab.run(postgres(postgres_folder, client, PGBENCH_METRICS))
 
     assert result.exit_code == 0, result.stderr
     metrics = result.record["metrics"]
@@ -178,7 +105,7 @@ def test_postgresql_under_pgbench(lab: Lab, postgres_folder: Path) -> None:
 
 def test_sigkill_of_the_driver_takes_postgresql_down(lab: Lab, postgres_folder: Path) -> None:
     """Its processes leave their group and rewrite their environment, and are ended all the same."""
-    text = postgres(postgres_folder, client="sleep 1000")
+    text = postgres(postgres_folder, "sleep 1000", PGBENCH_METRICS)
     with lab.start("run", str(lab.write(text))) as process:
         for line in process.stderr or ():
             if "server is ready" in line:
