@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.outputs import OUTPUTS, measure, read
 from windtunnel.parsers import PARSERS, check_metric, check_name
-
-OUTPUTS = Path(__file__).parent / "outputs"
-
-
-def measure(parser: str, text: str) -> dict[tuple[str, str], float]:
-    """Return the values that a parser finds, by the label ``test`` and the metric."""
-    return {(item.labels.get("test", ""), item.metric): item.value for item in PARSERS[parser].parse(text)}
-
-
-def read(name: str, *, raw: bool) -> str:
-    """Return an output with its carriage returns, or with lines as a text file has them."""
-    text = (OUTPUTS / name).read_bytes().decode()
-    return text if raw else text.replace("\r", "\n")
 
 
 @pytest.mark.parametrize("raw", [True, False])
@@ -134,7 +121,15 @@ def test_locust_without_requests_measures_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "output"), [("locust", "locust_only_summary"), ("redis-benchmark", "redis_benchmark_csv")]
+    ("name", "output"),
+    [
+        ("ab", "ab_slow"),
+        ("locust", "locust_only_summary"),
+        ("pgbench", "pgbench_rate"),
+        ("redis-benchmark", "redis_benchmark_csv"),
+        ("siege", "siege_4_0_json"),
+        ("wrk", "wrk_latency"),
+    ],
 )
 def test_a_parser_gives_what_it_documents(name: str, output: str) -> None:
     """Every documented metric is found in full output, and nothing else, in the documented unit."""
@@ -152,10 +147,24 @@ lines = st.sampled_from(
         "throughput summary: {} requests per second\nlatency summary (msec):\navg min p50 p95 p99 max\n{} {} {}",
         "Aggregated {} {}({}%) | 1 1 1 1 | 1.0 1.0",
         "Aggregated 1 2 3 4 5 6 7 8 9 10 11 {}",
+        "Concurrency Level: 1\nComplete requests: {}\nTotal transferred: {} bytes\n   (Connect: 0, Length: {})",
+        "Requests per second: {} [#/sec] (mean)\nTime per request: {} [ms] (mean)",
+        "Transfer rate: {} [Kbytes/sec] received",
+        "Total: {} {} {} {} {}\n  50% {}\n",
+        "Running {} test @ {}\n    Latency  {}us {}ms {}s {}%\n  {} requests in {}s, {}B read",
+        "     50% {}us\n  Socket errors: connect {}, read {}, write {}, timeout {}",
+        "Requests/sec: {}\nTransfer/sec: {}KB",
+        "Transactions: {} hits\nAvailability: {} %\nElapsed time: {} secs\nResponse time: {} secs",
+        "Transaction rate: {} trans/sec\nThroughput: {} MB/sec\nConcurrency: {}\nSuccessful transactions: {}",
+        "Failed transactions: {}\nLongest transaction: {}\nShortest transaction: {}\n",
+        "transaction type: {}\nnumber of transactions actually processed: {}/{}\ntps = {} (without initial",
+        "SQL script {}: {}\n - {} transactions ({}% of total, tps = {})\n - latency average = {} ms",
         "{}",
     ]
 )
-values = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.sampled_from(["1", "1.5", "1e999", "1.2.3"])
+values = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.sampled_from(
+    ["1", "1.50", "1e999", "1.2.3", "9" * 5000]
+)
 
 
 @pytest.mark.parametrize("name", PARSERS)
@@ -166,10 +175,19 @@ def test_any_text_gives_numbers_or_nothing(name: str, text: list[tuple[str, str]
     assert all(math.isfinite(item.value) for item in found)
 
 
+@pytest.mark.parametrize("output", sorted(path.name for path in OUTPUTS.glob("[apsw]*.txt")))
+def test_output_that_breaks_off_gives_no_wrong_number(output: str) -> None:
+    """Of a program that was killed while it printed, what is read is what it would have been in the end."""
+    name = output.partition("_")[0]
+    text = read(output, raw=True)
+    whole = measure(name, text).items()
+    assert [text[:end] for end in range(len(text)) if not measure(name, text[:end]).items() <= whole] == []
+
+
 def test_names_of_parsers_and_metrics_are_checked() -> None:
     """A wrong name is refused with what there is."""
     assert check_name("locust") == "locust"
-    with pytest.raises(ValueError, match=r"'locus' is no parser; did you mean 'locust'\? \(allowed: locust, redis-be"):
+    with pytest.raises(ValueError, match=r"'locus' is no parser; did you mean 'locust'\? \(allowed: ab, locust, pgb"):
         check_name("locus")
     check_metric("locust", "requests")
     with pytest.raises(

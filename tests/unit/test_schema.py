@@ -88,7 +88,7 @@ def test_the_samples_follow_the_schema(sample: Path) -> None:
         ("benchmark", {"name": "x"}, ".benchmark.strategy"),
         ("run", {"repeats": "3"}, ".run.repeats"),
         ("run", {"repeat": 3}, ".run.repeat"),
-        ("metrics", [{"parser": "siege"}], ".metrics[0].parser"),
+        ("metrics", [{"parser": "jmeter"}], ".metrics[0].parser"),
         ("server", {"command": ["x"], "grace": "soon"}, ".server.grace"),
     ],
 )

@@ -7,13 +7,18 @@ stable, and a benchmark file may select among them.
 from __future__ import annotations
 
 from windtunnel.names import nearest
+from windtunnel.parsers.ab import AB
 from windtunnel.parsers.base import Measurement, Parser
 from windtunnel.parsers.locust import LOCUST
+from windtunnel.parsers.pgbench import PGBENCH
 from windtunnel.parsers.redis_benchmark import REDIS_BENCHMARK
+from windtunnel.parsers.siege import SIEGE
+from windtunnel.parsers.wrk import WRK
 
 __all__ = ["PARSERS", "Measurement", "Parser", "check_metric", "check_name"]
 
-PARSERS: dict[str, Parser] = {parser.name: parser for parser in (LOCUST, REDIS_BENCHMARK)}
+_ALL = (AB, LOCUST, PGBENCH, REDIS_BENCHMARK, SIEGE, WRK)
+PARSERS: dict[str, Parser] = {parser.name: parser for parser in _ALL}
 
 
 def check_name(name: str) -> str:

@@ -10,15 +10,15 @@ import re
 from collections.abc import Iterator
 
 from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.text import NUMBER
 
-_NUMBER = r"\d+(?:\.\d+)?"
 _STATISTICS = re.compile(
-    rf"^\s*Aggregated\s+(?P<requests>\d+)\s+(?P<failures>\d+)\({_NUMBER}%\)\s*\|"
-    rf"\s*(?P<mean>{_NUMBER})\s+(?P<min>{_NUMBER})\s+(?P<max>{_NUMBER})\s+(?P<median>{_NUMBER})\s*\|"
-    rf"\s*(?P<rps>{_NUMBER})\s+(?P<fps>{_NUMBER})",
+    rf"^\s*Aggregated\s+(?P<requests>\d{{1,15}})\s+(?P<failures>\d{{1,15}})\({NUMBER}%\)\s*\|"
+    rf"\s*(?P<mean>{NUMBER})\s+(?P<min>{NUMBER})\s+(?P<max>{NUMBER})\s+(?P<median>{NUMBER})\s*\|"
+    rf"\s*(?P<rps>{NUMBER})\s+(?P<fps>{NUMBER})",
     re.MULTILINE,
 )
-_PERCENTILES = re.compile(rf"^\s*Aggregated\s+((?:{_NUMBER}\s+){{11}}\d+)\s*$", re.MULTILINE)
+_PERCENTILES = re.compile(rf"^\s*Aggregated\s+((?:{NUMBER}\s+){{11}}\d+)\s*$", re.MULTILINE)
 # The columns: 50% 66% 75% 80% 90% 95% 98% 99% 99.9% 99.99% 100% # reqs
 _COLUMNS = {"latency_p50": 0, "latency_p90": 4, "latency_p95": 5, "latency_p99": 7, "latency_p999": 8}
 

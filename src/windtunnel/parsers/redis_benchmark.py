@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.text import NUMBER
 
 _COLUMNS = {
     "rps": "requests_per_second",
@@ -22,7 +23,7 @@ _METRICS = {
     for name in _COLUMNS.values()
 }
 _HEADER = ["test", *_COLUMNS]
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMBER = re.compile(NUMBER)
 _CSV_ROW = re.compile(r'^"[^"\n]+"(?:,"[^"\n]*")+$', re.MULTILINE)
 _QUIET = re.compile(
     r"(?:^|\r)(?P<test>[^\s\r\n][^\r\n]*?): (?P<rps>\d+(?:\.\d+)?) requests per second"

@@ -1,0 +1,73 @@
+"""ab (ApacheBench): the report that it prints at its end; the last one counts.
+
+What the numbers mean:
+
+- Failures: ab does not count responses outside 2xx as failed, but does those whose length differs from the first one's
+  (``-l`` allows that), and counts one request under several causes. Taken is the most frequent of these causes
+  and *Non-2xx*: at least so many requests failed.
+- Under ``-r`` requests are "complete" even where no server is there: without a byte transferred nothing is measured.
+- latency_mean is the first *Time per request*: concurrency times duration by requests; not the second one, which is
+  *across all concurrent requests* and no latency. The other latencies are of the row *Total* and of the percentile
+  table, which has whole ms. A Kbyte is 1024 bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.text import NUMBER, count, last_run, measurements
+
+_METRICS = {
+    "requests": MetricInfo("count", "higher"),
+    "failures": MetricInfo("count", "lower"),
+    "requests_per_second": MetricInfo("1/s", "higher"),
+    "transfer_rate": MetricInfo("B/s", "higher"),
+    "latency_mean": MetricInfo("ms", "lower"),
+    "latency_stdev": MetricInfo("ms", "lower"),
+    "latency_min": MetricInfo("ms", "lower"),
+    "latency_p50": MetricInfo("ms", "lower"),
+    "latency_p90": MetricInfo("ms", "lower"),
+    "latency_p95": MetricInfo("ms", "lower"),
+    "latency_p99": MetricInfo("ms", "lower"),
+    "latency_max": MetricInfo("ms", "lower"),
+}
+_START = re.compile(r"^Concurrency Level: ", re.MULTILINE)
+_SUMMARY = {
+    "requests": re.compile(r"^Complete requests: +(\d{1,15})$", re.MULTILINE),
+    "requests_per_second": re.compile(rf"^Requests per second: +({NUMBER}) \[#/sec\] \(mean\)", re.MULTILINE),
+    "latency_mean": re.compile(rf"^Time per request: +({NUMBER}) \[ms\] \(mean\)", re.MULTILINE),
+    "transfer_rate": re.compile(rf"^Transfer rate: +({NUMBER}) \[Kbytes/sec\] received", re.MULTILINE),
+}
+_TRANSFERRED = re.compile(r"^Total transferred: +(\d{1,18}) bytes", re.MULTILINE)
+_CAUSES = re.compile(r"^ +\((Connect: \d{1,15}(?:, [A-Z][a-z]+: \d{1,15})*)\)", re.MULTILINE)
+_NON_2XX = re.compile(r"^Non-2xx responses: +(\d{1,15})", re.MULTILINE)
+# min, mean, sd, median and max; only min, mean and max under -S.
+_TOTAL = re.compile(rf"^Total: +(\d{{1,15}}) +\d+ +(?:({NUMBER}) +\d+ +)?(\d{{1,15}})\n", re.MULTILINE)
+_PERCENTILE = re.compile(r"^ +(50|90|95|99)% +(\d{1,15})\n", re.MULTILINE)
+
+
+def _failures(report: str) -> float:
+    causes = _CAUSES.search(report)
+    counts = [float(cause.partition(": ")[2]) for cause in causes[1].split(", ")] if causes else []
+    return max(count(_NON_2XX, report), *counts, 0.0)
+
+
+def _parse(text: str) -> Iterator[Measurement]:
+    report = last_run(_START, text.replace("\r", "\n"))
+    found = {name: pattern.search(report) for name, pattern in _SUMMARY.items()}
+    values = {name: float(match[1]) for name, match in found.items() if match}
+    if len(values) < len(_SUMMARY) or values["requests"] == 0 or count(_TRANSFERRED, report) == 0:
+        return
+    values["transfer_rate"] *= 1024
+    values["failures"] = _failures(report)
+    if total := _TOTAL.search(report):
+        values["latency_min"], values["latency_max"] = float(total[1]), float(total[3])
+        if total[2]:
+            values["latency_stdev"] = float(total[2])
+    values |= {f"latency_p{percent}": float(value) for percent, value in _PERCENTILE.findall(report)}
+    yield from measurements(_METRICS, values)
+
+
+AB = Parser("ab", _METRICS, _parse)

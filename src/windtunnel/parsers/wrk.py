@@ -1,0 +1,76 @@
+"""wrk: the summary that it prints at its end, with the percentiles of ``--latency``; the last one counts.
+
+What the numbers mean (4.1):
+
+- Failures are socket errors (connect, read, write, timeout) and responses with a status from 400 on. Requests are the
+  responses, late ones and those with such a status included.
+- Latencies are of all responses but those later than ``--timeout``: with these alone there are none. Where connections
+  were held up, wrk adds the latencies of the requests that it would have sent (*coordinated omission*).
+- Times are printed in us, ms, s or m; the prefixes of bytes are powers of 1024. Without ``--latency`` there are no
+  percentiles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.text import NUMBER, count, last_run, measurements
+
+_METRICS = {
+    "requests": MetricInfo("count", "higher"),
+    "failures": MetricInfo("count", "lower"),
+    "requests_per_second": MetricInfo("1/s", "higher"),
+    "transfer_rate": MetricInfo("B/s", "higher"),
+    "latency_mean": MetricInfo("ms", "lower"),
+    "latency_stdev": MetricInfo("ms", "lower"),
+    "latency_max": MetricInfo("ms", "lower"),
+    "latency_p50": MetricInfo("ms", "lower"),
+    "latency_p90": MetricInfo("ms", "lower"),
+    "latency_p99": MetricInfo("ms", "lower"),
+}
+_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0}
+_BYTES = {prefix: 1024.0**power for power, prefix in enumerate(["", "K", "M", "G", "T", "P"])}
+_TIME = rf"({NUMBER})(us|ms|s|m|h)"
+_START = re.compile(r"^Running \S+ test @ ", re.MULTILINE)
+_REQUESTS = re.compile(rf"^ +(\d{{1,15}}) requests in {NUMBER}[a-z]+, ", re.MULTILINE)
+_RATE = re.compile(rf"^Requests/sec: +({NUMBER})$", re.MULTILINE)
+_TRANSFER = re.compile(rf"^Transfer/sec: +({NUMBER})([KMGTP]?)B$", re.MULTILINE)
+_LATENCY = re.compile(rf"^ +Latency +{_TIME} +{_TIME} +{_TIME} +{NUMBER}%", re.MULTILINE)
+_PERCENTILE = re.compile(rf"^ +(50|90|99)% +{_TIME} *$", re.MULTILINE)
+_SOCKET_ERRORS = re.compile(
+    r"^ +Socket errors: connect (\d{1,15}), read (\d{1,15}), write (\d{1,15}), timeout (\d{1,15})", re.MULTILINE
+)
+_STATUS_ERRORS = re.compile(r"^ +Non-2xx or 3xx responses: (\d{1,15})", re.MULTILINE)
+
+
+def _latencies(summary: str) -> Iterator[tuple[str, float]]:
+    """Yield the latencies in ms; none where the share within one deviation is no number, for want of responses."""
+    if not (match := _LATENCY.search(summary)):
+        return
+    for index, name in enumerate(["mean", "stdev", "max"]):
+        number, unit = match.group(2 * index + 1, 2 * index + 2)
+        yield f"latency_{name}", float(number) * _MILLISECONDS[unit]
+    for percent, number, unit in _PERCENTILE.findall(summary):
+        yield f"latency_p{percent}", float(number) * _MILLISECONDS[unit]
+
+
+def _parse(text: str) -> Iterator[Measurement]:
+    summary = last_run(_START, text.replace("\r", "\n"))
+    requests = count(_REQUESTS, summary)
+    rate, transfer = _RATE.search(summary), _TRANSFER.search(summary)
+    if requests == 0 or rate is None or transfer is None:
+        return
+    errors = _SOCKET_ERRORS.search(summary)
+    values = {
+        "requests": requests,
+        "failures": sum(map(float, errors.groups() if errors else ())) + count(_STATUS_ERRORS, summary),
+        "requests_per_second": float(rate[1]),
+        "transfer_rate": float(transfer[1]) * _BYTES[transfer[2]],
+        **dict(_latencies(summary)),
+    }
+    yield from measurements(_METRICS, values)
+
+
+WRK = Parser("wrk", _METRICS, _parse)

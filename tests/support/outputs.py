@@ -1,0 +1,27 @@
+"""Outputs of real load generators, in `tests/unit/outputs`, and what the parsers find in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from windtunnel.parsers import PARSERS
+
+OUTPUTS = Path(__file__).parents[1] / "unit" / "outputs"
+
+
+def measure(parser: str, text: str) -> dict[tuple[str, str], float]:
+    """Return the values that a parser finds, by the value of the label and the metric."""
+    return {("".join(item.labels.values()), item.metric): item.value for item in PARSERS[parser].parse(text)}
+
+
+def read(name: str, *, raw: bool) -> str:
+    """Return an output with its carriage returns, or with lines as a text file has them."""
+    text = (OUTPUTS / name).read_bytes().decode()
+    return text if raw else text.replace("\r", "\n")
+
+
+def values(name: str) -> dict[str, float]:
+    """Return what is found in an output without labels; its name begins with the parser's."""
+    found = measure(name.partition("_")[0], read(f"{name}.txt", raw=False))
+    assert all(label == "" for label, _metric in found)
+    return {metric: value for (_label, metric), value in found.items()}
