@@ -15,7 +15,7 @@ def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
     """Return the record of a lost run with what its folder's samples say; others unchanged."""
     if record.status != "lost" or record.metrics:
         return record
-    plan = Plan.from_json(json.loads((folder.path / "plan.json").read_text(encoding="utf-8")))
+    plan = read_plan(folder)
     samples = [Sample.from_json(line) for line in folder.lines("samples")]
     record.metrics = summarise(samples, plan)
     has_measured = any(line["type"] == "iteration_started" for line in folder.lines("events"))
@@ -23,3 +23,12 @@ def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
     record.cause = Cause(code="lost", message="the driver of this run was killed before its end")
     record.reasons = [record.cause.message]
     return record
+
+
+def read_plan(folder: RunFolder) -> Plan:
+    """Return the plan that a run was made from.
+
+    Raises:
+        PlanError: It is of another version, or no plan.
+    """
+    return Plan.from_json(json.loads((folder.path / "plan.json").read_text(encoding="utf-8")))

@@ -25,17 +25,30 @@ def summarise(samples: Sequence[Sample], plan: Plan) -> dict[str, MetricSummary]
 
     A metric whose samples differ in labels is one series for each: ``name{test=GET}``.
     """
-    kept = [sample for sample in samples if not sample.warmup]
+    series = by_series([sample for sample in samples if not sample.warmup])
+    return {name: _summary(group, _specs(plan, group[0].step)) for name, group in series.items()}
+
+
+def by_series(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """Return samples by the series that they belong to, warm-up included, in the order given.
+
+    A metric has more than one series if its kept samples differ in labels.
+    """
     variants: dict[str, set[tuple[tuple[str, str], ...]]] = {}
-    for sample in kept:
+    for sample in [sample for sample in samples if not sample.warmup] or samples:
         variants.setdefault(sample.metric, set()).add(tuple(sorted(sample.labels.items())))
     series: dict[str, list[Sample]] = {}
-    for sample in kept:
+    for sample in samples:
         name = sample.metric
-        if len(variants[name]) > 1:
+        if len(variants.get(name, ())) > 1:
             name += "{" + ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items())) + "}"
         series.setdefault(name, []).append(sample)
-    return {name: _summary(group, _specs(plan, group[0].step)) for name, group in series.items()}
+    return series
+
+
+def value_by_iteration(samples: Sequence[Sample], plan: Plan) -> dict[int, float]:
+    """Return the one value that the samples of a series come to in each iteration, reduced as the plan says."""
+    return _reduced(samples, _spec_of(samples[0].metric, _specs(plan, samples[0].step)))
 
 
 def _specs(plan: Plan, step: str) -> tuple[MetricSpec, ...]:
@@ -67,14 +80,8 @@ def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _summary(samples: Sequence[Sample], specs: Sequence[MetricSpec]) -> MetricSummary:
     first = samples[0]
-    spec = next((spec for spec in specs if spec.name == first.metric), None)
-    if spec is None:
-        spec = next((s for s in specs if s.parser and first.metric in PARSERS[s.parser].metrics), None)
-    by_iteration: dict[int, list[float]] = {}
-    for sample in samples:
-        by_iteration.setdefault(sample.iteration, []).append(sample.value)
-    reduce = _REDUCE[spec.reduce if spec else "median"]
-    values = [reduce(group) for _iteration, group in sorted(by_iteration.items())]
+    spec = _spec_of(first.metric, specs)
+    values = list(_reduced(samples, spec).values())
     p50, p90, p99 = percentiles([sample.value for sample in samples])
     return MetricSummary(
         unit=first.unit or (spec.unit if spec else None),
@@ -90,6 +97,19 @@ def _summary(samples: Sequence[Sample], specs: Sequence[MetricSpec]) -> MetricSu
         values=values,
         samples=len(samples),
     )
+
+
+def _spec_of(metric: str, specs: Sequence[MetricSpec]) -> MetricSpec | None:
+    spec = next((spec for spec in specs if spec.name == metric), None)
+    return spec or next((s for s in specs if s.parser and metric in PARSERS[s.parser].metrics), None)
+
+
+def _reduced(samples: Sequence[Sample], spec: MetricSpec | None) -> dict[int, float]:
+    by_iteration: dict[int, list[float]] = {}
+    for sample in samples:
+        by_iteration.setdefault(sample.iteration, []).append(sample.value)
+    reduce = _REDUCE[spec.reduce if spec else "median"]
+    return {iteration: reduce(values) for iteration, values in sorted(by_iteration.items())}
 
 
 def _better(metric: str, spec: MetricSpec | None) -> str | None:
