@@ -4,81 +4,147 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.analysis.recover import recover
+from windtunnel.analysis import words
 from windtunnel.errors import UsageError
-from windtunnel.run.folder import RunFolder, tail
-from windtunnel.run.journal import UsageSample
-from windtunnel.run.store import read_run
+from windtunnel.run.folder import RunFolder
 
 if TYPE_CHECKING:
+    from windtunnel.analysis.detail import Detail
     from windtunnel.run.record import RunRecord
 
-_PLOTTED_METRICS = 24
-_LOG_LINES = 30
+_MOST_ROWS = 200
+_MOST_ITERATIONS = 1200
+_MOST_COLUMNS = 12
+_MOST_ARTIFACTS = 200
+_MOST_NOTES = 100
 
 
-def render(folder: RunFolder) -> str:
+def render(folder: RunFolder, at: Path | None = None) -> str:
     """Return the report of a run as HTML that needs no other file.
+
+    Args:
+        folder: The run.
+        at: The folder in which the report will lie, if not the run's: links to logs and artifacts start there.
 
     Raises:
         UsageError: The run has no record, or the ``report`` extra is not installed.
     """
     try:
         from jinja2 import Environment, PackageLoader, select_autoescape
-        from markupsafe import Markup
 
-        from windtunnel.analysis import plots
+        from windtunnel.analysis import figures
+        from windtunnel.analysis.detail import PERCENTILES, load_detail, percentiles_of
+        from windtunnel.analysis.plots.palette import DARK, LIGHT
     except ImportError as error:
         raise UsageError(f"{error.name} is missing: pip install 'windtunnel[report]'") from None
 
-    record = recover(folder, read_run(folder))
-    usage = [UsageSample(**line) for line in folder.lines("usage")]
-    drawn = list(record.metrics.items())[:_PLOTTED_METRICS]
+    detail = load_detail(folder)
     environment = Environment(
-        loader=PackageLoader("windtunnel.analysis"), autoescape=select_autoescape(["html.j2", "html"]), trim_blocks=True
+        loader=PackageLoader("windtunnel.analysis"),
+        autoescape=select_autoescape(["html.j2", "html"]),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "seconds": _seconds}
-    # matplotlib made the SVG, from numbers and escaped names: it is markup, not text.
+    environment.filters |= {
+        "number": words.number,
+        "seconds": words.seconds,
+        "size": words.size,
+        "spread": words.spread,
+        "status": words.status,
+    }
     return environment.get_template("report.html.j2").render(
-        record=record,
-        values={name: Markup(plots.plot_values(name, metric)) for name, metric in drawn},  # noqa: S704
-        usage=Markup(plots.plot_usage(usage, _started(record))) if usage else None,  # noqa: S704
-        timeline=Markup(plots.plot_timeline(record.phases)) if record.phases else None,  # noqa: S704
-        host={key: _fact(key, value) for key, value in _read_json(folder, "environment.json").items()},
-        notes=[line for line in folder.lines("events") if line["type"] == "note"],
-        logs={path.name: tail(path, _LOG_LINES) for path in sorted((folder.path / "logs").glob("*.log"))},
-        artifacts=sorted(
-            os.fsencode(p.relative_to(folder.path)).decode(errors="replace")
-            for p in folder.path.glob("artifacts/**/*")
-            if p.is_file()
-        ),
+        record=detail.record,
+        light=LIGHT,
+        dark=DARK,
+        most_rows=_MOST_ROWS,
+        percentile_names=PERCENTILES,
+        percentiles={name: percentiles_of(line) for name, line in detail.kept.items()},
+        extremes={name: (line.values.min(), line.values.max()) for name, line in detail.kept.items()},
+        figures=figures.figures_of(detail),
+        phases=detail.phase_totals(),
+        run_facts=_run_facts(detail.record),
+        host_facts=[
+            (key.replace("_", " "), _fact(key, value)) for key, value in _read_json(folder, "environment.json").items()
+        ],
         benchmark=(folder.path / "benchmark.toml").read_text(encoding="utf-8"),
+        base="" if at is None else _relative(folder.path, at),
+        **_iterations(detail),
+        **_notes(detail),
+        **_files(folder, detail),
     )
 
 
-def _started(record: RunRecord) -> float:
-    return datetime.fromisoformat(record.started or "1970-01-01T00:00:00Z").timestamp()
+def _iterations(detail: Detail) -> dict[str, Any]:
+    """Return the iterations to show: of very many, the first and the last ones."""
+    found = detail.iterations()
+    half = _MOST_ITERATIONS // 2
+    columns = list(detail.record.metrics) or list(detail.series)
+    return {
+        "iterations": found if len(found) <= _MOST_ITERATIONS else found[:half] + found[-half:],
+        "iterations_left_out": max(0, len(found) - _MOST_ITERATIONS),
+        "iterations_warmup": sum(item.warmup for item in found),
+        "iterations_failed": sum(item.is_failed for item in found),
+        "iteration_jobs": len({item.step for item in found}),
+        "columns": columns[:_MOST_COLUMNS],
+        "columns_left_out": max(0, len(columns) - _MOST_COLUMNS),
+    }
 
 
-def _read_json(folder: RunFolder, name: str) -> dict[str, Any]:
+def _notes(detail: Detail) -> dict[str, Any]:
+    notes = [event for event in detail.events if event["type"] == "note"]
+    return {"notes": notes[:_MOST_NOTES], "notes_left_out": max(0, len(notes) - _MOST_NOTES)}
+
+
+def _files(folder: RunFolder, detail: Detail) -> dict[str, Any]:
+    """Return the logs' ends and the artifacts' paths with sizes."""
+    from windtunnel.analysis.logs import last_lines
+
+    logs, left_out = last_lines(folder.path, detail.iterations(), detail.record.cause)
+    artifacts = sorted(path for path in folder.path.glob("artifacts/**/*") if path.is_file())
+    return {
+        "logs": logs,
+        "logs_left_out": left_out,
+        "artifacts": [
+            (os.fsencode(path.relative_to(folder.path)).decode(errors="replace"), path.stat().st_size)
+            for path in artifacts[:_MOST_ARTIFACTS]
+        ],
+        "artifacts_left_out": max(0, len(artifacts) - _MOST_ARTIFACTS),
+    }
+
+
+def _run_facts(record: RunRecord) -> list[tuple[str, str | None]]:
+    made = record.resources
+    return [
+        ("id", record.run_id),
+        ("strategy", record.strategy),
+        ("engine", record.engine),
+        ("backend", record.backend),
+        ("started", record.started),
+        ("finished", record.finished),
+        ("overrides", ", ".join(record.overrides)),
+        ("labels", ", ".join(f"{key} = {value}" for key, value in record.labels.items())),
+        ("resources", f"{made.created} made, {made.gone} of them gone again" if made.created else None),
+    ]
+
+
+def _relative(run: Path, at: Path) -> str:
+    """Return what leads from folder `at` to the run's, with a slash at its end; nothing if they are one."""
+    path = os.path.relpath(run.resolve(), at.resolve())
+    return "" if path == "." else f"{path}/"
+
+
+def _read_json(folder: RunFolder, name: str) -> Mapping[str, Any]:
     path = folder.path / name
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def _fact(key: str, value: Any) -> Any:
     if key == "memory":
-        return f"{value / 2**30:.1f} GiB"
+        return words.size(value)
     if isinstance(value, list):
-        return ", ".join(_number(item) if isinstance(item, float) else str(item) for item in value)
+        return ", ".join(words.number(item) if isinstance(item, float) else str(item) for item in value)
     return value
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"  # noqa: PLR2004
-
-
-def _seconds(value: float) -> str:
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"

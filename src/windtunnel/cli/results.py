@@ -96,7 +96,7 @@ def write_report(run: Path, output: Path | None = None, *, err: bool = False) ->
 
     path = output or run / "report.html"
     try:
-        path.write_text(render(RunFolder(run)), encoding="utf-8", errors="replace")
+        path.write_text(render(RunFolder(run), path.parent), encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     (say if err else echo)(f"report: {shorten(path)}")

@@ -1,0 +1,45 @@
+"""Numbers as a person reads them."""
+
+from __future__ import annotations
+
+import signal
+
+_STEP = 1024
+
+
+def number(value: float | None) -> str:
+    """Return a number with four digits, whole from 10,000 on, or a dash for none."""
+    return "–" if value is None else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"  # noqa: PLR2004
+
+
+def spread(value: float) -> str:
+    """Return half of an interval with three digits: more of them mean nothing."""
+    return f"{value:,.3g}" if value < 1e3 else number(float(f"{value:.3g}"))  # noqa: PLR2004
+
+
+def seconds(value: float | None) -> str:
+    """Return a time with its unit: milliseconds below one second."""
+    if value is None:
+        return "–"
+    return f"{value * 1000:.0f} ms" if abs(value) < 1 else f"{value:,.2f} s"
+
+
+def size(value: float) -> str:
+    """Return bytes in the binary unit that makes them a short number."""
+    for unit in ("B", "KiB", "MiB"):
+        if value < _STEP:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= _STEP
+    return f"{value:.1f} GiB"
+
+
+def status(value: int | None) -> str:
+    """Return a command's exit status in words: a number, a signal's name, or that it was not seen."""
+    if value is None:
+        return "did not end"
+    if value >= 0:
+        return str(value)
+    try:
+        return signal.Signals(-value).name
+    except ValueError:
+        return f"signal {-value}"
