@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import windtunnel
 from support.lab import PROGRAMS, Lab, client_server, finish, living
 
 NothingLeft = Callable[[], None]
@@ -194,3 +196,19 @@ def warden_of(driver: int) -> psutil.Process:
     """Return the warden of a driver."""
     (warden,) = [child for child in psutil.Process(driver).children() if "warden.py" in " ".join(child.cmdline())]
     return warden
+
+
+def test_reap_leaves_another_installations_run_alone(lab: Lab, nothing_left: NothingLeft, tmp_path: Path) -> None:
+    """A run that a second copy of the package drives is known by its warden too."""
+    shutil.copytree(Path(windtunnel.__file__).parent, tmp_path / "copy" / "windtunnel")
+    file = lab.write(client_server(client="--hang-in 1"))
+    own = lab.env
+    lab.env = own | {"PYTHONPATH": str(tmp_path / "copy")}
+    with lab.start("run", str(file), "--json") as process:
+        lab.wait_for("iteration_started")
+        assert any("copy/windtunnel/backends/warden.py" in name for name in living().values())
+        lab.env = own
+        assert json.loads(lab.call("reap", "--json").stdout)["found"] == []
+        process.send_signal(signal.SIGTERM)
+        assert finish(process).exit_code == 130
+    nothing_left()

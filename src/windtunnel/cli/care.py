@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated
 
 import typer
@@ -20,29 +19,19 @@ def reap(
     as_json: JsonOption = False,
 ) -> None:
     """End what runs left behind although driver and warden are gone."""
-    from windtunnel.backends.process.reap import end_orphans, find_orphans
-    from windtunnel.run.store import find_runs
+    from windtunnel.backends.process.reap import reap_all
 
-    orphans = list(find_orphans())
-    folders = [folder.path / "work" for folder, record in find_runs(store) if record.status == "lost"]
-    folders = [folder for folder in folders if folder.exists()]
-    names = [f"{orphan.name} (process {orphan.process.pid}) of {orphan.run_id}" for orphan in orphans]
-    left: list[str] = []
-    if not dry_run:
-        left = [f"{orphan.name} (process {orphan.process.pid}) of {orphan.run_id}" for orphan in end_orphans(orphans)]
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-    found = names + [str(folder) for folder in folders]
+    reaped = reap_all(store, dry_run=dry_run)
     if as_json:
-        print_json({"found": found, "left": left, "dry_run": dry_run})
+        print_json({"found": reaped.found, "left": reaped.left, "dry_run": dry_run})
     else:
-        for name in found:
+        for name in reaped.found:
             say(f"{'would end' if dry_run else 'ended'} {name}")
-        for name in left:
+        for name in reaped.left:
             say(f"still there: {name}", "red")
-        if not found:
+        if not reaped.found:
             say("nothing was left behind")
-    raise typer.Exit(int(ExitCode.LEFT_BEHIND if left else ExitCode.OK))
+    raise typer.Exit(int(ExitCode.LEFT_BEHIND if reaped.left else ExitCode.OK))
 
 
 @app.command(epilog="Example: windtunnel doctor --json")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from windtunnel.backends import warden
 from windtunnel.backends.process.marks import KILL_ROUNDS, find_marked, kill_processes
+from windtunnel.run.store import find_runs
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,36 @@ class Orphan:
     run_id: str
     process: psutil.Process
     name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (process {self.process.pid}) of {self.run_id}"
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """What `reap_all` found, and which of it is still there; a sentence each."""
+
+    found: list[str]
+    left: list[str]
+
+
+def reap_all(store: Path, *, dry_run: bool = False) -> Reaped:
+    """End every orphan on this machine and remove the working folders of lost runs in `store`.
+
+    Args:
+        store: The folder that keeps runs.
+        dry_run: Only look.
+    """
+    orphans = list(find_orphans())
+    folders = [folder.path / "work" for folder, record in find_runs(store) if record.status == "lost"]
+    folders = [folder for folder in folders if folder.exists()]
+    found = [str(thing) for thing in (*orphans, *folders)]
+    if dry_run:
+        return Reaped(found, [])
+    left = [str(orphan) for orphan in end_orphans(orphans)]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Reaped(found, left)
 
 
 def find_orphans() -> Iterator[Orphan]:
@@ -49,5 +82,7 @@ def _is_warden(process: psutil.Process, run_id: str) -> bool:
     """Tell a warden whose driver lives: its keepers have its command line, but not its parent."""
     with contextlib.suppress(psutil.Error):
         command = process.cmdline()
-        return warden.__file__ in command and run_id in command and str(process.ppid()) in command
+        # By its file's name: a run of another installation on this machine is no orphan either.
+        is_ours = any(Path(word).name == Path(warden.__file__).name for word in command)
+        return is_ours and run_id in command and str(process.ppid()) in command
     return False
