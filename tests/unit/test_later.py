@@ -14,8 +14,6 @@ from windtunnel.benchmark.later import find_later
     [
         ({"matrix": {}}, "matrix"),
         ({"run": {"until": {"ci": 0.1}}}, "run.until"),
-        ({"run": {"schedule": "0 3 * * *"}}, "run.schedule"),
-        ({"run": {"timezone": "UTC"}}, "run.timezone"),
         ({"client": {"task": "load"}}, "client.task"),
         ({"client": {"isolation": "sealed"}}, "client.isolation"),
         ({"client": {"trace": True}}, "client.trace"),

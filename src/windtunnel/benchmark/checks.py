@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from windtunnel.names import nearest
+
 LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
 RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "iteration", "warmup"})
 
@@ -107,3 +109,32 @@ def check_log_pattern(pattern: str) -> str:
         msg = f"{pattern!r} is no regular expression: {error}"
         raise ValueError(msg) from None
     return pattern
+
+
+def check_cron(expression: str) -> str:
+    """Return a cron expression that comes round (ValueError otherwise)."""
+    # Only a benchmark with a schedule pays for the import.
+    from datetime import UTC, datetime
+
+    from cronsim import CronSim, CronSimError
+
+    try:
+        next(CronSim(expression, datetime.now(UTC)))
+    except CronSimError as error:
+        msg = f'{expression!r} is no cron expression ({error}); five fields, such as "0 3 * * *" for 3 at night'
+        raise ValueError(msg) from None
+    except StopIteration:
+        msg = f"{expression!r} never comes round"
+        raise ValueError(msg) from None
+    return expression
+
+
+def check_timezone(name: str) -> str:
+    """Return the name of a time zone of the IANA database (ValueError otherwise)."""
+    from zoneinfo import available_timezones
+
+    zones = available_timezones()
+    if name not in zones:
+        msg = f"{name!r} is no time zone{nearest(name, zones)}; such as Europe/Paris"
+        raise ValueError(msg)
+    return name

@@ -18,8 +18,6 @@ _LATER_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 _LATER_KEYS = (
     "matrix",
     "run.until",
-    "run.schedule",
-    "run.timezone",
     "client.task",
     "client.isolation",
     "client.trace",

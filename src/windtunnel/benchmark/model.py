@@ -152,6 +152,17 @@ class Run(Model):
     warmup: Annotated[int, Field(ge=0)] = 0
     repeats: Annotated[int, Field(ge=1)] = 1
     fresh: bool = False
+    schedule: Annotated[str, AfterValidator(checks.check_cron)] | None = None
+    """When a deployment runs by itself, as five cron fields; `run` does not wait for it."""
+    timezone: Annotated[str, AfterValidator(checks.check_timezone)] | None = None
+    """Where the schedule's clock hangs, such as Europe/Paris; UTC unless said otherwise."""
+
+    @model_validator(mode="after")
+    def _timezone_needs_a_schedule(self) -> Self:
+        if self.timezone is not None and self.schedule is None:
+            msg = "timezone goes with schedule, and there is none"
+            raise ValueError(msg)
+        return self
 
 
 class Metric(Model):
