@@ -13,8 +13,8 @@ from pathlib import Path
 
 from windtunnel.backends import make_backend
 from windtunnel.benchmark import parse
-from windtunnel.engines.execute import Request
 from windtunnel.engines.inline import run
+from windtunnel.engines.request import Request
 from windtunnel.plan import Job, Plan, Program
 from windtunnel.run.control import Control
 from windtunnel.strategies import make_plan

@@ -10,7 +10,7 @@ import pytest
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.benchmark import parse
 from windtunnel.engines import ENGINES, find_engine
-from windtunnel.engines.execute import Request
+from windtunnel.engines.request import Request
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.events import Event

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from windtunnel.backends import make_backend
 from windtunnel.benchmark import load
-from windtunnel.engines.execute import Request
 from windtunnel.engines.inline import run
+from windtunnel.engines.request import Request
 from windtunnel.run.control import Control
 from windtunnel.run.events import Event
 from windtunnel.strategies import make_plan

@@ -12,7 +12,7 @@ from hypothesis import settings
 from windtunnel.backends.recording import RecordingBackend
 from windtunnel.benchmark import parse
 from windtunnel.engines import inline
-from windtunnel.engines.execute import Request
+from windtunnel.engines.request import Request
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder

@@ -13,7 +13,6 @@ from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, SetOption, load_with_notes
 from windtunnel.cli.output import print_json, print_log_tail, print_record, say
 from windtunnel.cli.results import require_report, write_report
-from windtunnel.errors import PlatformError
 
 if TYPE_CHECKING:
     from windtunnel.cli.progress import Progress
@@ -55,33 +54,19 @@ def run(
 def _run(
     file: Path, backend_name: str, engine_name: str, overrides: list[str] | None, *, strict: bool, keep: bool
 ) -> RunRecord:
-    from windtunnel.backends import make_backend
+    from dataclasses import replace
+
     from windtunnel.cli.progress import Progress
     from windtunnel.engines import find_engine
-    from windtunnel.engines.execute import Request
-    from windtunnel.run.control import Control
+    from windtunnel.engines.request import make_request
 
     start = find_engine(engine_name)
-    backend = make_backend(backend_name)
     loaded, plan = load_with_notes(file, overrides)
-    notes = backend.check(plan)
-    if reason := backend.available():
-        raise PlatformError(f"backend {backend_name}: {reason}", code="backend_unavailable")
-    control = Control.for_plan(plan)
+    request = make_request(loaded, plan, backend_name)
     progress = Progress(plan)
-    request = Request(
-        loaded=loaded,
-        plan=plan,
-        backend=backend,
-        store=Path(loaded.benchmark.output.store),
-        control=control,
-        observers=[progress],
-        strict=strict,
-        hold=(lambda: _hold(control, progress)) if keep else None,
-        notes=[*loaded.notes, *notes],
-    )
+    hold = (lambda: _hold(request.control, progress)) if keep else None
     with progress:
-        return start(request)
+        return start(replace(request, observers=[progress], strict=strict, hold=hold))
 
 
 def _hold(control: Control, progress: Progress) -> None:

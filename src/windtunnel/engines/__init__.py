@@ -11,7 +11,7 @@ from windtunnel.errors import UsageError
 from windtunnel.names import nearest
 
 if TYPE_CHECKING:
-    from windtunnel.engines.execute import Request
+    from windtunnel.engines.request import Request
     from windtunnel.run.record import RunRecord
 
 ENGINES = {
@@ -27,6 +27,12 @@ def engine_unavailable(name: str) -> str | None:
     return None
 
 
+def require_engine(name: str) -> None:
+    """Check that an engine works here (UsageError with what to install, otherwise)."""
+    if reason := engine_unavailable(name):
+        raise UsageError(f"engine {name}: {reason}")
+
+
 def find_engine(name: str) -> Callable[[Request], RunRecord]:
     """Return the function that runs a request on the engine called `name`.
 
@@ -35,7 +41,6 @@ def find_engine(name: str) -> Callable[[Request], RunRecord]:
     """
     if name not in ENGINES:
         raise UsageError(f"no engine {name!r}{nearest(name, ENGINES)} (known: {', '.join(ENGINES)})")
-    if reason := engine_unavailable(name):
-        raise UsageError(f"engine {name}: {reason}")
+    require_engine(name)
     module, _, attribute = ENGINES[name].partition(":")
     return cast("Callable[[Request], RunRecord]", getattr(import_module(module), attribute))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeVar
 
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
-from windtunnel.backends.base import Backend, RunContext, Session
-from windtunnel.benchmark import Loaded
+from windtunnel.backends.base import RunContext, Session
+from windtunnel.engines.request import Request
 from windtunnel.engines.walk import Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
-from windtunnel.plan import Plan
-from windtunnel.run.control import Control
 from windtunnel.run.environment import describe_host
-from windtunnel.run.events import EventType, Observer, timestamp
+from windtunnel.run.events import EventType, timestamp
 from windtunnel.run.folder import RunFolder, plan_secrets
 from windtunnel.run.journal import Journal
 from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
@@ -32,33 +28,6 @@ _STATUS: dict[int, Status] = {
     ExitCode.TIMED_OUT: "timed_out",
     ExitCode.CANCELLED: "cancelled",
 }
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to run, where, and how it is told.
-
-    Attributes:
-        loaded: The benchmark and where it came from.
-        plan: Its plan, checked against the backend.
-        backend: Where its steps run.
-        store: Folder that keeps runs.
-        control: Deadline and cancellation.
-        observers: Told of each event.
-        strict: Whether a suspect result is a failure.
-        hold: Called before teardown when the run's resources should be kept a while.
-        notes: Told at the beginning.
-    """
-
-    loaded: Loaded
-    plan: Plan
-    backend: Backend
-    store: Path
-    control: Control
-    observers: Sequence[Observer] = ()
-    strict: bool = False
-    hold: Callable[[], None] | None = None
-    notes: Sequence[str] = field(default=())
 
 
 def execute(request: Request, engine: str, call: Call[object]) -> RunRecord:

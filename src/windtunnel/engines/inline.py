@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from windtunnel.engines.execute import Request, execute
+from windtunnel.engines.execute import execute
 from windtunnel.engines.interrupts import signals_cancel
+from windtunnel.engines.request import Request
 from windtunnel.run.record import RunRecord
 
 T = TypeVar("T")

@@ -130,5 +130,10 @@ def tail(path: Path, lines: int = 10) -> tuple[str, ...]:
             text = file.read().decode(errors="replace")
     except OSError:
         return ()
-    visible = [re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line) for line in text.splitlines()]
+    visible = [printable(line) for line in text.splitlines()]
     return tuple([line for line in visible if line.strip()][-lines:])
+
+
+def printable(line: str) -> str:
+    """Return a line without the control characters that would act on a terminal or a page."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line)

@@ -1,0 +1,69 @@
+"""Commands that put benchmarks on a server: deploy, install."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from windtunnel.cli.app import app
+from windtunnel.cli.author import FileArgument, SetOption, load_with_notes
+from windtunnel.cli.output import echo, print_json
+from windtunnel.cli.results import JsonOption
+
+
+class Platform(StrEnum):
+    """What can be installed to."""
+
+    PREFECT = "prefect"
+
+
+@app.command(epilog="Example: windtunnel deploy redis.toml --pool windtunnel")
+def deploy(
+    file: FileArgument,
+    pool: Annotated[str, typer.Option(help="The work pool that runs it.")] = "windtunnel",
+    queue: Annotated[str | None, typer.Option(help="A work queue of that pool; else its default one.")] = None,
+    overrides: SetOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Deploy a benchmark to a Prefect server, with its schedule; again replaces it."""
+    from windtunnel.engines import require_engine
+
+    loaded, plan = load_with_notes(file, overrides)
+    require_engine("prefect")
+    from windtunnel.deployments.deploy import deploy as deploy_benchmark
+
+    deployed = deploy_benchmark(loaded, plan, pool, queue, options={"strict": True} if strict else {})
+    if as_json:
+        print_json(asdict(deployed))
+        return
+    echo(f"deployed {deployed.name} to the work pool {deployed.pool}")
+    if deployed.schedule:
+        echo(f"runs by itself at {deployed.schedule!r} {deployed.timezone}, next at {deployed.next_run}")
+    if deployed.url:
+        echo(f"look at it: {deployed.url}")
+    echo(f"run it now: prefect deployment run {deployed.name}")
+    echo(f"a worker:   prefect worker start --pool {deployed.pool} --limit 1")
+
+
+@app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api windtunnel install prefect")
+def install(
+    platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)], as_json: JsonOption = False
+) -> None:
+    """Make what a platform needs once; again changes nothing that somebody else has set."""
+    from windtunnel.engines import require_engine
+
+    require_engine(platform.value)
+    from windtunnel.deployments.install import install as install_prefect
+
+    lines = install_prefect()
+    if as_json:
+        print_json({"platform": platform.value, "installed": lines})
+        return
+    for line in lines:
+        echo(line)
+    echo("workers: prefect worker start --pool windtunnel --limit 1")
+    echo("         prefect worker start --pool windtunnel-janitor")

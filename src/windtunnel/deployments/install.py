@@ -1,0 +1,123 @@
+"""What a Prefect server needs once: work pools, a janitor, and automations that end dead runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+
+from windtunnel.deployments import flows
+from windtunnel.deployments.server import JANITOR_POOL, POOL, apply_deployment, prefect_server
+from windtunnel.deployments.sources import StoredBenchmark
+from windtunnel.engines.prefect import TAG
+
+SILENCE = timedelta(seconds=90)
+"""Three heartbeats: a run that is silent so long is dead."""
+_JANITOR_CRON = "*/15 * * * *"
+_ALL_RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+_OUR_RUNS = ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
+
+
+def install() -> list[str]:
+    """Make what is missing on the configured server and renew what is ours; return a line for each.
+
+    Limits and pools that exist are left as somebody has set them.
+
+    Raises:
+        UsageError: No server is configured.
+        PlatformError: It does not answer.
+    """
+    with prefect_server() as client:
+        return [*_install(client)]
+
+
+def _install(client: SyncPrefectClient) -> Iterator[str]:
+    # One benchmark at a time on a target: the limit is the queue's, which counts runs by their state.
+    yield from _make_pool(client, POOL, "Runs benchmarks, one at a time for each work queue.", limit=1)
+    yield from _make_pool(client, JANITOR_POOL, "Cleans up after runs that crashed; needs a worker of its own.")
+    StoredBenchmark.register_type_and_schema()
+    yield f"block type {StoredBenchmark.get_block_type_slug()}"
+    janitor = apply_deployment(
+        client,
+        flows.reap,
+        "janitor",
+        CronSchedule(cron=_JANITOR_CRON, timezone="UTC"),
+        description="Ends what crashed runs left behind on the machine of its worker.",
+        tags=["windtunnel-janitor"],
+        work_pool_name=JANITOR_POOL,
+    )
+    yield f"deployment reap/janitor, also every 15 minutes, on the pool {JANITOR_POOL}"
+    for automation in (_silent_is_crashed(), _crashed_is_reaped(janitor)):
+        _apply(client, automation)
+        yield f"automation {automation.name}"
+
+
+def _make_pool(client: SyncPrefectClient, name: str, description: str, limit: int | None = None) -> Iterator[str]:
+    try:
+        client.read_work_pool(name)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        pool = client.create_work_pool(
+            WorkPoolCreate(name=name, type="process", description=description, base_job_template=template)
+        )
+        if limit is not None:
+            client.update_work_queue(pool.default_queue_id, concurrency_limit=limit)
+        yield f"work pool {name}"
+    else:
+        yield f"work pool {name} (was there; left as it is)"
+
+
+def _silent_is_crashed() -> AutomationCore:
+    return AutomationCore(
+        name="windtunnel: a silent run has crashed",
+        description=f"No heartbeat for {SILENCE.seconds} s: its worker or its machine is gone.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.*"},
+            match=_ALL_RUNS,
+            match_related=_OUR_RUNS,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=SILENCE,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"no heartbeat for {SILENCE.seconds} s")],
+    )
+
+
+def _crashed_is_reaped(janitor: UUID) -> AutomationCore:
+    cause = {"__prefect_kind": "jinja", "template": "{{ flow_run.name }}: {{ flow_run.state.message }}"}
+    return AutomationCore(
+        name="windtunnel: a crashed run is cleaned up",
+        description="Runs the janitor.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Crashed"},
+            match=_ALL_RUNS,
+            match_related=_OUR_RUNS,
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[RunDeployment(source="selected", deployment_id=janitor, parameters={"cause": cause})],
+    )
+
+
+def _apply(client: SyncPrefectClient, automation: AutomationCore) -> None:
+    existing = client.read_automations_by_name(automation.name)
+    if existing:
+        client.update_automation(existing[0].id, automation)
+    for more in existing[1:]:
+        client.delete_automation(more.id)
+    if not existing:
+        client.create_automation(automation)

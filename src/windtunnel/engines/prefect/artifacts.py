@@ -1,0 +1,109 @@
+"""What a run leaves in Prefect's UI: its result as a table, its report, and its plots."""
+
+from __future__ import annotations
+
+import base64
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+
+from windtunnel.engines.prefect.state import sentence
+from windtunnel.run.folder import RunFolder, tail
+from windtunnel.run.record import RunRecord
+
+REPORTS_URL = "WINDTUNNEL_REPORTS_URL"
+"""Variable with the address under which the store is published, for links that open anywhere."""
+
+
+def publish_result(folder: RunFolder) -> None:
+    """Publish the metrics that a run has measured as a table; nothing if it measured none."""
+    record = folder.read_record()
+    if record.metrics:
+        create_table_artifact(
+            result_rows(record), key=f"{record.benchmark}-result", description=f"{record.run_id}: {sentence(record)}"
+        )
+
+
+def result_rows(record: RunRecord) -> list[dict[str, Any]]:
+    """Return a row for each metric: name, unit, iterations, mean with interval, median, percentiles."""
+    return [
+        {
+            "metric": name,
+            "unit": metric.unit or "",
+            "n": metric.n,
+            "mean": _rounded(metric.mean),
+            "95 % interval": " to ".join(str(_rounded(end)) for end in metric.ci95) if metric.ci95 else "–",
+            "median": _rounded(metric.median),
+            "p50": _rounded(metric.p50),
+            "p90": _rounded(metric.p90),
+            "p99": _rounded(metric.p99),
+        }
+        for name, metric in record.metrics.items()
+    ]
+
+
+def publish_report(record: RunRecord) -> None:
+    """Write a run's HTML report and publish it: a page with the plots in it, a link, an image for each plot.
+
+    Without the ``report`` extra the page has the verdict and the numbers only.
+    """
+    folder = RunFolder(Path(record.path or ""))
+    images: dict[str, str] = {}
+    if find_spec("matplotlib") and find_spec("jinja2"):
+        from windtunnel.analysis.images import png_plots
+        from windtunnel.analysis.report import render
+
+        (folder.path / "report.html").write_text(render(folder), encoding="utf-8", errors="replace")
+        images = {name: _data_url(png) for name, png in png_plots(folder).items()}
+    create_markdown_artifact(
+        _page(record, folder, images), key=f"{record.benchmark}-report", description=f"Report of {record.run_id}"
+    )
+    for name, url in images.items():
+        create_image_artifact(url, key=f"{record.benchmark}-{name}", description=f"{name} of {record.run_id}")
+
+
+def report_url(folder: RunFolder) -> str:
+    """Return where a run's report can be opened: published, or as a file of the machine that ran it."""
+    base = os.environ.get(REPORTS_URL, "").rstrip("/")
+    return f"{base}/{folder.run_id}/report.html" if base else (folder.path / "report.html").as_uri()
+
+
+def _page(record: RunRecord, folder: RunFolder, images: dict[str, str]) -> str:
+    lines = [f"# {record.benchmark}: {record.validity or record.status}", "", _text(sentence(record)), ""]
+    lines += [f"- {_text(reason)}" for reason in record.reasons]
+    if images:
+        lines += ["", f"[Open the whole report]({report_url(folder)}) (`{folder.path / 'report.html'}`)"]
+    rows = result_rows(record)
+    if rows:
+        lines += ["", "## Metrics", "", f"| {' | '.join(rows[0])} |", f"|{'---|' * len(rows[0])}"]
+        lines += [f"| {' | '.join(_text(value) for value in row.values())} |" for row in rows]
+    for name, url in images.items():
+        lines += ["", f"## {name.capitalize()}", "", f"![{name} of {record.run_id}]({url})"]
+    if record.resources.left:
+        lines += ["", "## Left behind", "", *(f"- {_text(left)}" for left in record.resources.left)]
+    for path in sorted((folder.path / "logs").glob("*.log"))[-_LOGS:]:
+        if end := tail(path):
+            lines += ["", f"## Last lines of {path.name}", "", *(f"    {line}" for line in end)]
+    return "\n".join(lines)
+
+
+_LOGS = 5
+
+
+def _text(value: object) -> str:
+    """Return a value as text that Markdown leaves as it is."""
+    text = str(value)
+    for character in "\\`*_[]<>|#":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("\n", " ")
+
+
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.5g}")

@@ -1,0 +1,74 @@
+"""One run inside a flow run that goes on: its acts are tasks, and its outcome is the flow's state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from prefect import Task, allow_failure
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+
+from windtunnel.engines.execute import execute
+from windtunnel.engines.interrupts import signals_cancel
+from windtunnel.engines.prefect.publisher import Publisher
+from windtunnel.engines.prefect.state import state_of
+from windtunnel.engines.request import Request
+from windtunnel.run.record import RunRecord
+
+T = TypeVar("T")
+
+
+def run_in_flow(
+    request: Request, keep: Callable[[RunRecord], None] = lambda _record: None, *, report: bool = False
+) -> State[Any]:
+    """Run a request in the flow run that this is called in; return the state that it ends in.
+
+    Args:
+        request: What to run.
+        keep: Given the record.
+        report: Whether the run's report and plots are made and published at its end.
+
+    Raises:
+        UsageError: The store cannot be written; nothing was started.
+    """
+    # Acts fail by raising, and the record says why: a traceback for each would bury it.
+    logging.getLogger("prefect.task_runs").setLevel(logging.CRITICAL)
+    # Prefect has handlers of its own by now, which would cut the walk.
+    with signals_cancel(request.control), Publisher(request.plan) as publisher:
+        request = replace(request, observers=[*request.observers, publisher])
+        record = execute(request, "prefect", Chain())
+        keep(record)
+        if report:
+            publisher.conclude(record)
+    return state_of(record)
+
+
+class Chain:
+    """Calls acts as tasks, in this thread, each after the one before it: so the run's graph reads like the walk."""
+
+    def __init__(self) -> None:
+        self._last: State[Any] | None = None
+
+    def __call__(self, name: str, act: Callable[[], T]) -> T:
+        """Do an act as a task of the current flow run; its result and its error are the act's own."""
+        results: list[T] = []
+        errors: list[BaseException] = []
+
+        def body() -> None:
+            try:
+                results.append(act())
+            except BaseException as error:
+                errors.append(error)
+                raise
+
+        task = Task(fn=body, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+        after = [allow_failure(self._last)] if self._last else None
+        self._last = task(return_state=True, wait_for=after)
+        if errors:
+            raise errors[0]
+        if not results:
+            raise RuntimeError(f"Prefect did not run the task {name!r}: {self._last.message}")
+        return results[0]

@@ -1,0 +1,148 @@
+"""Tells a Prefect server what a run does, without ever letting the run wait for the server."""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+
+from windtunnel.engines.prefect.artifacts import publish_report, publish_result
+from windtunnel.engines.prefect.step_logs import StepLogs
+from windtunnel.plan import Plan
+from windtunnel.run.events import Event, EventType
+from windtunnel.run.record import RunRecord
+
+_LOG_SECONDS = 2.0
+"""How often steps' output is read while they run."""
+_END_SECONDS = 20.0
+"""How long the run waits at its end for a server that does not answer."""
+_DONE = frozenset({EventType.SERVICE_READY, EventType.ITERATION_FINISHED, EventType.SERVICE_STOPPED})
+_SENTENCES = {
+    EventType.SERVICE_READY: "{step} is ready",
+    EventType.SERVICE_STOPPED: "{step} is stopped",
+    EventType.INPUT_FETCHED: "fetched {message}",
+    EventType.MEASURED: "measured: {message}",
+}
+
+
+class Publisher:
+    """Names and tags the flow run, and keeps its log, progress and artifacts.
+
+    It is the run's observer and a context manager. What it is told is done later, in order,
+    by a thread of its own; a server that is away costs messages, never the measurement.
+
+    Args:
+        plan: The run's plan.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._logger = get_run_logger()
+        self._id: UUID | None = UUID(str(flow_run.id)) if flow_run.id else None
+        self._tags: list[str] = list(flow_run.tags or [])
+        self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._logs: StepLogs | None = None
+        self._progress: UUID | None = None
+        self._total = sum(job.warmup + job.repeats for job in plan.jobs)
+        self._finished = 0
+        self._has_complained = False
+        # Prefect finds the run that an artifact belongs to in the context.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=lambda: context.run(self._work), name="publisher", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._todo.put(None)
+        self._thread.join(_END_SECONDS)
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event; it is told later."""
+        self._todo.put(lambda: self._tell(event))
+
+    def conclude(self, record: RunRecord) -> None:
+        """Publish what is known at a run's end: its report and plots."""
+        self._todo.put(lambda: publish_report(record))
+
+    def _work(self) -> None:
+        next_logs = time.monotonic() + _LOG_SECONDS
+        while True:
+            try:
+                todo = self._todo.get(timeout=max(0.0, next_logs - time.monotonic()))
+            except queue.Empty:
+                self._try(self._follow_logs)
+                next_logs = time.monotonic() + _LOG_SECONDS
+                continue
+            if todo is None:
+                self._try(self._follow_logs)
+                return
+            self._try(todo)
+
+    def _try(self, todo: Callable[[], None]) -> None:
+        try:
+            todo()
+        except Exception as error:  # noqa: BLE001 - the server's troubles are not the run's
+            if not self._has_complained:
+                self._has_complained = True
+                self._logger.warning("not all of this run can be shown here: %s: %s", type(error).__name__, error)
+
+    def _follow_logs(self) -> None:
+        if self._logs:
+            self._logs.forward()
+
+    def _tell(self, event: Event) -> None:
+        if event.type in _DONE:
+            self._follow_logs()
+        if event.type is EventType.RUN_STARTED:
+            self._introduce(event)
+        elif event.type is EventType.NOTE:
+            self._logger.warning("%s%s", f"{event.step}: " if event.step else "", event.message)
+        elif event.type is EventType.CAUSE:
+            self._logger.error("%s%s", f"{event.step}: " if event.step else "", event.message)
+        elif event.type is EventType.ITERATION_FINISHED:
+            self._count(event)
+        elif event.type in _SENTENCES:
+            self._logger.info(_SENTENCES[event.type].format(step=event.step, message=event.message))
+        if event.type is EventType.MEASURED and self._logs:
+            publish_result(self._logs.folder)
+
+    def _introduce(self, event: Event) -> None:
+        """Give the flow run the run's id as its name, and the tags that it is found by."""
+        folder = Path(str(event.data["path"]))
+        self._logs = StepLogs(folder, self._logger)
+        self._logger.info("results: %s", folder)
+        if self._id:
+            tags = [*self._tags, *run_tags(self._plan)]
+            with get_client(sync_client=True) as client:
+                client.update_flow_run(self._id, name=event.message, tags=list(dict.fromkeys(tags)))
+        key = f"{self._plan.benchmark}-progress"
+        made = create_progress_artifact(0.0, key=key, description=f"Iterations of {self._plan.benchmark}")
+        self._progress = cast("UUID", made)  # outside an event loop it is not a coroutine
+
+    def _count(self, event: Event) -> None:
+        self._finished += 1
+        job = next(job for job in self._plan.jobs if job.name == event.step)
+        self._logger.info("%s: %s samples", job.title(event.iteration or 0), event.data.get("samples"))
+        # While there is more to tell, an older figure would be wrong when it is read.
+        if self._progress and (self._todo.empty() or self._finished == self._total):
+            update_progress_artifact(self._progress, progress=100.0 * self._finished / self._total)
+
+
+def run_tags(plan: Plan) -> list[str]:
+    """Return the tags that a plan's flow runs are filtered by: its benchmark and its labels."""
+    return [f"benchmark:{plan.benchmark}", *(f"{key}:{value}" for key, value in sorted(plan.labels.items()))]

@@ -1,0 +1,41 @@
+"""A real Prefect server for all tests here, prepared as the README says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.prefect_lab import ROOT, PrefectLab
+
+pytest.importorskip("prefect", reason="prefect is not installed")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, _subreaper: None) -> Iterator[PrefectLab]:
+    """A server with pools, automations, and the deployments of prefect.yaml."""
+    lab = PrefectLab(tmp_path_factory.mktemp("prefect"))
+    try:
+        lab.start_server()
+        installed = lab.windtunnel("install", "prefect")
+        assert installed.returncode == 0, installed.stderr
+        deployed = lab.call("prefect", "--no-prompt", "deploy", "--all", cwd=ROOT)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        yield lab
+    finally:
+        lab.end_all()
+
+
+@pytest.fixture(scope="module")
+def worker(server: PrefectLab) -> PrefectLab:
+    """The server with one worker."""
+    server.start_worker("one")
+    return server
+
+
+@pytest.fixture
+def known() -> set[int]:
+    """What lives before a test."""
+    from support.lab import living
+
+    return set(living())
