@@ -6,7 +6,7 @@ UV := .venv/bin/uv
 RUN := .venv/bin/python -m
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test test-full bench lint types format lock clean
+.PHONY: help demo test test-full bench screenshots lint types format lock clean
 
 help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
@@ -34,6 +34,9 @@ test-full: .venv/.compiled lint types  ## Run everything, the whole fault matric
 
 bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few minutes
 	cd tests && ../.venv/bin/python -m bench $(ARGS)
+
+screenshots: .venv/.compiled  ## Renew the docs' pictures of Prefect's UI; needs Chromium
+	cd tests && ../.venv/bin/python screenshots.py
 
 lint: .venv/.compiled
 	$(RUN) ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from support.prefect_lab import ROOT, PrefectLab
 from windtunnel.backends import make_backend
 from windtunnel.benchmark import parse
 from windtunnel.engines.inline import run
@@ -40,13 +42,17 @@ TRIVIAL = 'spec_version = "1"\n[benchmark]\nname = "trivial"\nstrategy = "single
 
 @dataclass(frozen=True)
 class Scenario:
-    """One comparison; both functions return a figure in `unit`, and ours may add `limit` at most."""
+    """One comparison; both functions return a figure in `unit`, and ours may add `limit` at most.
+
+    With a `share`, the limit is that share of the figure by hand instead.
+    """
 
     name: str
     unit: str
     limit: float
     ours: Callable[[], float]
     by_hand: Callable[[], float]
+    share: float | None = None
 
 
 def scenarios(folder: Path) -> Iterator[Scenario]:
@@ -56,9 +62,10 @@ def scenarios(folder: Path) -> Iterator[Scenario]:
         ours = partial(timed, [WINDTUNNEL, *arguments], folder)
         yield Scenario(f"windtunnel {arguments[0]}, against doing nothing", "s", 0.3, ours, lambda: 0.0)
     yield from _client_server(folder)
-    yield _trivial("steps of one plan", folder, _plan_of_steps())
+    yield _trivial("steps of one plan", folder, plan_of_steps())
     repeated = make_plan(parse(f"{TRIVIAL}[run]\nrepeats = {STEPS}", folder / "x.toml").benchmark)
     yield _trivial("iterations of one job", folder, repeated)
+    yield prefect_tasks(folder)
 
 
 def timed(command: list[str], folder: Path) -> float:
@@ -121,8 +128,9 @@ def _gap(server_log: Path, client_log: Path) -> float:
     return stamps["client"] - stamps["first-answer"]
 
 
-def _plan_of_steps() -> Plan:
-    steps = tuple(Job(name=f"step-{n}", program=Program(command=("true",))) for n in range(STEPS))
+def plan_of_steps(number: int = STEPS) -> Plan:
+    """Return a plan of so many jobs that do nothing."""
+    steps = tuple(Job(name=f"step-{n}", program=Program(command=("true",))) for n in range(number))
     return Plan(benchmark="trivial", strategy="single-node", timeout=600, steps=steps)
 
 
@@ -142,3 +150,18 @@ def _trivial(name: str, folder: Path, plan: Plan) -> Scenario:
         return (time.perf_counter() - began) / STEPS * 1000
 
     return Scenario(f"{STEPS} trivial {name}, each", "ms", 2.0, ours, by_hand)
+
+
+def prefect_tasks(folder: Path) -> Scenario:
+    """Return the scenario of a flow on a real server: each act a task, against a flow of the same tasks by hand."""
+    lab = PrefectLab(folder)
+
+    def flow(way: str) -> float:
+        if not lab.processes:
+            lab.start_server()
+            atexit.register(lab.end_all)
+        return float(lab.call("python", "-m", "bench.prefect_flow", way, cwd=ROOT / "tests").stdout.split()[-1])
+
+    return Scenario(
+        "a flow of 40 trivial tasks on a Prefect server", "s", 0.0, partial(flow, "ours"), partial(flow, "by-hand"), 0.1
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.prefect_lab import ROOT, PrefectLab
+from support.prefect_lab import PrefectLab
 
 pytest.importorskip("prefect", reason="prefect is not installed")
 
@@ -16,11 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, _subreaper: None) -> Iterat
     """A server with pools, automations, and the deployments of prefect.yaml."""
     lab = PrefectLab(tmp_path_factory.mktemp("prefect"))
     try:
-        lab.start_server()
-        installed = lab.windtunnel("install", "prefect")
-        assert installed.returncode == 0, installed.stderr
-        deployed = lab.call("prefect", "--no-prompt", "deploy", "--all", cwd=ROOT)
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        lab.prepare()
         yield lab
     finally:
         lab.end_all()

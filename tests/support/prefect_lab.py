@@ -66,6 +66,14 @@ class PrefectLab:
         self._start("server", "prefect", "server", "start", "--port", str(self.port))
         self.until(self._answers, START_SECONDS, "the server's answer")
 
+    def prepare(self) -> None:
+        """Start the server, and do what the README says: install, and deploy all of prefect.yaml."""
+        self.start_server()
+        installed = self.windtunnel("install", "prefect")
+        assert installed.returncode == 0, installed.stderr
+        deployed = self.call("prefect", "--no-prompt", "deploy", "--all", cwd=ROOT)
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+
     def _answers(self) -> bool:
         try:
             return self.api.get("/health").is_success
@@ -125,12 +133,14 @@ class PrefectLab:
         """Run our command line against the server."""
         return self.call("windtunnel", *arguments)
 
-    def call(self, program: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, program: str, *arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment to its end."""
         return subprocess.run(
             [str(BIN / program), *arguments],
             cwd=cwd or self.path,
-            env=self.env,
+            env=env or self.env,
             text=True,
             capture_output=True,
             check=False,
@@ -190,6 +200,10 @@ class PrefectLab:
         key = "flow_run_id"
         return list(self.post(f"/{kind}/filter", {kind: {key: {"any_": [run]}}, "limit": 200}))
 
+    def log(self, run: str) -> list[str]:
+        """Return the messages in a flow run's log."""
+        return [line["message"] for line in self.about("logs", run)]
+
     def events_of(self, flow_run: str) -> list[dict[str, Any]]:
         """Return the events of a flow run's benchmark, of which its name is the run's id."""
         path = self.store / self.flow_run(flow_run)["name"] / "events.jsonl"
@@ -202,6 +216,11 @@ class PrefectLab:
     def record(self, run: str) -> dict[str, Any]:
         """Return the record that a flow run's benchmark has in the store."""
         return dict(json.loads((self.store / self.flow_run(run)["name"] / "run.json").read_text()))
+
+    def record_of(self, run: str) -> dict[str, Any]:
+        """Wait for a flow run's end and return its benchmark's record."""
+        self.final(run)
+        return self.record(run)
 
     def until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
         """Wait until something is so; fail with the end of all logs if it is not in time."""

@@ -37,7 +37,6 @@ def result_rows(record: RunRecord) -> list[dict[str, Any]]:
             "mean": _rounded(metric.mean),
             "95 % interval": " to ".join(str(_rounded(end)) for end in metric.ci95) if metric.ci95 else "–",
             "median": _rounded(metric.median),
-            "p50": _rounded(metric.p50),
             "p90": _rounded(metric.p90),
             "p99": _rounded(metric.p99),
         }
