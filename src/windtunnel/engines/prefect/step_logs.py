@@ -12,6 +12,7 @@ from windtunnel.run.folder import RunFolder, printable
 LINES_PER_LOG = 100
 """A server tells each request; beyond this many lines the file is the place to read."""
 _BYTES_AT_ONCE = 65_536
+_CHARACTERS_PER_LINE = 2_000
 
 
 @dataclass
@@ -53,4 +54,4 @@ class StepLogs:
                 self._logger.info("%s | … the rest is in %s", path.stem, path)
                 return
             place.lines += 1
-            self._logger.info("%s | %s", path.stem, printable(line))
+            self._logger.info("%s | %s", path.stem, printable(line)[:_CHARACTERS_PER_LINE])

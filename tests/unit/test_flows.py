@@ -1,0 +1,157 @@
+"""The Prefect flows as a server and a worker meet them: entrypoints, parameters, sources."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+pytest.importorskip("prefect", reason="prefect is not installed")
+
+import yaml
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+
+from windtunnel.backends import BACKENDS
+from windtunnel.benchmark import load, parse
+from windtunnel.content import sample
+from windtunnel.deployments import flows
+from windtunnel.deployments.sources import File, Form, Text, form, resolve, tables
+from windtunnel.engines.prefect.publisher import run_tags
+from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, StepLogs
+from windtunnel.errors import DescriptorError
+from windtunnel.strategies import STRATEGIES, make_plan
+
+ROOT = Path(__file__).parents[2]
+DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+ENTRYPOINTS = {
+    **{item["entrypoint"]: item["entrypoint"].rpartition(":")[2].replace("_", "-") for item in DEPLOYMENTS},
+    **{f"windtunnel.deployments.flows.{name.replace('-', '_')}": name for name in [*STRATEGIES, "reap"]},
+}
+
+
+def test_every_strategy_has_a_flow_and_a_deployment() -> None:
+    """None is forgotten in `flows/`, in prefect.yaml, or among the flows."""
+    names = {item["entrypoint"] for item in DEPLOYMENTS}
+
+    assert set(flows.FLOWS) == set(STRATEGIES)
+    assert names == {f"flows/{name.replace('-', '_')}.py:{name.replace('-', '_')}" for name in STRATEGIES}
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
+def test_every_entrypoint_imports_for_real(entrypoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect would make do with a placeholder; a worker could not."""
+    monkeypatch.chdir(ROOT)
+    assert load_flow_from_entrypoint(entrypoint, use_placeholder_flow=False).name == ENTRYPOINTS[entrypoint]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_form_has_a_typed_field_for_each_parameter(strategy: str) -> None:
+    """Sources by their titles, the backends that there are, a lower bound, and a sentence for each."""
+    schema = parameter_schema(flows.FLOWS[strategy]).model_dump()
+    properties = schema["properties"]
+    titles = [
+        schema["definitions"][item["$ref"].rpartition("/")[2]]["title"] for item in properties["benchmark"]["anyOf"]
+    ]
+
+    assert titles == ["Form", "TOML", "File", "Stored"]
+    assert tuple(properties["backend"]["enum"]) == tuple(BACKENDS) == get_args(flows.BackendName)
+    assert properties["repeats"]["anyOf"][0] == {"minimum": 1, "type": "integer"}
+    assert all(field.get("description") for field in properties.values())
+    assert Form.model_validate(properties["benchmark"]["default"]) == form(sample(strategy))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "flows").glob("*.toml")), ids=lambda path: path.stem)
+def test_a_form_says_what_the_file_says(file: Path) -> None:
+    """From a file to a form, to text and back: the same benchmark, and the same plan."""
+    loaded = load(file)
+    again = resolve(form(file.read_text()), [])
+
+    assert again.benchmark == loaded.benchmark
+    assert make_plan(again.benchmark) == make_plan(loaded.benchmark)
+
+
+def test_overrides_apply_to_every_source(tmp_path: Path) -> None:
+    """Text, file and form take the same changes."""
+    text = sample("single-node")
+    (tmp_path / "a.toml").write_text(text)
+    for source in (Text(toml=text), File(file=str(tmp_path / "a.toml")), form(text)):
+        assert resolve(source, ["run.repeats=9"]).benchmark.run.repeats == 9
+
+
+def test_a_source_that_is_wrong_is_an_error_with_its_name() -> None:
+    """Text and file alike."""
+    with pytest.raises(DescriptorError, match=r"benchmark\.toml: not valid TOML"):
+        resolve(Text(toml="="), [])
+    with pytest.raises(DescriptorError, match="no/such"):
+        resolve(File(file="no/such.toml"), [])
+
+
+def test_what_a_form_leaves_open_stays_open() -> None:
+    """Defaults are not written into the run's file, and nulls neither."""
+    given: dict[str, Any] = {
+        "benchmark": {"name": "x", "strategy": "single-node"},
+        "client": {"command": ["true"], "image": None},
+    }
+
+    assert tables(Form.model_validate(given)) == {
+        "spec_version": "1",
+        "benchmark": {"name": "x", "strategy": "single-node"},
+        "client": {"command": ["true"]},
+    }
+
+
+def test_tags_are_the_benchmark_and_its_labels() -> None:
+    """They are what the UI filters by."""
+    text = sample("single-node").replace('name = "compress"', 'name = "compress"\nlabels = { team = "a", env = "ci" }')
+    plan = make_plan(parse(text, Path("x.toml")).benchmark)
+
+    assert run_tags(plan) == ["benchmark:compress", "env:ci", "team:a"]
+
+
+class TestStepLogs:
+    """Steps' output in the flow run's log."""
+
+    @pytest.fixture
+    def log(self, tmp_path: Path) -> Path:
+        """A step's log."""
+        (tmp_path / "logs").mkdir()
+        return tmp_path / "logs" / "client.1.log"
+
+    @pytest.fixture
+    def logs(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> StepLogs:
+        """A forwarder of a run's logs to pytest's."""
+        caplog.set_level(logging.INFO)
+        return StepLogs(tmp_path, logging.getLogger("test"))
+
+    def test_whole_lines_are_forwarded_once(self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """Half a line waits for its end; nothing comes twice; control characters do not come at all."""
+        log.write_bytes(b"one\n\x1b[31mtw")
+        logs.forward()
+        with log.open("ab") as file:
+            file.write(b"o\n\n")
+        logs.forward()
+        logs.forward()
+
+        assert caplog.messages == ["client.1 | one", "client.1 | [31mtwo"]
+
+    def test_a_long_log_is_cut_with_its_place(
+        self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """As many lines as a person reads, then where the rest is, once."""
+        log.write_text("x\n" * (LINES_PER_LOG * 3))
+        logs.forward()
+        logs.forward()
+
+        assert caplog.messages[:-1] == ["client.1 | x"] * LINES_PER_LOG
+        assert caplog.messages[-1].endswith(f"the rest is in {log}")
+
+    def test_a_log_without_lines_is_cut_too(self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """Megabytes without a newline come as the beginning of each piece."""
+        log.write_bytes(b"x" * 300_000)
+        for _ in range(10):
+            logs.forward()
+
+        assert [len(message) for message in caplog.messages] == [len("client.1 | ") + 2_000] * 4
