@@ -23,7 +23,7 @@ SETTLE_MILLISECONDS = 2500
 
 
 def main() -> int:
-    """Take every picture; return 1 if a page does not show what it is taken for."""
+    """Take every picture; it fails if a page does not show what it is taken for."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
         print("no Chromium found: apt-get install chromium, or set CHROMIUM", file=sys.stderr)

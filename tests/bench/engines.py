@@ -54,7 +54,7 @@ def compare_engines(rounds: int, say: Callable[[str], None]) -> Table:
                         found[way].append(timing)
         finally:
             lab.end_all()
-    return _table(found)
+    return _table(found, rounds)
 
 
 def _time(lab: PrefectLab, way: str) -> Timing:
@@ -80,8 +80,9 @@ def _command(lab: PrefectLab, engine: str, server: str | None) -> str:
     return lab.call("windtunnel", "run", "benchmark.toml", "--engine", engine, "--json", env=env).stdout
 
 
-def _table(found: dict[str, list[Timing]]) -> Table:
-    table = Table("the same benchmark", "seconds", "added", "until the run begins", "the run", "after it")
+def _table(found: dict[str, list[Timing]], rounds: int) -> Table:
+    title = f"one benchmark of three short iterations; seconds, medians of {rounds} interleaved rounds"
+    table = Table("the same benchmark", "in all", "added", "until the run begins", "the run", "after it", title=title)
     inline = statistics.median(timing.total for timing in found["inline"])
     for way, timings in found.items():
         middle: dict[str, Any] = {
