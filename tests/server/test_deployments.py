@@ -35,7 +35,7 @@ def test_a_run_from_the_form_shows_itself_in_prefect(worker: PrefectLab, known: 
     assert flow_run["state"]["message"].startswith(f"{record['validity']}: ")
     assert (record["exit_code"], record["engine"]) == (0, "prefect")
     assert flow_run["name"] == record["run_id"]
-    assert {"windtunnel", "client-server", "benchmark:faulty", "team:caching"} <= set(flow_run["tags"])
+    assert {"windtunnel-run", "client-server", "benchmark:faulty", "team:caching"} <= set(flow_run["tags"])
 
     worker.until(lambda: len(worker.about("task_runs", run)) == 7, 30, "all task runs")
     tasks = worker.about("task_runs", run)
@@ -231,3 +231,81 @@ def test_a_pool_that_is_not_there_is_named(server: PrefectLab) -> None:
 
     assert result.returncode == 3
     assert "no work pool 'nowhere' (there are: windtunnel, windtunnel-janitor)" in result.stderr
+
+
+def test_what_the_server_would_make_silently_is_asked_for(server: PrefectLab) -> None:
+    """An unknown queue (it would have no limit), a pool for containers, a reserved name: refused with what to do."""
+    (server.path / "alone.toml").write_text(SHORT)
+    assert server.call("prefect", "work-pool", "create", "boxes", "--type", "kubernetes").returncode == 0
+    queue = server.windtunnel("deploy", "alone.toml", "--queue", "defualt")
+    pool = server.windtunnel("deploy", "alone.toml", "--pool", "boxes")
+    name = server.windtunnel("deploy", "alone.toml", "--set", "benchmark.name=windtunnel")
+
+    assert (queue.returncode, pool.returncode, name.returncode) == (3, 2, 2)
+    assert "no work queue 'defualt' in the pool 'windtunnel'; did you mean 'default'?" in queue.stderr
+    assert "prefect work-queue create defualt --pool windtunnel --limit 1" in queue.stderr
+    assert "is of type kubernetes" in pool.stderr
+    assert "choose another" in name.stderr
+
+
+def test_a_benchmark_that_changes_its_strategy_is_still_one_deployment(server: PrefectLab) -> None:
+    """The former one goes, with its schedule; and what `--set` changed is in the stored benchmark."""
+    schedule = ("--set", "run.schedule='0 3 * * *'")
+    (server.path / "flip.toml").write_text(SHORT.replace('"alone"', '"flip"'))
+    first = server.windtunnel("deploy", "flip.toml", *schedule)
+    (server.path / "flip.toml").write_text(client_server().replace('"faulty"', '"flip"'))
+    second = server.windtunnel("deploy", "flip.toml", "--repeats", "9", "--json")
+    found = server.post("/deployments/filter", {"deployments": {"name": {"any_": ["flip"]}}})
+    blocks = server.post(
+        "/block_documents/filter", {"include_secrets": True, "block_documents": {"name": {"like_": "flip"}}}
+    )
+
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert [item["id"] for item in found] == [json.loads(second.stdout)["id"]]
+    assert "repeats = 9" in blocks[0]["data"]["toml"]
+
+
+def test_secrets_are_not_shown_by_the_server(server: PrefectLab) -> None:
+    """Neither the deployment nor the stored benchmark, as the UI reads them, has the value of a secret variable."""
+    (server.path / "keeper.toml").write_text(
+        SHORT.replace('"alone"', '"keeper"') + '[client.env]\nTOKEN = "swordfish-1"\n'
+    )
+    result = server.windtunnel("deploy", "keeper.toml", "--set", "client.env.PASSWORD=swordfish-2")
+    deployment = server.deployment("single-node/keeper")
+    blocks = server.post("/block_documents/filter", {"block_documents": {"name": {"like_": "keeper"}}})
+
+    assert result.returncode == 0, result.stderr
+    assert "swordfish" not in json.dumps([deployment, blocks])
+
+
+def test_what_somebody_has_set_stays_when_it_is_done_again(server: PrefectLab) -> None:
+    """The janitor's schedule, a schedule that is paused, and one that somebody added in the UI."""
+    (server.path / "paused.toml").write_text(
+        SHORT.replace('"alone"', '"paused"').replace("repeats", 'schedule = "0 3 * * *"\nrepeats')
+    )
+    assert server.windtunnel("deploy", "paused.toml").returncode == 0
+    janitor, paused = server.deployment("reap/janitor"), server.deployment("single-node/paused")
+    change(server, janitor, {"schedule": {"cron": "0 * * * *", "timezone": "UTC"}})
+    change(server, paused, {"active": False})
+    added = {"schedule": {"cron": "30 4 * * *", "timezone": "UTC"}, "slug": "mine"}
+    server.api.post(f"/deployments/{paused['id']}/schedules", json=[added]).raise_for_status()
+    assert server.windtunnel("install", "prefect").returncode == 0
+    assert server.windtunnel("deploy", "paused.toml", "--set", "run.schedule='0 5 * * *'").returncode == 0
+
+    assert schedules(server, "reap/janitor") == {("windtunnel-run", "0 * * * *", True)}
+    assert schedules(server, "single-node/paused") == {
+        ("windtunnel-run", "0 5 * * *", False),
+        ("mine", "30 4 * * *", True),
+    }
+
+
+def change(server: PrefectLab, deployment: dict[str, Any], values: dict[str, Any]) -> None:
+    """Change a deployment's one schedule as the UI does."""
+    (schedule,) = deployment["schedules"]
+    server.api.patch(f"/deployments/{deployment['id']}/schedules/{schedule['id']}", json=values).raise_for_status()
+
+
+def schedules(server: PrefectLab, deployment: str) -> set[tuple[str, str, bool]]:
+    """Return slug, cron and whether it is active of each of a deployment's schedules."""
+    found = server.deployment(deployment)["schedules"]
+    return {(item["slug"], item["schedule"]["cron"], item["active"]) for item in found}

@@ -51,11 +51,16 @@ def test_a_cancel_in_any_phase_ends_in_order(worker: PrefectLab, known: set[int]
 
 
 def test_a_cancel_before_a_worker_takes_it_starts_nothing(server: PrefectLab) -> None:
-    """A run that waits in the queue is cancelled at once, and has no folder."""
-    run = server.start("single-node/windtunnel")
-    server.post(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLED", "name": "Cancelled"}, "force": True})
+    """A run that waits in a queue without a worker is over at once, is never taken, and has no folder."""
+    assert server.call("prefect", "work-pool", "create", "idle", "--type", "process").returncode == 0
+    run = server.start(deploy(server, "idle", slow("idle", 1), "--pool", "idle"))
+    server.cancel(run)
+    assert server.flow_run(run)["state_type"] in {"CANCELLED", "CANCELLING"}
+    server.start_worker("late", "idle")
 
     assert server.final(run)["state_type"] == "CANCELLED"
+    server.end("late", signal.SIGINT)
+    assert not list(server.store.glob("idle-*"))
 
 
 def slow(name: str, seconds: int, timeout: str = "10m", repeats: int = 1) -> str:
@@ -140,6 +145,45 @@ def test_a_run_goes_on_while_its_server_is_restarted(
 
     assert flow_run["state"]["name"] == "Completed"
     assert worker.record(run)["metrics"]["rate"]["values"] == list(range(1, 11))
+
+
+def test_an_outcome_waits_for_a_server_that_is_away_when_the_run_ends(worker: PrefectLab) -> None:
+    """The report is on disk at once; state, result and plots come when the server does."""
+    run = worker.start("single-node/windtunnel", benchmark={"toml": slow("homeless", 2, repeats=3)})
+    worker.until_event(run, "iteration_started")
+    folder = worker.store / worker.flow_run(run)["name"]
+    worker.end("server", signal.SIGKILL)
+    worker.until((folder / "report.html").exists, 60, "report")
+    time.sleep(15)
+    worker.start_server()
+    flow_run = worker.final(run, FINAL_SECONDS)
+
+    assert flow_run["state"]["name"] == "Completed"
+    worker.until(lambda: "homeless-result" in keys(worker, run), 10, "result")
+    assert {"homeless-report", "homeless-values"} <= keys(worker, run)
+
+
+def keys(server: PrefectLab, run: str) -> set[str]:
+    """Return the keys of a flow run's artifacts."""
+    return {artifact["key"] for artifact in server.about("artifacts", run)}
+
+
+def test_a_run_that_was_taken_for_dead_lives_on_and_can_be_cancelled(worker: PrefectLab, known: set[int]) -> None:
+    """Longer away than the silence that counts as death: the state is set right, and a cancel is heeded again."""
+    run = worker.start("single-node/windtunnel", benchmark={"toml": slow("undead", 600)})
+    worker.until_event(run, "iteration_started")
+    worker.end("server", signal.SIGKILL)
+    time.sleep(100)
+    worker.start_server()
+    time.sleep(30)
+    assert worker.flow_run(run)["state_type"] == "RUNNING"
+    worker.cancel(run)
+    flow_run = worker.final(run, 60)
+    server = worker.processes["server"].pid
+    worker.nothing_new({*known, server, *descendants(server)}, 20)
+
+    assert flow_run["state"]["name"] == "Cancelled"
+    assert worker.record(run)["status"] == "cancelled"
 
 
 def test_twenty_queued_runs_respect_the_limits_of_three_workers(server: PrefectLab) -> None:

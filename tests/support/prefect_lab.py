@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
-from support.lab import Lab, living
+from support.lab import living
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -240,8 +240,3 @@ class PrefectLab:
         while left := {pid: name for pid, name in living().items() if pid not in known}:
             assert time.monotonic() < deadline, f"still alive: {left}"
             time.sleep(0.1)
-
-
-def benchmark(lab: Path, text: str, name: str = "benchmark.toml") -> Path:
-    """Write a benchmark into a lab."""
-    return Lab(lab).write(text, name)

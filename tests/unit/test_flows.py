@@ -19,8 +19,8 @@ from windtunnel.benchmark import load, parse
 from windtunnel.content import sample
 from windtunnel.deployments import flows
 from windtunnel.deployments.sources import File, Form, Text, form, resolve, tables
-from windtunnel.engines.prefect.publisher import run_tags
-from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, StepLogs
+from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, LINES_PER_RUN, StepLogs
+from windtunnel.engines.prefect.tags import run_tags
 from windtunnel.errors import DescriptorError
 from windtunnel.strategies import STRATEGIES, make_plan
 
@@ -122,9 +122,11 @@ class TestStepLogs:
 
     @pytest.fixture
     def logs(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> StepLogs:
-        """A forwarder of a run's logs to pytest's."""
+        """A forwarder that follows that log."""
         caplog.set_level(logging.INFO)
-        return StepLogs(tmp_path, logging.getLogger("test"))
+        logs = StepLogs(tmp_path, logging.getLogger("test"))
+        logs.open("client", 1)
+        return logs
 
     def test_whole_lines_are_forwarded_once(self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Half a line waits for its end; nothing comes twice; control characters do not come at all."""
@@ -137,13 +139,25 @@ class TestStepLogs:
 
         assert caplog.messages == ["client.1 | one", "client.1 | [31mtwo"]
 
-    def test_a_long_log_is_cut_with_its_place(
+    def test_last_words_without_an_end_are_told(
         self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """As many lines as a person reads, then where the rest is, once."""
-        log.write_text("x\n" * (LINES_PER_LOG * 3))
-        logs.forward()
-        logs.forward()
+        """When a step is over, so is its last line."""
+        log.write_bytes(b"one\nFATAL")
+        logs.close("client", 1)
+
+        assert caplog.messages == ["client.1 | one", "client.1 | FATAL"]
+
+    @pytest.mark.parametrize("pieces", [(300,), (100, 200), (99, 1, 200)])
+    def test_a_long_log_is_cut_with_its_place(
+        self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture, pieces: tuple[int, ...]
+    ) -> None:
+        """As many lines as a person reads, then where the rest is, once, however they come."""
+        for piece in pieces:
+            with log.open("a") as file:
+                file.write("x\n" * piece)
+            logs.forward()
+        logs.close("client", 1)
 
         assert caplog.messages[:-1] == ["client.1 | x"] * LINES_PER_LOG
         assert caplog.messages[-1].endswith(f"the rest is in {log}")
@@ -151,7 +165,15 @@ class TestStepLogs:
     def test_a_log_without_lines_is_cut_too(self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Megabytes without a newline come as the beginning of each piece."""
         log.write_bytes(b"x" * 300_000)
-        for _ in range(10):
-            logs.forward()
+        logs.close("client", 1)
 
-        assert [len(message) for message in caplog.messages] == [len("client.1 | ") + 2_000] * 4
+        assert [len(message) for message in caplog.messages] == [len("client.1 | ") + 2_000] * 5
+
+    def test_many_logs_are_cut_in_all(self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """A thousand iterations do not flood the server."""
+        for iteration in range(1, 101):
+            log.with_name(f"client.{iteration}.log").write_text("x\n" * 90)
+            logs.open("client", iteration)
+            logs.close("client", iteration)
+
+        assert len([message for message in caplog.messages if message.endswith("| x")]) == LINES_PER_RUN

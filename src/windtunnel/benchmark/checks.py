@@ -118,10 +118,14 @@ def check_cron(expression: str) -> str:
 
     from cronsim import CronSim, CronSimError
 
+    # More fields and the letters L and W mean different things to different schedulers.
+    if not re.fullmatch(r"[^\sLW#]+(?: +[^\sLW#]+){4}", re.sub(r"(?i)jul|wed", "", expression)):
+        msg = f'{expression!r} is no cron expression of five fields, such as "0 3 * * *" for 3 at night'
+        raise ValueError(msg)
     try:
         next(CronSim(expression, datetime.now(UTC)))
     except CronSimError as error:
-        msg = f'{expression!r} is no cron expression ({error}); five fields, such as "0 3 * * *" for 3 at night'
+        msg = f'{expression!r} is no cron expression ({error}); write it like "0 3 * * *" for 3 at night'
         raise ValueError(msg) from None
     except StopIteration:
         msg = f"{expression!r} never comes round"

@@ -16,6 +16,7 @@ from windtunnel.benchmark.legacy import translate
 from windtunnel.benchmark.model import Benchmark
 from windtunnel.errors import DescriptorError
 from windtunnel.names import nearest
+from windtunnel.secrets import is_secret
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,9 @@ def _explain(problem: Mapping[str, Any]) -> str:
         message = str(problem["ctx"]["error"])
         return f"{key}: {message}" if key else message
     message = str(problem["msg"])
-    return f"{key}: {message[:1].lower()}{message[1:]}, not {problem['input']!r}"
+    is_hidden = any(isinstance(part, str) and is_secret(part) for part in location)
+    given = "what is there" if is_hidden else repr(problem["input"])
+    return f"{key}: {message[:1].lower()}{message[1:]}, not {given}"
 
 
 def _key_path(location: Sequence[str | int]) -> str:

@@ -25,6 +25,7 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override any key, such as run.repeats=5. May be repeated."),
 ]
+RepeatsOption = Annotated[int | None, typer.Option(min=1, help="Short for --set run.repeats=N.")]
 
 
 class PlanFormat(StrEnum):
@@ -50,6 +51,11 @@ def load_with_notes(file: Path, overrides: list[str] | None) -> tuple[Loaded, Pl
     for note in loaded.notes:
         say(f"note: {file}: {note}", "yellow")
     return loaded, make_plan(loaded.benchmark)
+
+
+def with_repeats(overrides: list[str] | None, repeats: int | None) -> list[str]:
+    """Return the overrides with what ``--repeats`` says as the last of them."""
+    return [*(overrides or []), *([] if repeats is None else [f"run.repeats={repeats}"])]
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from windtunnel.analysis import report_unavailable
 from windtunnel.cli.app import app
 from windtunnel.cli.output import console, print_json, say
-from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption, report_unavailable
+from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption
 from windtunnel.errors import ExitCode
 
 

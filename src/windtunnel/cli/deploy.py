@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.author import FileArgument, SetOption, load_with_notes
+from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json
-from windtunnel.cli.results import JsonOption
+from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption
 
 
 class Platform(StrEnum):
@@ -20,38 +21,54 @@ class Platform(StrEnum):
     PREFECT = "prefect"
 
 
-@app.command(epilog="Example: windtunnel deploy redis.toml --pool windtunnel")
+@app.command(
+    epilog="Examples: windtunnel deploy redis.toml · "
+    "windtunnel deploy redis.toml --queue big-machine --set run.schedule='0 3 * * *'"
+)
 def deploy(
     file: FileArgument,
     pool: Annotated[str, typer.Option(help="The work pool that runs it.")] = "windtunnel",
     queue: Annotated[str | None, typer.Option(help="A work queue of that pool; else its default one.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where runs start, as the worker sees it; else the current folder.")
+    ] = None,
     overrides: SetOption = None,
+    repeats: RepeatsOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Deploy a benchmark to a Prefect server, with its schedule; again replaces it."""
     from windtunnel.engines import require_engine
 
-    loaded, plan = load_with_notes(file, overrides)
+    loaded, plan = load_with_notes(file, with_repeats(overrides, repeats))
     require_engine("prefect")
+    from windtunnel.deployments.deploy import Target
     from windtunnel.deployments.deploy import deploy as deploy_benchmark
 
-    deployed = deploy_benchmark(loaded, plan, pool, queue, options={"strict": True} if strict else {})
+    deployed = deploy_benchmark(loaded, plan, Target(pool, queue, folder or Path.cwd()), strict=strict)
     if as_json:
         print_json(asdict(deployed))
         return
-    echo(f"deployed {deployed.name} to the work pool {deployed.pool}")
+    echo(f"deployed {deployed.name} to the work pool {deployed.pool}, queue {deployed.queue or 'default'}")
     if deployed.schedule:
         echo(f"runs by itself at {deployed.schedule!r} {deployed.timezone}, next at {deployed.next_run}")
+    echo(f"keeps runs in {deployed.store}")
     if deployed.url:
         echo(f"look at it: {deployed.url}")
     echo(f"run it now: prefect deployment run {deployed.name}")
-    echo(f"a worker:   prefect worker start --pool {deployed.pool} --limit 1")
+    echo(f"a worker:   {_worker(deployed.pool, deployed.queue)}")
+
+
+def _worker(pool: str, queue: str | None) -> str:
+    # Without a queue's name a worker takes the runs of all of the pool's queues.
+    return f"prefect worker start --pool {pool} --work-queue {queue or 'default'} --limit 1"
 
 
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api windtunnel install prefect")
 def install(
-    platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)], as_json: JsonOption = False
+    platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
 ) -> None:
     """Make what a platform needs once; again changes nothing that somebody else has set."""
     from windtunnel.engines import require_engine
@@ -59,11 +76,11 @@ def install(
     require_engine(platform.value)
     from windtunnel.deployments.install import install as install_prefect
 
-    lines = install_prefect()
+    lines = install_prefect(store)
     if as_json:
         print_json({"platform": platform.value, "installed": lines})
         return
     for line in lines:
         echo(line)
-    echo("workers: prefect worker start --pool windtunnel --limit 1")
+    echo(f"workers: {_worker('windtunnel', None)}")
     echo("         prefect worker start --pool windtunnel-janitor")

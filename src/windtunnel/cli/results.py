@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from windtunnel.analysis import report_unavailable
 from windtunnel.cli.app import app
 from windtunnel.cli.output import (
     STATUS_STYLE,
@@ -27,7 +27,6 @@ RunArgument = Annotated[
 ]
 StoreOption = Annotated[Path, typer.Option("--store", help="The folder that keeps runs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-REPORT_MODULES = ("matplotlib", "jinja2", "pandas")
 DEFAULT_STORE = Path("runs")
 
 
@@ -100,12 +99,6 @@ def write_report(run: Path, output: Path | None = None, *, err: bool = False) ->
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     (say if err else echo)(f"report: {shorten(path)}")
-
-
-def report_unavailable() -> str | None:
-    """Return why reports cannot be made here, or None if they can."""
-    missing = [module for module in REPORT_MODULES if find_spec(module) is None]
-    return f"pip install 'windtunnel[report]' ({', '.join(missing)})" if missing else None
 
 
 def require_report() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.author import FileArgument, SetOption, load_with_notes
+from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import print_json, print_log_tail, print_record, say
 from windtunnel.cli.results import require_report, write_report
 
@@ -28,7 +28,7 @@ def run(
     backend: Annotated[str, typer.Option(help="Where steps run: process, recording.")] = "process",
     engine: Annotated[str, typer.Option(help="Who runs them: inline, prefect.")] = "inline",
     overrides: SetOption = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Short for --set run.repeats=N.")] = None,
+    repeats: RepeatsOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure (exit 5).")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Before teardown, wait for Enter or the deadline.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write the run's HTML report at the end.")] = False,
@@ -37,9 +37,7 @@ def run(
     """Measure: start what is needed, run the client, stop it all, keep the numbers."""
     if report:
         require_report()
-    if repeats is not None:
-        overrides = [*(overrides or []), f"run.repeats={repeats}"]
-    record = _run(file, backend, engine, overrides, strict=strict, keep=keep)
+    record = _run(file, backend, engine, with_repeats(overrides, repeats), strict=strict, keep=keep)
     if record.cause:
         print_log_tail(record.cause.step, record.cause.log_tail)
     if as_json:

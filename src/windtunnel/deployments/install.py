@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -17,9 +18,15 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from windtunnel.deployments import flows
-from windtunnel.deployments.server import JANITOR_POOL, POOL, apply_deployment, prefect_server
+from windtunnel.deployments.server import (
+    ENVIRONMENT,
+    JANITOR_POOL,
+    POOL,
+    apply_deployment,
+    prefect_server,
+)
 from windtunnel.deployments.sources import StoredBenchmark
-from windtunnel.engines.prefect import TAG
+from windtunnel.engines.prefect.tags import TAG
 
 SILENCE = timedelta(seconds=90)
 """Three heartbeats: a run that is silent so long is dead."""
@@ -28,20 +35,23 @@ _ALL_RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 _OUR_RUNS = ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
 
 
-def install() -> list[str]:
+def install(store: Path) -> list[str]:
     """Make what is missing on the configured server and renew what is ours; return a line for each.
 
-    Limits and pools that exist are left as somebody has set them.
+    Limits, pools and the janitor's schedule are left as somebody has set them.
+
+    Args:
+        store: The folder of runs whose leavings the janitor removes, as its worker sees it.
 
     Raises:
         UsageError: No server is configured.
         PlatformError: It does not answer.
     """
     with prefect_server() as client:
-        return [*_install(client)]
+        return [*_install(client, store)]
 
 
-def _install(client: SyncPrefectClient) -> Iterator[str]:
+def _install(client: SyncPrefectClient, store: Path) -> Iterator[str]:
     # One benchmark at a time on a target: the limit is the queue's, which counts runs by their state.
     yield from _make_pool(client, POOL, "Runs benchmarks, one at a time for each work queue.", limit=1)
     yield from _make_pool(client, JANITOR_POOL, "Cleans up after runs that crashed; needs a worker of its own.")
@@ -52,11 +62,14 @@ def _install(client: SyncPrefectClient) -> Iterator[str]:
         flows.reap,
         "janitor",
         CronSchedule(cron=_JANITOR_CRON, timezone="UTC"),
+        keep_schedule=True,
+        parameters={"store": str(store.absolute())},
+        job_variables={"env": ENVIRONMENT},
         description="Ends what crashed runs left behind on the machine of its worker.",
         tags=["windtunnel-janitor"],
         work_pool_name=JANITOR_POOL,
     )
-    yield f"deployment reap/janitor, also every 15 minutes, on the pool {JANITOR_POOL}"
+    yield f"deployment reap/janitor on the pool {JANITOR_POOL}, for runs in {store.absolute()}"
     for automation in (_silent_is_crashed(), _crashed_is_reaped(janitor)):
         _apply(client, automation)
         yield f"automation {automation.name}"

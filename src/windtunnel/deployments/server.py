@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.settings import get_current_settings
 from prefect.utilities.callables import parameter_schema
 
-from windtunnel.engines.prefect import TAG
-from windtunnel.errors import PlatformError, UsageError
+from windtunnel.engines.prefect import HEARTBEAT_SECONDS
+from windtunnel.engines.prefect.server import check_server
+from windtunnel.engines.prefect.tags import TAG
+from windtunnel.errors import PlatformError, Unsupported, UsageError
+from windtunnel.names import nearest
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 
 POOL = "windtunnel"
 JANITOR_POOL = "windtunnel-janitor"
-ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
-"""Of every flow run: often enough that an automation can tell a dead one within two minutes."""
+GENERIC = "windtunnel"
+"""What prefect.yaml calls the deployment of each strategy."""
+ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
 
 
 @contextmanager
@@ -37,15 +40,13 @@ def prefect_server() -> Iterator[SyncPrefectClient]:
         UsageError: No server is configured; a temporary one keeps no deployments.
         PlatformError: It does not answer, or it refuses what it is asked.
     """
-    url = get_current_settings().api.url
+    url = check_server()
     if not url:
         raise UsageError(
             "no Prefect server is configured; start one with `prefect server start`, and set"
             " PREFECT_API_URL=http://127.0.0.1:4200/api (or `prefect config set PREFECT_API_URL=…`)"
         )
     with get_client(sync_client=True) as client:
-        if problem := client.api_healthcheck():
-            raise PlatformError(f"the Prefect server at {url} does not answer: {problem}", code="prefect_unreachable")
         try:
             yield client
         except (PrefectHTTPStatusError, httpx.HTTPError) as error:
@@ -53,18 +54,37 @@ def prefect_server() -> Iterator[SyncPrefectClient]:
 
 
 def check_pool(client: SyncPrefectClient, pool: str) -> None:
-    """Check that a work pool exists (PlatformError with what to do, otherwise)."""
+    """Check that a work pool exists (PlatformError with what to do) and is for processes (Unsupported)."""
     try:
-        client.read_work_pool(pool)
+        found = client.read_work_pool(pool)
     except ObjectNotFound:
         known = ", ".join(sorted(item.name for item in client.read_work_pools())) or "none"
         raise PlatformError(
             f"no work pool {pool!r} (there are: {known}); `windtunnel install prefect` makes one", code="no_work_pool"
         ) from None
+    if found.type != "process":
+        raise Unsupported(f"work pool {pool!r} is of type {found.type}; benchmarks need one of type process")
+
+
+def check_queue(client: SyncPrefectClient, pool: str, queue: str) -> None:
+    """Check that a work queue exists: Prefect would make one, without a limit (PlatformError otherwise)."""
+    known = sorted(item.name for item in client.read_work_queues(work_pool_name=pool))
+    if queue not in known:
+        raise PlatformError(
+            f"no work queue {queue!r} in the pool {pool!r}{nearest(queue, known)} (there are: {', '.join(known)});"
+            f" make it with: prefect work-queue create {queue} --pool {pool} --limit 1",
+            code="no_work_queue",
+        )
 
 
 def apply_deployment(
-    client: SyncPrefectClient, flow: Flow[..., Any], name: str, schedule: CronSchedule | None, **options: Any
+    client: SyncPrefectClient,
+    flow: Flow[..., Any],
+    name: str,
+    schedule: CronSchedule | None,
+    *,
+    keep_schedule: bool = False,
+    **options: Any,
 ) -> UUID:
     """Make or renew the deployment called `name`; return its id.
 
@@ -72,35 +92,41 @@ def apply_deployment(
         client: The server.
         flow: Importable from `windtunnel.deployments.flows`, on the worker too.
         name: A deployment of the flow that is called so is replaced.
-        schedule: When it runs by itself; without one, the schedule of an earlier deployment goes.
+        schedule: When it runs by itself; None takes that of an earlier deployment away. A pause stays.
+        keep_schedule: Whether a schedule that is there stays as it is.
         options: As the client's ``create_deployment`` takes them.
     """
-    attribute = flow.name.replace("-", "_")
-    created: UUID = client.create_deployment(
+    try:
+        former = client.read_deployment_by_name(f"{flow.name}/{name}").schedules or []
+    except ObjectNotFound:
+        former = []
+    return client.create_deployment(
         flow_id=client.create_flow(flow),
         name=name,
-        entrypoint=f"windtunnel.deployments.flows.{attribute}",
+        entrypoint=f"windtunnel.deployments.flows.{flow.name.replace('-', '_')}",
         parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
         enforce_parameter_schema=True,
-        # A worker starts each run in a folder that it removes afterwards: results would go with it.
-        job_variables={"env": ENVIRONMENT, "working_dir": str(Path.cwd())},
+        # One of the same name that prefect.yaml made would leave its own behind.
+        pull_steps=[],
+        # The server forgets those that are not given again.
+        schedules=_schedules(former, schedule, keep=keep_schedule),
         **options,
     )
-    _apply_schedule(client, created, schedule)
-    return created
 
 
-def _apply_schedule(client: SyncPrefectClient, deployment: UUID, schedule: CronSchedule | None) -> None:
-    """Leave exactly this schedule among those with our slug; a pause that somebody made stays."""
-    active = True
-    for existing in client.read_deployment_schedules(deployment):
-        if existing.slug == TAG:
-            if existing.schedule == schedule:
-                return
-            active = existing.active
-            client.delete_deployment_schedule(deployment, existing.id)
-    if schedule:
-        wanted = DeploymentScheduleCreate(schedule=schedule, active=active, slug=TAG)
-        client._client.post(  # noqa: SLF001 - the client's own method cannot give a slug
-            f"/deployments/{deployment}/schedules", json=[wanted.model_dump(mode="json", exclude_unset=True)]
-        ).raise_for_status()
+def _schedules(
+    former: list[DeploymentSchedule], schedule: CronSchedule | None, *, keep: bool
+) -> list[DeploymentScheduleCreate]:
+    """Return the schedules that a renewed deployment has: those of other people, and ours with its pause."""
+    ours = next((item for item in former if item.slug == TAG), None)
+    wanted = ours.schedule if ours and keep else schedule
+    kept = [
+        DeploymentScheduleCreate(
+            schedule=item.schedule, active=item.active, slug=item.slug, parameters=item.parameters or {}
+        )
+        for item in former
+        if item is not ours
+    ]
+    if wanted is None:
+        return kept
+    return [*kept, DeploymentScheduleCreate(schedule=wanted, active=ours.active if ours else True, slug=TAG)]

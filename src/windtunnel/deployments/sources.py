@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import tomli_w
 from prefect.blocks.core import Block
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from windtunnel.benchmark import Loaded, load, parse
 from windtunnel.benchmark.model import Benchmark
@@ -64,7 +64,8 @@ class StoredBenchmark(Block):
     _block_type_slug = "windtunnel-benchmark"
     _description = "A benchmark for Windtunnel, as its TOML file says it."
 
-    toml: str = Field(description="What the benchmark file holds.")
+    # It may hold what nobody else should read, in an env table.
+    toml: SecretStr = Field(description="What the benchmark file holds.")
     folder: str = Field(default=".", description="Where its relative input files lie, as the worker sees it.")
 
 
@@ -81,8 +82,13 @@ def resolve(source: Source, overrides: list[str]) -> Loaded:
         return load(Path(source.file), overrides)
     if isinstance(source, Stored):
         stored = _read(source.stored)
-        return parse(stored.toml, Path(stored.folder) / f"{source.stored}.toml", overrides)
-    return parse(tomli_w.dumps(tables(source)), Path("benchmark.toml"), overrides)
+        return parse(stored.toml.get_secret_value(), Path(stored.folder) / f"{source.stored}.toml", overrides)
+    return parse(as_toml(source), Path("benchmark.toml"), overrides)
+
+
+def as_toml(benchmark: Benchmark) -> str:
+    """Return a typed benchmark as the text of its file."""
+    return tomli_w.dumps(tables(benchmark))
 
 
 def tables(benchmark: Benchmark) -> dict[str, Any]:

@@ -6,17 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from windtunnel.secrets import is_secret
+
 REDACTED = "[redacted]"
-_SECRET_NAME = re.compile(r"secret|token|passw|credential|api_?key|access_?key|private_?key", re.IGNORECASE)
 _DISTINCT_LENGTH = 6
 """A shorter value is also a word or a number of its own: it is redacted only where it is assigned."""
 _TOML_VALUE = r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[^\s,}\]#]+'
 _TOML_ASSIGNMENT = re.compile(rf"""(?P<name>["']?[\w-]+["']?)(?P<equals>\s*=\s*)(?:{_TOML_VALUE})""")
-
-
-def is_secret(name: str) -> bool:
-    """Tell whether a variable's name says that its value is secret."""
-    return bool(_SECRET_NAME.search(name))
 
 
 def secrets_in(env: Mapping[str, str]) -> set[str]:

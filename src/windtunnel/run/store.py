@@ -18,7 +18,20 @@ from windtunnel.run.record import RunRecord
 def driver_identity() -> dict[str, Any]:
     """Return what tells this process from every other, also after its id was used again."""
     process = psutil.Process()
-    return {"host": platform.node(), "pid": process.pid, "started": process.create_time()}
+    return {
+        "host": platform.node(),
+        "pid": process.pid,
+        "started": process.create_time(),
+        "namespace": process_namespace(),
+    }
+
+
+def process_namespace(pid: int | str = "self") -> str | None:
+    """Return what tells the namespace in which a process has its id, or None where that cannot be read."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:
+        return None
 
 
 def read_run(folder: RunFolder) -> RunRecord:
@@ -70,7 +83,8 @@ def open_run(name: str, store: Path) -> RunFolder:
 
 
 def _is_alive(driver: dict[str, Any]) -> bool:
-    if driver.get("host") != platform.node():
+    is_here = driver.get("namespace") in {None, process_namespace()}
+    if driver.get("host") != platform.node() or not is_here:
         return True
     try:
         created = psutil.Process(int(driver["pid"])).create_time()

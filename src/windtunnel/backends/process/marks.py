@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 
+from windtunnel.run.store import process_namespace
+
 RUN_VARIABLE = "WINDTUNNEL_RUN"
 KILL_ROUNDS = 20
 KILL_SECONDS = 0.1
@@ -16,14 +18,16 @@ KILL_SECONDS = 0.1
 def find_marked(run_id: str | None = None) -> Iterator[tuple[psutil.Process, str]]:
     """Yield every living process with a run's mark and the run's id; this one and those above it are left out.
 
-    A program that writes its title over its environment is not found: its warden is what ends it.
+    A program that writes its title over its environment is not found: its warden is what ends it. Those of
+    another process namespace (a container's) are not ours to judge: ids mean other processes there.
     """
     above = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             mark = process.environ().get(RUN_VARIABLE)
             is_wanted = mark is not None and (run_id is None or mark == run_id)
-            if is_wanted and process.pid not in above and process.status() != psutil.STATUS_ZOMBIE:
+            is_here = process_namespace(process.pid) == process_namespace()
+            if is_wanted and is_here and process.pid not in above and process.status() != psutil.STATUS_ZOMBIE:
                 yield process, mark or ""
 
 

@@ -51,7 +51,7 @@ def reap_all(store: Path, *, dry_run: bool = False) -> Reaped:
     left = [str(orphan) for orphan in end_orphans(orphans)]
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
-    return Reaped(found, left)
+    return Reaped(found, left + [str(folder) for folder in folders if folder.exists()])
 
 
 def find_orphans() -> Iterator[Orphan]:

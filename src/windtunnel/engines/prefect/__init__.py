@@ -8,16 +8,16 @@ submitted: only then is what they do over when they end, also when a run is canc
 from __future__ import annotations
 
 import os
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.engines.request import Request
+from windtunnel.errors import WindtunnelError
 from windtunnel.run.record import RunRecord
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
-
-TAG = "windtunnel"
-"""On every flow run of ours: by it the server's automations know them."""
 
 # Set before Prefect reads them, and only where the user has not said otherwise.
 _SETTINGS = {
@@ -25,15 +25,32 @@ _SETTINGS = {
     "DO_NOT_TRACK": "1",
     # On a new database the temporary server may take over 20 s, the default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    # Often enough that an automation can tell a dead run within two minutes.
-    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
 }
+
+
+HEARTBEAT_SECONDS = 30
+"""Often enough that an automation can tell a dead run within two minutes."""
 
 
 def quiet_settings() -> None:
     """Set what Prefect should do unless the user says otherwise; to be called before it is imported."""
+    chosen = _profile()
     for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+        # A variable outranks a profile.
+        if name not in chosen:
+            os.environ.setdefault(name, value)
+
+
+def _profile() -> dict[str, object]:
+    """Return the settings of the user's active Prefect profile."""
+    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
+    path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
+    try:
+        profiles = tomllib.loads(path.read_text(encoding="utf-8"))
+        active = os.environ.get("PREFECT_PROFILE") or profiles["active"]
+        return dict(profiles["profiles"][active])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def run(request: Request) -> RunRecord:
@@ -41,28 +58,34 @@ def run(request: Request) -> RunRecord:
 
     Raises:
         UsageError: The store cannot be written; nothing was started.
+        PlatformError: A server is configured and does not answer; nothing was started.
     """
     quiet_settings()
     from prefect import Flow, tags
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from windtunnel.engines.prefect.flow_run import run_in_flow
+    from windtunnel.engines.prefect.server import check_server
+    from windtunnel.engines.prefect.state import refusal
+    from windtunnel.engines.prefect.tags import TAG
 
     records: list[RunRecord] = []
-    errors: list[Exception] = []
+    refused: list[WindtunnelError] = []
 
     def benchmark() -> State[Any]:
         try:
             return run_in_flow(request, records.append)
-        except Exception as error:
-            errors.append(error)
-            raise
+        except WindtunnelError as error:
+            refused.append(error)
+            return refusal(error)
 
     info = request.loaded.benchmark.benchmark
     flow = Flow(benchmark, name=info.strategy, flow_run_name=info.name, validate_parameters=False, persist_result=True)
-    with tags(TAG):
+    check_server()
+    with tags(TAG), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS}):
         state = flow(return_state=True)
-    if errors:
-        raise errors[0]
+    if refused:
+        raise refused[0]
     if not records:
         raise RuntimeError(f"Prefect did not run the flow: {state.message}")
     return records[0]

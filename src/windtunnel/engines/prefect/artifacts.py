@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import os
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.logging import get_run_logger
 
+from windtunnel.analysis import report_unavailable
 from windtunnel.engines.prefect.state import sentence
-from windtunnel.run.folder import RunFolder, tail
+from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
+_LOGS = 5
 REPORTS_URL = "WINDTUNNEL_REPORTS_URL"
 """Variable with the address under which the store is published, for links that open anywhere."""
 
@@ -44,19 +47,36 @@ def result_rows(record: RunRecord) -> list[dict[str, Any]]:
     ]
 
 
-def publish_report(record: RunRecord) -> None:
-    """Write a run's HTML report and publish it: a page with the plots in it, a link, an image for each plot.
+def write_report(record: RunRecord) -> None:
+    """Write a run's HTML report into its folder, whole or not at all; nothing without the ``report`` extra."""
+    if report_unavailable():
+        return
+    from windtunnel.analysis.report import render
 
-    Without the ``report`` extra the page has the verdict and the numbers only.
+    folder = RunFolder(Path(record.path or ""))
+    try:
+        text = render(folder)
+        temporary = folder.path / ".report.html.tmp"
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+        temporary.replace(folder.path / "report.html")
+    except Exception as error:  # noqa: BLE001 - a report is worth a warning, the result is worth more
+        get_run_logger().warning("no report: %s: %s", type(error).__name__, error)
+
+
+def publish_report(record: RunRecord) -> None:
+    """Publish a run's report: a page with the plots in it and a link to the whole, then each plot as an image.
+
+    Without the ``report`` extra the page has the verdict, the numbers and the last lines only.
     """
     folder = RunFolder(Path(record.path or ""))
     images: dict[str, str] = {}
-    if find_spec("matplotlib") and find_spec("jinja2"):
+    if not report_unavailable():
         from windtunnel.analysis.images import png_plots
-        from windtunnel.analysis.report import render
 
-        (folder.path / "report.html").write_text(render(folder), encoding="utf-8", errors="replace")
-        images = {name: _data_url(png) for name, png in png_plots(folder).items()}
+        try:
+            images = {name: _data_url(png) for name, png in png_plots(folder).items()}
+        except Exception as error:  # noqa: BLE001 - a page without plots still has the verdict
+            get_run_logger().warning("no plots: %s: %s", type(error).__name__, error)
     create_markdown_artifact(
         _page(record, folder, images), key=f"{record.benchmark}-report", description=f"Report of {record.run_id}"
     )
@@ -73,7 +93,7 @@ def report_url(folder: RunFolder) -> str:
 def _page(record: RunRecord, folder: RunFolder, images: dict[str, str]) -> str:
     lines = [f"# {record.benchmark}: {record.validity or record.status}", "", _text(sentence(record)), ""]
     lines += [f"- {_text(reason)}" for reason in record.reasons]
-    if images:
+    if (folder.path / "report.html").exists():
         lines += ["", f"[Open the whole report]({report_url(folder)}) (`{folder.path / 'report.html'}`)"]
     rows = result_rows(record)
     if rows:
@@ -83,13 +103,20 @@ def _page(record: RunRecord, folder: RunFolder, images: dict[str, str]) -> str:
         lines += ["", f"## {name.capitalize()}", "", f"![{name} of {record.run_id}]({url})"]
     if record.resources.left:
         lines += ["", "## Left behind", "", *(f"- {_text(left)}" for left in record.resources.left)]
-    for path in sorted((folder.path / "logs").glob("*.log"))[-_LOGS:]:
-        if end := tail(path):
-            lines += ["", f"## Last lines of {path.name}", "", *(f"    {line}" for line in end)]
+    for name, end in _last_lines(record, folder):
+        lines += ["", f"## Last lines of {name}", "", *(f"    {line}" for line in end)]
     return "\n".join(lines)
 
 
-_LOGS = 5
+def _last_lines(record: RunRecord, folder: RunFolder) -> list[tuple[str, Sequence[str]]]:
+    """Return the ends of the logs that tell most: first of all what failed."""
+    if report_unavailable():
+        return [(record.cause.step or "the run", record.cause.log_tail)] if record.cause else []
+    from windtunnel.analysis.detail import load_detail
+    from windtunnel.analysis.logs import last_lines
+
+    logs, _left_out = last_lines(folder.path, load_detail(folder).iterations(), record.cause)
+    return [(log.name, log.lines) for log in logs[:_LOGS] if log.lines]
 
 
 def _text(value: object) -> str:

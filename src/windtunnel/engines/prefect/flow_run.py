@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from prefect.client.schemas.objects import State
 
 from windtunnel.engines.execute import execute
 from windtunnel.engines.interrupts import signals_cancel
+from windtunnel.engines.prefect.artifacts import write_report
 from windtunnel.engines.prefect.publisher import Publisher
 from windtunnel.engines.prefect.state import state_of
 from windtunnel.engines.request import Request
@@ -34,16 +36,34 @@ def run_in_flow(
     Raises:
         UsageError: The store cannot be written; nothing was started.
     """
-    # Acts fail by raising, and the record says why: a traceback for each would bury it.
-    logging.getLogger("prefect.task_runs").setLevel(logging.CRITICAL)
     # Prefect has handlers of its own by now, which would cut the walk.
-    with signals_cancel(request.control), Publisher(request.plan) as publisher:
+    with (
+        signals_cancel(request.control),
+        _quiet_tasks(),
+        Publisher(request.plan, request.control) as publisher,
+    ):
         request = replace(request, observers=[*request.observers, publisher])
         record = execute(request, "prefect", Chain())
         keep(record)
         if report:
-            publisher.conclude(record)
-    return state_of(record)
+            write_report(record)
+        publisher.conclude(record, report=report)
+    state = state_of(record)
+    with suppress(Exception):  # whatever the server says now, the outcome is this
+        state = publisher.watch.settle(state)
+    return state
+
+
+@contextmanager
+def _quiet_tasks() -> Iterator[None]:
+    """Keep tracebacks of failed acts out of the log: the record says why, and they would bury it."""
+    logger = logging.getLogger("prefect.task_runs")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class Chain:

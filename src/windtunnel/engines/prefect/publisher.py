@@ -1,4 +1,4 @@
-"""Tells a Prefect server what a run does, without ever letting the run wait for the server."""
+"""Tells a Prefect server what a run does, without ever letting the measurement wait for the server."""
 
 from __future__ import annotations
 
@@ -19,15 +19,21 @@ from prefect.runtime import flow_run
 
 from windtunnel.engines.prefect.artifacts import publish_report, publish_result
 from windtunnel.engines.prefect.step_logs import StepLogs
+from windtunnel.engines.prefect.tags import run_tags
+from windtunnel.engines.prefect.watch import Watch
 from windtunnel.plan import Plan
+from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType
 from windtunnel.run.record import RunRecord
 
-_LOG_SECONDS = 2.0
-"""How often steps' output is read while they run."""
+_LOOK_SECONDS = 2.0
+"""How often steps' output and the flow run's state are read while steps run."""
+_AWAY_SECONDS = 900.0
+"""How long a run that is over waits for a server that is away: its outcome is worth that."""
 _END_SECONDS = 20.0
-"""How long the run waits at its end for a server that does not answer."""
-_DONE = frozenset({EventType.SERVICE_READY, EventType.ITERATION_FINISHED, EventType.SERVICE_STOPPED})
+"""How long it then waits until all is told."""
+_OPENS = frozenset({EventType.SERVICE_STARTING, EventType.ITERATION_STARTING})
+_CLOSES = frozenset({EventType.SERVICE_STOPPED, EventType.ITERATION_FINISHED})
 _SENTENCES = {
     EventType.SERVICE_READY: "{step} is ready",
     EventType.SERVICE_STOPPED: "{step} is stopped",
@@ -44,18 +50,21 @@ class Publisher:
 
     Args:
         plan: The run's plan.
+        control: Cancelled when somebody cancels the flow run.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, control: Control) -> None:
         self._plan = plan
         self._logger = get_run_logger()
-        self._id: UUID | None = UUID(str(flow_run.id)) if flow_run.id else None
+        self._id = UUID(str(flow_run.id))
         self._tags: list[str] = list(flow_run.tags or [])
+        self.watch = Watch(self._id, control, self._logger)
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._logs: StepLogs | None = None
         self._progress: UUID | None = None
         self._total = sum(job.warmup + job.repeats for job in plan.jobs)
         self._finished = 0
+        self._has_result = False
         self._has_complained = False
         # Prefect finds the run that an artifact belongs to in the context.
         context = contextvars.copy_context()
@@ -75,21 +84,23 @@ class Publisher:
         """Take note of an event; it is told later."""
         self._todo.put(lambda: self._tell(event))
 
-    def conclude(self, record: RunRecord) -> None:
-        """Publish what is known at a run's end: its report and plots."""
-        self._todo.put(lambda: publish_report(record))
+    def conclude(self, record: RunRecord, *, report: bool) -> None:
+        """Publish what is known at a run's end, as soon as the server is there: its cause, report and plots."""
+        self.watch.until_server(_AWAY_SECONDS)
+        self._todo.put(lambda: self._conclude(record))
+        if report:
+            self._todo.put(lambda: publish_report(record))
 
     def _work(self) -> None:
-        next_logs = time.monotonic() + _LOG_SECONDS
+        next_look = time.monotonic() + _LOOK_SECONDS
         while True:
             try:
-                todo = self._todo.get(timeout=max(0.0, next_logs - time.monotonic()))
+                todo = self._todo.get(timeout=max(0.0, next_look - time.monotonic()))
             except queue.Empty:
-                self._try(self._follow_logs)
-                next_logs = time.monotonic() + _LOG_SECONDS
+                self._try(self._look)
+                next_look = time.monotonic() + _LOOK_SECONDS
                 continue
             if todo is None:
-                self._try(self._follow_logs)
                 return
             self._try(todo)
 
@@ -101,13 +112,13 @@ class Publisher:
                 self._has_complained = True
                 self._logger.warning("not all of this run can be shown here: %s: %s", type(error).__name__, error)
 
-    def _follow_logs(self) -> None:
+    def _look(self) -> None:
         if self._logs:
             self._logs.forward()
+        self.watch.look()
 
     def _tell(self, event: Event) -> None:
-        if event.type in _DONE:
-            self._follow_logs()
+        self._follow(event)
         if event.type is EventType.RUN_STARTED:
             self._introduce(event)
         elif event.type is EventType.NOTE:
@@ -118,18 +129,28 @@ class Publisher:
             self._count(event)
         elif event.type in _SENTENCES:
             self._logger.info(_SENTENCES[event.type].format(step=event.step, message=event.message))
-        if event.type is EventType.MEASURED and self._logs:
-            publish_result(self._logs.folder)
+        if event.type is EventType.MEASURED:
+            self._publish_result()
+
+    def _follow(self, event: Event) -> None:
+        """Read a step's log while it is up."""
+        if not self._logs or not event.step:
+            return
+        if event.type in _OPENS:
+            self._logs.open(event.step, event.iteration)
+        elif event.type is EventType.SERVICE_READY:
+            self._logs.forward()
+        elif event.type in _CLOSES:
+            self._logs.close(event.step, event.iteration)
 
     def _introduce(self, event: Event) -> None:
         """Give the flow run the run's id as its name, and the tags that it is found by."""
         folder = Path(str(event.data["path"]))
         self._logs = StepLogs(folder, self._logger)
         self._logger.info("results: %s", folder)
-        if self._id:
-            tags = [*self._tags, *run_tags(self._plan)]
-            with get_client(sync_client=True) as client:
-                client.update_flow_run(self._id, name=event.message, tags=list(dict.fromkeys(tags)))
+        tags = [*self._tags, *run_tags(self._plan)]
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(self._id, name=event.message, tags=list(dict.fromkeys(tags)))
         key = f"{self._plan.benchmark}-progress"
         made = create_progress_artifact(0.0, key=key, description=f"Iterations of {self._plan.benchmark}")
         self._progress = cast("UUID", made)  # outside an event loop it is not a coroutine
@@ -142,7 +163,15 @@ class Publisher:
         if self._progress and (self._todo.empty() or self._finished == self._total):
             update_progress_artifact(self._progress, progress=100.0 * self._finished / self._total)
 
+    def _publish_result(self) -> None:
+        if self._logs:
+            publish_result(self._logs.folder)
+            self._has_result = True
 
-def run_tags(plan: Plan) -> list[str]:
-    """Return the tags that a plan's flow runs are filtered by: its benchmark and its labels."""
-    return [f"benchmark:{plan.benchmark}", *(f"{key}:{value}" for key, value in sorted(plan.labels.items()))]
+    def _conclude(self, record: RunRecord) -> None:
+        """Tell the last words of the step at fault, and what could not be told while the server was away."""
+        if record.cause:
+            for line in record.cause.log_tail:
+                self._logger.error("%s | %s", record.cause.step, line)
+        if not self._has_result:
+            self._publish_result()

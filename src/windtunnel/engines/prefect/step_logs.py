@@ -11,6 +11,7 @@ from windtunnel.run.folder import RunFolder, printable
 
 LINES_PER_LOG = 100
 """A server tells each request; beyond this many lines the file is the place to read."""
+LINES_PER_RUN = 2_000
 _BYTES_AT_ONCE = 65_536
 _CHARACTERS_PER_LINE = 2_000
 
@@ -19,10 +20,13 @@ _CHARACTERS_PER_LINE = 2_000
 class _Place:
     offset: int = 0
     lines: int = 0
+    is_cut: bool = False
 
 
 class StepLogs:
     """Forwards what steps write to a logger, line by line, each with the step's name.
+
+    Only logs of steps that run are looked at: a run may have thousands.
 
     Args:
         folder: The run's folder.
@@ -32,26 +36,48 @@ class StepLogs:
     def __init__(self, folder: Path, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
         self.folder = RunFolder(folder)
         self._logger = logger
-        self._places: dict[Path, _Place] = {}
+        self._open: dict[Path, _Place] = {}
+        self._left = LINES_PER_RUN
+
+    def open(self, step: str, iteration: int | None = None) -> None:
+        """Follow a step's log from now on."""
+        self._open[self.folder.log(step, iteration)] = _Place()
+
+    def close(self, step: str, iteration: int | None = None) -> None:
+        """Forward the rest of a step's log, also a last line that has no end."""
+        path = self.folder.log(step, iteration)
+        if place := self._open.pop(path, None):
+            while self._forward(path, place):
+                pass
+            self._forward(path, place, is_final=True)
 
     def forward(self) -> None:
         """Forward the whole lines that were written since the last time."""
-        for path in sorted((self.folder.path / "logs").glob("*.log")):
-            place = self._places.setdefault(path, _Place())
-            if place.lines < LINES_PER_LOG:
-                self._forward(path, place)
+        for path, place in self._open.items():
+            self._forward(path, place)
 
-    def _forward(self, path: Path, place: _Place) -> None:
+    def _forward(self, path: Path, place: _Place, *, is_final: bool = False) -> int:
+        """Forward what a log has more, some pages of it at a time; return how many bytes that was."""
+        if place.is_cut or not path.exists() or path.stat().st_size == place.offset:
+            return 0
         with path.open("rb") as file:
             file.seek(place.offset)
             data = file.read(_BYTES_AT_ONCE)
-        whole = data[: data.rfind(b"\n") + 1] or (data if len(data) == _BYTES_AT_ONCE else b"")
-        place.offset += len(whole)
-        for line in whole.decode(errors="replace").splitlines():
-            if not line.strip():
-                continue
-            if place.lines == LINES_PER_LOG:
-                self._logger.info("%s | … the rest is in %s", path.stem, path)
-                return
-            place.lines += 1
-            self._logger.info("%s | %s", path.stem, printable(line)[:_CHARACTERS_PER_LINE])
+        is_whole = is_final or len(data) == _BYTES_AT_ONCE
+        taken = data[: data.rfind(b"\n") + 1] or (data if is_whole else b"")
+        place.offset += len(taken)
+        for line in taken.decode(errors="replace").splitlines():
+            if line.strip():
+                self._tell(path, place, printable(line)[:_CHARACTERS_PER_LINE])
+        return len(taken)
+
+    def _tell(self, path: Path, place: _Place, line: str) -> None:
+        if place.is_cut:
+            return
+        if place.lines == LINES_PER_LOG or not self._left:
+            place.is_cut = True
+            self._logger.info("%s | … the rest is in %s", path.stem, path)
+            return
+        place.lines += 1
+        self._left -= 1
+        self._logger.info("%s | %s", path.stem, line)

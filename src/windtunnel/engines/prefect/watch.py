@@ -1,0 +1,72 @@
+"""What the server thinks of this flow run, while it may have been away for a time.
+
+Prefect's own worker tells a flow of its cancellation, and gives that up for good when the server
+is away for half a minute; and a server that comes back takes a run for dead that it did not hear of.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State, StateType
+from prefect.states import Running
+
+from windtunnel.run.control import Control
+
+PATIENCE_SECONDS = 10.0
+"""How long the worker has to tell of a cancellation before it is read here."""
+_RETRY_SECONDS = 2.0
+
+
+class Watch:
+    """Reads the state of a flow run, and sets right what an absence of the server has set wrong.
+
+    Args:
+        flow_run: Its id.
+        control: Cancelled when somebody cancels the flow run and no signal comes.
+        logger: The flow run's.
+    """
+
+    def __init__(self, flow_run: UUID, control: Control, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+        self._id, self._control, self._logger = flow_run, control, logger
+        self._cancelling_since: float | None = None
+
+    def look(self) -> None:
+        """Heed a cancellation; say that the run lives if it is taken for dead."""
+        kind = self._read()
+        if kind is StateType.CANCELLING:
+            self._cancelling_since = self._cancelling_since or time.monotonic()
+            is_late = time.monotonic() - self._cancelling_since > PATIENCE_SECONDS
+            if is_late and not self._control.is_cancelled:
+                self._control.cancel("cancelled in Prefect")
+        elif kind is StateType.CRASHED:
+            self._logger.warning("taken for dead while the server was away; it goes on")
+            with get_client(sync_client=True) as client:
+                client.set_flow_run_state(self._id, Running(message="the server was away, the run was not"), force=True)
+
+    def until_server(self, seconds: float) -> bool:
+        """Wait until the server answers, at most so long, or until somebody cancels; return whether it does."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with get_client(sync_client=True) as client:
+                if not client.api_healthcheck():
+                    return True
+            if time.monotonic() > deadline or self._control.is_cancelled:
+                return False
+            time.sleep(_RETRY_SECONDS)
+
+    def settle(self, state: State[Any]) -> State[Any]:
+        """Return the state to end in: of a run that is being cancelled, the server takes no other than Cancelled."""
+        if state.type is StateType.CANCELLED or self._read() is not StateType.CANCELLING:
+            return state
+        message = f"cancelled when it was over; {state.message}"
+        return State(type=StateType.CANCELLED, name="Cancelled", message=message)
+
+    def _read(self) -> StateType | None:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(self._id).state
+        return state.type if state else None
