@@ -12,6 +12,8 @@ import pytest
 from support.lab import client_server, single_node
 from support.prefect_lab import ROOT, PrefectLab
 
+pytestmark = pytest.mark.timeout(600)
+
 RATE = """
 [run]
 repeats = 3

@@ -14,6 +14,8 @@ import pytest
 from support.lab import client_server, living, single_node
 from support.prefect_lab import PrefectLab
 
+pytestmark = pytest.mark.timeout(600)
+
 FINAL_SECONDS = 120
 """Within so many seconds of a fault, a run has to be in a final state."""
 

@@ -11,6 +11,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from support.needs import program
 from support.prefect_lab import PrefectLab
 
+pytestmark = pytest.mark.timeout(600)
+
 PATIENCE_MILLISECONDS = 60_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -154,11 +155,13 @@ class PrefectLab:
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         """Ask as Prefect's own clients do: again while the server's database is busy."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + START_SECONDS
         while True:
-            answer = self.api.request(method, path, json=body)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
-                return answer
+            with contextlib.suppress(httpx.TimeoutException):
+                answer = self.api.request(method, path, json=body)
+                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    return answer
+            assert time.monotonic() < deadline, f"no answer to {method} {path}\n{self._ends_of_logs()}"
             time.sleep(0.5)
 
     def deployment(self, name: str) -> dict[str, Any]:
@@ -233,8 +236,11 @@ class PrefectLab:
         logs = sorted(self.path.glob("*.log"))
         return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
 
-    def nothing_new(self, before: Iterable[int], seconds: float = 5) -> None:
-        """Count from outside: every process that was not there before has to be gone soon."""
+    def nothing_new(self, before: Iterable[int], seconds: float = 20) -> None:
+        """Count from outside: every process that was not there before has to be gone soon.
+
+        Prefect itself runs a process after a flow's end, for hooks that ours does not have: it takes seconds.
+        """
         known = set(before)
         deadline = time.monotonic() + seconds
         while left := {pid: name for pid, name in living().items() if pid not in known}:

@@ -219,7 +219,9 @@ class WardenClient:
         if kind == "list":
             self._listing = [(pid, name) for pid, name in event["processes"]]
             return
-        child = self._children[event["id"]]
+        child = self._children.get(event["id"])
+        if child is None:
+            return  # a keeper that ends just after its last child: both tell that it is gone
         if kind == "started":
             child.pid, child.keeper = event["pid"], event["keeper"]
         elif kind == "failed":
