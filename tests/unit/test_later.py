@@ -12,7 +12,6 @@ from windtunnel.benchmark.later import find_later
 @pytest.mark.parametrize(
     ("document", "path"),
     [
-        ({"matrix": {}}, "matrix"),
         ({"run": {"until": {"ci": 0.1}}}, "run.until"),
         ({"client": {"task": "load"}}, "client.task"),
         ({"client": {"isolation": "sealed"}}, "client.isolation"),

@@ -1,6 +1,6 @@
 """A benchmark: the TOML file that says what to measure."""
 
-from windtunnel.benchmark.load import Loaded, load, parse
+from windtunnel.benchmark.load import Loaded, load, load_all, parse, parse_all
 from windtunnel.benchmark.model import CLIENT, Benchmark, Metric, Probe, Program, Server, json_schema
 
 __all__ = [
@@ -13,5 +13,7 @@ __all__ = [
     "Server",
     "json_schema",
     "load",
+    "load_all",
     "parse",
+    "parse_all",
 ]

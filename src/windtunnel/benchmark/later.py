@@ -16,7 +16,6 @@ _LATER_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("output.store", lambda value: str(value).startswith(("s3://", "pvc://")), "not yet; give a folder"),
 )
 _LATER_KEYS = (
-    "matrix",
     "run.until",
     "client.task",
     "client.isolation",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,7 +15,9 @@ from pydantic import BaseModel, ValidationError
 
 from windtunnel.benchmark.later import find_later
 from windtunnel.benchmark.legacy import translate
+from windtunnel.benchmark.matrix import combinations
 from windtunnel.benchmark.model import Benchmark
+from windtunnel.benchmark.overrides import apply_override, key_parts, set_key
 from windtunnel.errors import DescriptorError
 from windtunnel.names import nearest
 from windtunnel.secrets import is_secret
@@ -27,8 +31,9 @@ class Loaded:
         benchmark: The typed benchmark, overrides applied.
         text: The file as it was given.
         path: Where it was read.
-        overrides: The ``--set`` arguments, as given.
+        overrides: The ``--set`` arguments, as given, then what the matrix sets.
         notes: What was translated from an older format.
+        combination: The value of each of the matrix's keys; empty without a matrix.
     """
 
     benchmark: Benchmark
@@ -36,10 +41,18 @@ class Loaded:
     path: Path
     overrides: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    combination: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Given:
+    text: str
+    path: Path
+    overrides: Sequence[str]
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Read, translate, override and check a benchmark file.
+    """Read, translate, override and check a benchmark file without a matrix.
 
     Args:
         path: A TOML file in UTF-8.
@@ -49,24 +62,67 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         DescriptorError: With the file, the key's path, the allowed values and the
             nearest known name, for every mistake found.
     """
+    return _only(load_all(path, overrides))
+
+
+def load_all(path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
+    """Do what `load` does, and return a benchmark for each combination of a matrix (DescriptorError if it is wrong)."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DescriptorError(f"{path}: not UTF-8 ({error.reason})") from None
     except OSError as error:
         raise DescriptorError(f"{path}: {error.strerror or error}") from None
-    return parse(text, path, overrides)
+    return parse_all(text, path, overrides)
 
 
 def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Do what `load` does with a text that was read already; `path` is for messages."""
+    return _only(parse_all(text, path, overrides))
+
+
+def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
+    """Do what `load_all` does with a text that was read already; `path` is for messages."""
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         # Beside its own error, tomllib lets those of huge numbers and deep nesting through.
         raise DescriptorError(f"{path}: not valid TOML: {error}") from None
     for override in overrides:
-        _apply_override(document, override)
+        apply_override(document, override)
+    matrix = document.pop("matrix", None)
+    if matrix is None:
+        return [_check(document, _Given(text, path, overrides))]
+    try:
+        found = combinations(matrix, overrides)
+    except ValueError as error:
+        raise DescriptorError(f"{path}: {error}") from None
+    return [_check_combination(document, values, _Given(text, path, overrides)) for values in found]
+
+
+def _only(found: list[Loaded]) -> Loaded:
+    if len(found) > 1 or found[0].combination:
+        raise DescriptorError(f"{found[0].path}: matrix: only `windtunnel run` can run a sweep")
+    return found[0]
+
+
+def _check_combination(document: dict[str, Any], values: Mapping[str, Any], given: _Given) -> Loaded:
+    varied = copy.deepcopy(document)
+    changes = [f"{key}={json.dumps(value)}" for key, value in values.items()]
+    for key, value in values.items():
+        try:
+            set_key(varied, key_parts(key), value)
+        except KeyError as error:
+            raise DescriptorError(f"{given.path}: matrix.{key}: {error.args[0]} is not a table") from None
+    try:
+        loaded = _check(varied, given)
+    except DescriptorError as error:
+        raise DescriptorError(f"{error.message}\n  (matrix: {', '.join(changes)})") from None
+    return replace(loaded, overrides=(*loaded.overrides, *changes), combination=values)
+
+
+def _check(document: dict[str, Any], given: _Given) -> Loaded:
+    path = given.path
     try:
         document, notes = translate(document)
     except ValueError as error:
@@ -78,61 +134,13 @@ def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Loaded:
     except ValidationError as error:
         problems = [_explain(problem) for problem in error.errors(include_url=False)]
         raise DescriptorError(_join(path, problems)) from None
-    return Loaded(benchmark, text, path, tuple(overrides), tuple(notes))
+    return Loaded(benchmark, given.text, path, tuple(given.overrides), tuple(notes))
 
 
 def _join(path: Path, problems: list[str]) -> str:
     if len(problems) == 1:
         return f"{path}: {problems[0]}"
     return "\n  ".join([f"{path}: {len(problems)} mistakes", *problems])
-
-
-def _apply_override(document: dict[str, Any], override: str) -> None:
-    key, separator, raw = override.partition("=")
-    parts = _key_parts(key.strip())
-    if not separator or not parts:
-        raise DescriptorError(f"--set {override}: write it as key.path=value")
-    # A variable's value is text: 1.10 is not 1.1 there.
-    is_text = parts[-2:-1] == ["env"] and not raw.strip().startswith(("'", '"'))
-    value = raw.strip() if is_text else _toml_value(raw.strip())
-    table: Any = document
-    for part in parts[:-1]:
-        table = table.setdefault(part, {}) if isinstance(table, dict) else _item(table, part)
-        if table is None:
-            break
-    if isinstance(table, dict):
-        table[parts[-1]] = value
-    elif isinstance(table, list) and parts[-1].isdigit() and int(parts[-1]) < len(table):
-        table[int(parts[-1])] = value
-    else:
-        raise DescriptorError(f"--set {override}: {'.'.join(parts[:-1])} is not a table")
-
-
-def _key_parts(key: str) -> list[str]:
-    """Return the parts of a dotted TOML key, quoted ones too; nothing if it is none."""
-    try:
-        table: object = tomllib.loads(f"{key} = 0")
-    except (ValueError, RecursionError):
-        return []
-    parts = []
-    while isinstance(table, dict):
-        (part,) = table
-        parts.append(part)
-        table = table[part]
-    return parts
-
-
-def _item(table: object, part: str) -> object:
-    if isinstance(table, list) and part.isdigit() and int(part) < len(table):
-        return table[int(part)]
-    return None
-
-
-def _toml_value(raw: str) -> object:
-    try:
-        return tomllib.loads(f"value = {raw}")["value"]
-    except (ValueError, RecursionError):
-        return raw
 
 
 def _explain(problem: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from windtunnel import parsers
-from windtunnel.benchmark import checks
+from windtunnel.benchmark import checks, matrix
 from windtunnel.benchmark.values import (
     Duration,
     Quantity,
@@ -253,4 +253,5 @@ class Benchmark(Model):
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a benchmark file, for editors to complete and check it."""
     schema = Benchmark.model_json_schema()
+    schema["properties"]["matrix"] = matrix.SCHEMA
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema

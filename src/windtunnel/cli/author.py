@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from windtunnel.cli.app import app
 from windtunnel.cli.output import echo, print_json, say
-from windtunnel.errors import UsageError
+from windtunnel.errors import DescriptorError, UsageError
 from windtunnel.names import nearest
 
 if TYPE_CHECKING:
@@ -39,18 +39,26 @@ def load_with_notes(file: Path, overrides: list[str] | None) -> tuple[Loaded, Pl
     """Return the checked benchmark and its plan; tell what was translated.
 
     Raises:
-        DescriptorError: The file is wrong.
+        DescriptorError: The file is wrong, or has a matrix.
         PlanError: Its steps do not fit together.
     """
+    found = load_sweep(file, overrides)
+    if found[0][0].combination:
+        raise DescriptorError(f"{file}: matrix: only `windtunnel run` can run a sweep")
+    return found[0]
+
+
+def load_sweep(file: Path, overrides: list[str] | None) -> list[tuple[Loaded, Plan]]:
+    """Do what `load_with_notes` does for every combination of a matrix; without one there is one (same errors)."""
     # pydantic looks through all that is installed for plugins of its own, unless told not to.
     with _environment(PYDANTIC_DISABLE_PLUGINS="1"):
-        from windtunnel.benchmark import load
+        from windtunnel.benchmark import load_all
         from windtunnel.strategies import make_plan
 
-        loaded = load(file, overrides or [])
-    for note in loaded.notes:
+        found = load_all(file, overrides or [])
+    for note in dict.fromkeys(note for loaded in found for note in loaded.notes):
         say(f"note: {file}: {note}", "yellow")
-    return loaded, make_plan(loaded.benchmark)
+    return [(loaded, make_plan(loaded.benchmark)) for loaded in found]
 
 
 def with_repeats(overrides: list[str] | None, repeats: int | None) -> list[str]:
@@ -94,8 +102,10 @@ def init(
 @app.command(epilog="Example: windtunnel validate redis.toml --set run.repeats=5")
 def validate(file: FileArgument, overrides: SetOption = None) -> None:
     """Check a benchmark file; nothing is started."""
-    _loaded, plan = load_with_notes(file, overrides)
-    echo(f"{file}: valid, {plan.strategy}, {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}")
+    found = load_sweep(file, overrides)
+    _loaded, plan = found[0]
+    runs = f", {len(found)} runs" if len(found) > 1 else ""
+    echo(f"{file}: valid, {plan.strategy}, {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}{runs}")
 
 
 @app.command(epilog="Example: windtunnel schema > windtunnel.schema.json")
@@ -113,11 +123,21 @@ def show_plan(
     overrides: SetOption = None,
 ) -> None:
     """Show what a benchmark would do; nothing is started."""
-    _loaded, plan = load_with_notes(file, overrides)
+    found = load_sweep(file, overrides)
+    is_sweep = bool(found[0][0].combination)
     if format_ is PlanFormat.JSON:
-        print_json(plan.to_json())
-    else:
+        plans = [{"values": dict(loaded.combination), "plan": plan.to_json()} for loaded, plan in found]
+        print_json({"runs": plans} if is_sweep else plans[0]["plan"])
+        return
+    for number, (loaded, plan) in enumerate(found, start=1):
+        if is_sweep:
+            echo(f"run {number} of {len(found)}: {describe_values(loaded.combination)}")
         echo("\n".join(_plan_lines(plan)))
+
+
+def describe_values(values: Mapping[str, Any]) -> str:
+    """Return the values of a matrix's keys as a person reads them."""
+    return ", ".join(f"{key} = {value}" for key, value in values.items())
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:

@@ -138,3 +138,24 @@ def print_record(record: RunRecord) -> None:
     for left in record.resources.left:
         out.print(f"left behind: {left}", style="red", markup=False)
     out.print(f"run: {shorten(record.path or '')}", markup=False)
+
+
+def print_sweep(records: Sequence[RunRecord], planned: int) -> None:
+    """Show a sweep as a table: a row a run, with the matrix's values, its verdict, and the mean of each metric."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    keys = list(records[0].sweep.values) if records[0].sweep else []
+    metrics = list(dict.fromkeys(name for record in records for name in record.metrics))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in (*keys, "verdict", *metrics):
+        table.add_column(escape(column), overflow="fold", justify="right" if column in metrics else "left")
+    for record in records:
+        verdict = record.validity or "no result"
+        values = record.sweep.values if record.sweep else {}
+        means = [number(record.metrics[name].mean) if name in record.metrics else "–" for name in metrics]
+        shown = [escape(str(values[key])) for key in keys]
+        table.add_row(*shown, f"[{VERDICT_STYLE.get(verdict, 'red')}]{verdict}[/]", *means)
+    out = console()
+    out.print(f"[bold]sweep[/] {records[0].sweep.id if records[0].sweep else ''}: {len(records)} of {planned} runs")
+    out.print(table, soft_wrap=False)

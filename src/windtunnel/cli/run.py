@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
-from windtunnel.cli.output import print_json, print_log_tail, print_record, say
+from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, describe_values, load_sweep, with_repeats
+from windtunnel.cli.output import print_json, print_log_tail, print_record, print_sweep, say
 from windtunnel.cli.results import require_report, write_report
+from windtunnel.errors import ExitCode
 
 if TYPE_CHECKING:
     from windtunnel.cli.progress import Progress
+    from windtunnel.engines.request import Request
     from windtunnel.run.control import Control
     from windtunnel.run.record import RunRecord
 
@@ -35,36 +37,74 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
 ) -> None:
     """Measure: start what is needed, run the client, stop it all, keep the numbers."""
+    from windtunnel.engines import find_engine
+
     if report:
         require_report()
-    record = _run(file, backend, engine, with_repeats(overrides, repeats), strict=strict, keep=keep)
-    if record.cause:
-        print_log_tail(record.cause.step, record.cause.log_tail)
-    if as_json:
-        print_json(record.model_dump(mode="json"))
-    else:
-        print_record(record)
-    if report:
-        write_report(Path(record.path or ""), err=as_json)
-    raise typer.Exit(record.exit_code or 0)
+    find_engine(engine)
+    requests = _make_requests(file, with_repeats(overrides, repeats), backend, strict=strict)
+    records = []
+    for number, request in enumerate(requests, start=1):
+        if request.sweep:
+            say(f"run {number} of {len(requests)}: {describe_values(request.sweep.values)}", "bold")
+        record = _run(request, engine, keep=keep)
+        records.append(record)
+        _show(record, as_json=as_json, report=report)
+        if record.exit_code == ExitCode.CANCELLED:
+            break
+    sweep = requests[0].sweep
+    if sweep and as_json:
+        print_json({"sweep_id": sweep.id, "runs": [record.model_dump(mode="json") for record in records]})
+    elif sweep:
+        print_sweep(records, len(requests))
+    elif as_json:
+        print_json(records[0].model_dump(mode="json"))
+    raise typer.Exit(next((record.exit_code for record in records if record.exit_code), 0))
 
 
-def _run(
-    file: Path, backend_name: str, engine_name: str, overrides: list[str] | None, *, strict: bool, keep: bool
-) -> RunRecord:
+def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bool) -> list[Request]:
+    """Return what is to be run, all of it checked before the first is started."""
+    from dataclasses import replace
+
+    from windtunnel.engines.request import make_request
+    from windtunnel.run.folder import new_run_id
+    from windtunnel.run.record import SweepPart
+
+    found = load_sweep(file, overrides)
+    sweep_id = new_run_id(found[0][1].benchmark)
+    return [
+        replace(
+            make_request(loaded, plan, backend),
+            strict=strict,
+            sweep=SweepPart(id=sweep_id, values=dict(loaded.combination)) if loaded.combination else None,
+        )
+        for loaded, plan in found
+    ]
+
+
+def _run(request: Request, engine: str, *, keep: bool) -> RunRecord:
     from dataclasses import replace
 
     from windtunnel.cli.progress import Progress
     from windtunnel.engines import find_engine
-    from windtunnel.engines.request import make_request
+    from windtunnel.run.control import Control
 
-    start = find_engine(engine_name)
-    loaded, plan = load_with_notes(file, overrides)
-    request = make_request(loaded, plan, backend_name)
-    progress = Progress(plan)
-    hold = (lambda: _hold(request.control, progress)) if keep else None
+    start = find_engine(engine)
+    # Its time begins now, not when the whole sweep was checked.
+    control = Control.for_plan(request.plan)
+    progress = Progress(request.plan)
+    hold = (lambda: _hold(control, progress)) if keep else None
     with progress:
-        return start(replace(request, observers=[progress], strict=strict, hold=hold))
+        return start(replace(request, control=control, observers=[progress], hold=hold))
+
+
+def _show(record: RunRecord, *, as_json: bool, report: bool) -> None:
+    if record.cause:
+        print_log_tail(record.cause.step, record.cause.log_tail)
+    if not as_json:
+        print_record(record)
+    if report:
+        write_report(Path(record.path or ""), err=as_json)
 
 
 def _hold(control: Control, progress: Progress) -> None:

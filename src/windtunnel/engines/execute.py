@@ -63,6 +63,7 @@ class _Execution:
             status="running",
             labels=dict(info.labels),
             overrides=[redact_override(item, plan_secrets(request.plan)) for item in request.loaded.overrides],
+            sweep=request.sweep,
             driver=driver_identity(),
             path=str(folder.path),
         )

@@ -13,6 +13,7 @@ from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.events import Observer
+from windtunnel.run.record import SweepPart
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Request:
         strict: Whether a suspect result is a failure.
         hold: Called before teardown when the run's resources should be kept a while.
         notes: Told at the beginning.
+        sweep: Which run of a sweep it is, if it is one.
     """
 
     loaded: Loaded
@@ -40,6 +42,7 @@ class Request:
     strict: bool = False
     hold: Callable[[], None] | None = None
     notes: Sequence[str] = field(default=())
+    sweep: SweepPart | None = None
 
 
 def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: Path | None = None) -> Request:

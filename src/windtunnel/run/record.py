@@ -72,6 +72,13 @@ class Usage(_Model):
     memory_max: int
 
 
+class SweepPart(_Model):
+    """Which run of a sweep this is: the sweep's id, and the value of each of the matrix's keys."""
+
+    id: str
+    values: dict[str, Any]
+
+
 class RunRecord(_Model):
     """The object that `run --json` prints and the run's folder keeps."""
 
@@ -94,5 +101,6 @@ class RunRecord(_Model):
     usage: dict[str, Usage] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)
     overrides: list[str] = Field(default_factory=list)
+    sweep: SweepPart | None = None
     driver: dict[str, Any] = Field(default_factory=dict)
     path: str | None = None

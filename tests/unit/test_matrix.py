@@ -1,0 +1,107 @@
+"""A matrix: every combination of its values is a run of one sweep."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from support.lab import Lab, finish, single_node
+from windtunnel.benchmark import parse, parse_all
+from windtunnel.errors import DescriptorError
+
+FILE = Path("sweep.toml")
+RATE = """
+[[metrics]]
+name = "rate"
+pattern = 'rate=([0-9]+)'
+"""
+
+
+def sweep(matrix: str, command: str = "echo rate=$$SIZE") -> str:
+    """Return a benchmark that prints a variable of its environment, with a matrix."""
+    return single_node(["sh", "-c", command], f'[client.env]\nSIZE = "1"\n{RATE}[matrix]\n{matrix}')
+
+
+def test_every_combination_is_a_benchmark_of_its_own() -> None:
+    """The last key varies fastest; each says what it varies, also among its overrides."""
+    found = parse_all(sweep('"client.env.SIZE" = ["1", "2"]\n"run.repeats" = [3, 4]'), FILE, ["run.warmup=1"])
+
+    assert [dict(loaded.combination) for loaded in found] == [
+        {"client.env.SIZE": size, "run.repeats": repeats} for size in ("1", "2") for repeats in (3, 4)
+    ]
+    assert [loaded.benchmark.run.repeats for loaded in found] == [3, 4, 3, 4]
+    assert {loaded.benchmark.run.warmup for loaded in found} == {1}
+    assert found[0].overrides == ("run.warmup=1", 'client.env.SIZE="1"', "run.repeats=3")
+
+
+def test_a_key_is_varied_or_overridden_but_not_both() -> None:
+    """Which one is meant cannot be known."""
+    with pytest.raises(DescriptorError, match=r"matrix\.run\.repeats: --set gives it one value"):
+        parse_all(sweep('"run.repeats" = [3, 4]'), FILE, ["run.repeats=9"])
+
+
+def test_a_sweep_is_no_single_benchmark() -> None:
+    """Where one is asked for, it is refused with what can run it."""
+    with pytest.raises(DescriptorError, match="only `windtunnel run` can run a sweep"):
+        parse(sweep('"run.repeats" = [3]'), FILE)
+
+
+def test_a_sweep_gives_one_object_with_all_its_runs(lab: Lab) -> None:
+    """One id, each run's values and folder; the exit code is the first that is not 0, and the rest still runs."""
+    text = sweep('"client.env.SIZE" = ["1", "x", "3"]\n"run.repeats" = [3]')
+    result = lab.run(text)
+    told = json.loads(result.stdout)
+
+    assert result.exit_code == 5
+    assert [run["sweep"]["values"]["client.env.SIZE"] for run in told["runs"]] == ["1", "x", "3"]
+    assert {run["sweep"]["id"] for run in told["runs"]} == {told["sweep_id"]}
+    assert [run["exit_code"] for run in told["runs"]] == [0, 5, 0]
+    assert [run["metrics"].get("rate", {}).get("mean") for run in told["runs"]] == [1, None, 3]
+    assert len(list((lab.path / "runs").iterdir())) == 3
+
+
+def test_people_get_a_table_of_the_sweep(lab: Lab) -> None:
+    """A row a run with its values and means, after the runs themselves."""
+    file = lab.write(sweep('"client.env.SIZE" = ["7", "8"]\n"run.repeats" = [3]'))
+    result = lab.call("run", str(file))
+
+    assert result.exit_code == 0
+    assert "run 2 of 2: client.env.SIZE = 8, run.repeats = 3" in result.stderr
+    rows = [line.split() for line in result.stdout.splitlines()[-2:]]
+    assert rows == [["7", "3", "valid", "7.000"], ["8", "3", "valid", "8.000"]]
+
+
+def test_one_wrong_combination_starts_nothing(lab: Lab) -> None:
+    """Exit 2 names the combination, and there is no run."""
+    result = lab.run(sweep('"run.repeats" = [1, 0]'))
+
+    assert result.exit_code == 2
+    assert "(matrix: run.repeats=0)" in result.stderr
+    assert result.record["run_id"] is None
+    assert not (lab.path / "runs").exists()
+
+
+def test_a_cancel_ends_the_sweep(lab: Lab) -> None:
+    """The run that goes on is cancelled, and no other is started."""
+    file = lab.write(sweep('"client.env.SIZE" = ["1", "2", "3"]', "echo rate=1; sleep 60"))
+    with lab.start("run", str(file), "--json") as process:
+        lab.wait_for("iteration_started")
+        process.send_signal(signal.SIGINT)
+        result = finish(process)
+
+    assert result.exit_code == 130
+    assert [run["status"] for run in json.loads(result.stdout)["runs"]] == ["cancelled"]
+
+
+def test_a_plan_of_a_sweep_shows_each_run(lab: Lab) -> None:
+    """As text under a heading each; as JSON with the values."""
+    file = str(lab.write(sweep('"run.repeats" = [3, 4]')))
+    text = lab.call("plan", file)
+    told = json.loads(lab.call("plan", file, "--format", "json").stdout)
+
+    assert "run 2 of 2: run.repeats = 4" in text.stdout
+    assert [run["values"] for run in told["runs"]] == [{"run.repeats": 3}, {"run.repeats": 4}]
+    assert "2 runs" in lab.call("validate", file).stdout
