@@ -290,7 +290,7 @@ def test_what_somebody_has_set_stays_when_it_is_done_again(server: PrefectLab) -
     change(server, janitor, {"schedule": {"cron": "0 * * * *", "timezone": "UTC"}})
     change(server, paused, {"active": False})
     added = {"schedule": {"cron": "30 4 * * *", "timezone": "UTC"}, "slug": "mine"}
-    server.api.post(f"/deployments/{paused['id']}/schedules", json=[added]).raise_for_status()
+    server.ask("POST", f"/deployments/{paused['id']}/schedules", [added]).raise_for_status()
     assert server.windtunnel("install", "prefect").returncode == 0
     assert server.windtunnel("deploy", "paused.toml", "--set", "run.schedule='0 5 * * *'").returncode == 0
 
@@ -304,7 +304,7 @@ def test_what_somebody_has_set_stays_when_it_is_done_again(server: PrefectLab) -
 def change(server: PrefectLab, deployment: dict[str, Any], values: dict[str, Any]) -> None:
     """Change a deployment's one schedule as the UI does."""
     (schedule,) = deployment["schedules"]
-    server.api.patch(f"/deployments/{deployment['id']}/schedules/{schedule['id']}", json=values).raise_for_status()
+    server.ask("PATCH", f"/deployments/{deployment['id']}/schedules/{schedule['id']}", values).raise_for_status()
 
 
 def schedules(server: PrefectLab, deployment: str) -> set[tuple[str, str, bool]]:

@@ -151,9 +151,9 @@ class PrefectLab:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Return the server's answer to a POST."""
-        return self._ask("POST", path, body).raise_for_status().json()
+        return self.ask("POST", path, body).raise_for_status().json()
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
         """Ask as Prefect's own clients do: again while the server's database is busy."""
         deadline = time.monotonic() + START_SECONDS
         while True:
@@ -167,12 +167,12 @@ class PrefectLab:
     def deployment(self, name: str) -> dict[str, Any]:
         """Return the deployment ``FLOW/NAME``."""
         flow, _, deployment = name.partition("/")
-        return dict(self._ask("GET", f"/deployments/name/{flow}/{deployment}").raise_for_status().json())
+        return dict(self.ask("GET", f"/deployments/name/{flow}/{deployment}").raise_for_status().json())
 
     def submit(self, deployment: str, **parameters: Any) -> httpx.Response:
         """Ask for a run of a deployment as the UI does; its runs are kept in the lab's store."""
         body = {"parameters": {"store": str(self.store), **parameters}, "state": {"type": "SCHEDULED"}}
-        return self._ask("POST", f"/deployments/{self.deployment(deployment)['id']}/create_flow_run", body)
+        return self.ask("POST", f"/deployments/{self.deployment(deployment)['id']}/create_flow_run", body)
 
     def start(self, deployment: str, **parameters: Any) -> str:
         """Start a run of a deployment and return its flow run's id."""
@@ -180,7 +180,7 @@ class PrefectLab:
 
     def flow_run(self, run: str) -> dict[str, Any]:
         """Return a flow run."""
-        return dict(self._ask("GET", f"/flow_runs/{run}").raise_for_status().json())
+        return dict(self.ask("GET", f"/flow_runs/{run}").raise_for_status().json())
 
     def final(self, run: str, seconds: float = 120) -> dict[str, Any]:
         """Wait for a flow run's end and return it."""
