@@ -219,7 +219,9 @@ class WardenClient:
         if kind == "list":
             self._listing = [(pid, name) for pid, name in event["processes"]]
             return
-        child = self._children[event["id"]]
+        child = self._children.get(event["id"])
+        if child is None:
+            return  # that it is gone is told twice when the warden ends a keeper that has just told it
         if kind == "started":
             child.pid, child.keeper = event["pid"], event["keeper"]
         elif kind == "failed":
