@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from windtunnel.plan import InputFile, Job, Plan, Service
 from windtunnel.run.control import Control
@@ -136,6 +136,9 @@ class Session(Protocol):
             The job's exit status; -N when signal N killed it.
 
         Raises:
+            BenchmarkFailed: The job ended for a reason that its status does not tell, such as
+                lack of memory.
+            PlatformError: The job was taken away, or the platform is lost.
             InvalidResult: A service died; the text says how.
             TimedOut, Cancelled: As the run's control says.
         """
@@ -154,8 +157,15 @@ class Session(Protocol):
         """End a step and collect what it wrote to ``$WINDTUNNEL_OUT``; again is harmless."""
         ...
 
+    def environment(self) -> dict[str, Any]:
+        """Return what the platform says of itself, for ``environment.json``; such as versions, images."""
+        ...
+
     def survivors(self) -> list[str]:
-        """Return by name what of this run is still there."""
+        """Return by name what of this run is still there.
+
+        What the run itself stands on, such as its warden, counts once it was closed.
+        """
         ...
 
     def created(self) -> int:

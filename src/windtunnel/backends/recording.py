@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from windtunnel.backends.base import Address, Handle, Launch, RunContext
 from windtunnel.errors import WindtunnelError
@@ -143,6 +144,10 @@ class RecordingSession:
         if not step.is_stopped:
             step.is_stopped = True
             self._backend.calls.append(f"stop {handle.name}")
+
+    def environment(self) -> dict[str, Any]:
+        """Return nothing: there is no platform."""
+        return {}
 
     def survivors(self) -> list[str]:
         """Answer as the table says."""

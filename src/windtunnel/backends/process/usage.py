@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 
+from windtunnel.backends.schedstat import run_delays
 from windtunnel.run.journal import UsageSample
 
 INTERVAL_SECONDS = 0.5
@@ -128,7 +128,7 @@ def _read(watched: _Watched) -> UsageSample | None:
         except psutil.Error:
             continue
         living += 1
-        waits |= _run_delays(process.pid)
+        waits |= run_delays(process.pid)
     seconds = now - watched.read_at
     waited = sum(delay - watched.waits.get(thread, 0) for thread, delay in waits.items())
     sample = UsageSample(
@@ -144,14 +144,3 @@ def _read(watched: _Watched) -> UsageSample | None:
     watched.waited += max(0, waited) * _NANOSECONDS
     watched.memory = memory
     return sample
-
-
-def _run_delays(pid: int) -> dict[int, int]:
-    """Return nanoseconds that each thread waited on a run queue (Linux, sched-stats.rst)."""
-    delays = {}
-    try:
-        for path in Path(f"/proc/{pid}/task").iterdir():
-            delays[int(path.name)] = int((path / "schedstat").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        pass
-    return delays
