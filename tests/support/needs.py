@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,8 +17,12 @@ def program(name: str, part: str) -> str:
     # Debian keeps the servers' own programs out of PATH, one folder a version.
     found = next((str(path) for path in Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None) or shutil.which(name)
     if found is None:
-        reason = f"{name} is not installed ({part})"
-        if part in _REQUIRED:
-            pytest.fail(f"{reason}, and WINDTUNNEL_REQUIRE asks for it")
-        pytest.skip(reason)
+        lacking(f"{name} is not installed ({part})", part)
     return found
+
+
+def lacking(reason: str, part: str) -> NoReturn:
+    """Skip the test with the reason; fail it if `part` is in ``WINDTUNNEL_REQUIRE``."""
+    if part in _REQUIRED:
+        pytest.fail(f"{reason}, and WINDTUNNEL_REQUIRE asks for it")
+    pytest.skip(reason)

@@ -1,0 +1,284 @@
+"""A run on the docker backend: its network, its containers, and what watches them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from windtunnel.backends.attended import AttendedSession
+from windtunnel.backends.base import Address, Handle, Launch, RunContext, describe_status
+from windtunnel.backends.docker import archive
+from windtunnel.backends.docker.calls import APIError, daemon_words, make_client
+from windtunnel.backends.docker.events import Watcher
+from windtunnel.backends.docker.images import find_images
+from windtunnel.backends.docker.launcher import Launcher, Place
+from windtunnel.backends.docker.step import OUTPUT_SECONDS, Container, RunningStep
+from windtunnel.backends.docker.streams import Command
+from windtunnel.backends.docker.usage import UsageSampler
+from windtunnel.backends.docker.warden import Daemon, find
+from windtunnel.backends.docker.warden_client import WardenClient
+from windtunnel.backends.inputs import collect_artifacts
+from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.probes import Answer, ask
+from windtunnel.errors import BenchmarkFailed, PlatformError
+from windtunnel.plan import Job, Plan, Probe, Service
+from windtunnel.run.folder import tail
+from windtunnel.substitution import substitute
+
+KILL_SECONDS = 10.0
+_ASKED_OVER_NETWORK = {"http", "tcp"}
+
+
+class DockerSession(AttendedSession[RunningStep]):
+    """One run's containers, on a network of their own.
+
+    Args:
+        context: The run.
+        warden: Its warden, which was started and may not stand yet.
+        labels: What all of its resources carry.
+    """
+
+    _kind = RunningStep
+
+    def __init__(self, context: RunContext, warden: WardenClient, labels: RunLabels) -> None:
+        super().__init__(context)
+        self._warden, self._daemon = warden, Daemon()
+        self._is_closed = False
+        self._network: str | None = None
+        self._api = make_client()
+        try:
+            self._info = self._ask_info()
+            images = find_images(self._api, context.plan, self._control, self._journal.note)
+            warden.wait_ready()
+            self._watcher = Watcher(self._api)
+            self._usage = UsageSampler(self._api, self._journal.add_usage)
+            name = self._make_network(labels)
+        except BaseException:
+            self.close()
+            raise
+        self._place = Place(
+            self._api,
+            self._daemon,
+            warden,
+            self._watcher,
+            name,
+            labels,
+            images,
+            self._folder,
+            self._journal,
+        )
+        self._launcher = Launcher(self._place)
+
+    def _ask_info(self) -> dict[str, Any]:
+        with daemon_words("asking Docker about itself"):
+            return dict(self._api.info())
+
+    def _make_network(self, labels: RunLabels) -> str:
+        name = self._folder.run_id
+        with self._warden.creating(name), daemon_words("making the run's network", "network_failed"):
+            made = self._api.create_network(name, driver="bridge", labels=dict(labels.to_json()))
+        self._network = made["Id"]
+        self._watcher.watch_network(self._network)
+        if _asks_over_network(self._context.plan):
+            self._check_reach()
+        return name
+
+    def _check_reach(self) -> None:
+        """Check that containers can be asked from here: the network's own address is one of this machine's."""
+        with daemon_words("looking at the run's network"):
+            facts = self._api.inspect_network(self._network)
+        gateways = {config.get("Gateway") for config in facts["IPAM"]["Config"] or ()}
+        here = {address.address for group in psutil.net_if_addrs().values() for address in group}
+        if not gateways & here:
+            raise PlatformError(
+                f"the containers of {self._daemon.host} cannot be reached from this machine, so probes by http and tcp"
+                " cannot be asked; use exec or log probes, or run Windtunnel where the daemon runs",
+                code="daemon_remote",
+            )
+
+    @property
+    def _inputs(self) -> dict[str, Path]:
+        return self._launcher.inputs
+
+    def environment(self) -> dict[str, Any]:
+        """Return versions of Docker and its machine, and the images by step."""
+        info = self._info
+        return {
+            "docker": {
+                "version": info.get("ServerVersion"),
+                "api": self._api.api_version,
+                "cgroup": info.get("CgroupVersion"),
+                "storage": info.get("Driver"),
+                "runtime": info.get("DefaultRuntime"),
+                "host": info.get("Name"),
+                "kernel": info.get("KernelVersion"),
+                "cpus": info.get("NCPU"),
+                "memory": info.get("MemTotal"),
+            },
+            "images": {step: image.to_json() for step, image in self._place.images.items()},
+        }
+
+    def start_service(self, launch: Launch[Service]) -> RunningStep:
+        """Start a service, all of its replicas."""
+        return self._start(launch)
+
+    def start_job(self, launch: Launch[Job]) -> RunningStep:
+        """Start one iteration of a job."""
+        return self._start(launch)
+
+    def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        self._check_platform()
+        running = self._launcher.start(launch)
+        self._usage.add(running)
+        return running
+
+    def _wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        return self._watcher.wait_change(condition, seconds)
+
+    def _check_platform(self) -> None:
+        self._warden.check()
+        self._watcher.check()
+
+    def wait(self, job: Handle, services: Any) -> int:
+        """Wait for the job's end while the services live."""
+        status = super().wait(job, services)
+        running = self._own(job)
+        if status:
+            self._look_at_end(running)
+        if running.is_removed:
+            raise PlatformError(f"{running.name}: its container was removed by somebody", code="removed", step=job.name)
+        if running.is_out_of_memory:
+            raise BenchmarkFailed(
+                f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
+            )
+        return status
+
+    def _look_at_end(self, running: RunningStep) -> None:
+        """Ask how a container ended: the event that tells of lacking memory may come late."""
+        for container in running.containers:
+            with daemon_words("looking at its end", step=running.name):
+                try:
+                    state = self._api.inspect_container(container.id)["State"]
+                except APIError:
+                    container.is_removed = True
+                else:
+                    container.is_out_of_memory |= state["OOMKilled"]
+                    container.is_removed |= state["Status"] in {"removing", "dead"}
+
+    def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:
+        answer = Answer(ok=False, detail="no container")
+        for container in running.containers:
+            address = Address(container.ip, running.address.port)
+            answer = ask(
+                probe,
+                address,
+                container.output.path,
+                lambda c, t: self._run_in(running, container, c, t),  # noqa: B023 - called at once
+                timeout,
+            )
+            if not answer.ok:
+                break
+        return answer
+
+    def _run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
+        answers = [self._run_in(running, container, command, seconds) for container in running.containers]
+        return next((answer for answer in answers if not answer.ok), answers[0])
+
+    def _run_in(self, running: RunningStep, container: Container, command: tuple[str, ...], seconds: float) -> Answer:
+        argv = [substitute(word, running.values) for word in command]
+        self._launcher.check_command(running, container, argv[0])
+        with daemon_words("running a command in its container", step=running.name):
+            child = Command(self._daemon, container.id, argv, self._watcher.notify)
+        self._wait_patiently(lambda: child.has_ended, seconds)
+        if not child.has_ended:
+            child.close()
+            return Answer(ok=False, detail=f"no answer within {seconds:.3g} s", is_late=True)
+        last = child.last_line
+        detail = describe_status(child.status or 0) + (f": {last}" if last else "")
+        return Answer(ok=child.status == 0, detail=detail)
+
+    def _finish(self, running: RunningStep, grace: float) -> None:
+        self._usage.remove(running)
+        try:
+            self._end(running, grace)
+            self._collect(running)
+        finally:
+            self._remove(running)
+
+    def _end(self, running: RunningStep, grace: float) -> None:
+        """SIGTERM; SIGKILL after `grace` seconds."""
+        self._signal(running, "SIGTERM")
+        self._wait_patiently(lambda: running.is_gone, grace)
+        self._signal(running, "SIGKILL")
+        self._wait_change(lambda: running.is_gone, KILL_SECONDS)
+        written = OUTPUT_SECONDS
+        self._wait_change(lambda: all(container.output.has_ended for container in running.containers), written)
+
+    def _signal(self, running: RunningStep, name: str) -> None:
+        for container in running.containers:
+            if container.exit_code is None:
+                # It may have ended meanwhile, or have been removed.
+                with daemon_words("stopping it", step=running.name), contextlib.suppress(APIError):
+                    self._api.kill(container.id, name)
+
+    def _collect(self, running: RunningStep) -> None:
+        """Keep artifacts and metrics; those of replicas but the first in folders of their own."""
+        globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
+        folder = self._folder.path / "work" / running.label
+        for number, container in enumerate(running.containers, start=1):
+            label = running.label if number == 1 else f"{running.label}.replica-{number}"
+            try:
+                with daemon_words("fetching what it wrote", step=running.name):
+                    chunks, _stat = self._api.get_archive(container.id, str(archive.RESULTS))
+                    archive.unpack(chunks, folder)
+                collect_artifacts(folder / archive.OUT.name, globs, self._folder.path / "artifacts" / label)
+                metrics = folder / archive.METRICS.name
+                if metrics.is_file() and number == 1:
+                    shutil.move(metrics, running.metrics)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            if container.output.problem:
+                self._journal.note(f"its output could not be written: {container.output.problem}", running.name)
+
+    def _remove(self, running: RunningStep) -> None:
+        for container in running.containers:
+            self._watcher.remove(container)
+            with daemon_words("removing it", step=running.name), contextlib.suppress(APIError):
+                self._api.remove_container(container.id, v=True, force=True)
+            container.output.close()
+
+    def survivors(self) -> list[str]:
+        """Return containers, and once this is closed the network too, as the daemon knows them."""
+        with daemon_words("looking for what is left"):
+            found = list(find(self._daemon, self._folder.run_id))
+        return [str(resource) for resource in found if self._is_closed or resource.kind == "container"]
+
+    def created(self) -> int:
+        """Return how many containers and networks were made."""
+        return self._launcher.created + (1 if self._network else 0)
+
+    def close(self) -> None:
+        """Remove everything of the run and end the warden."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if usage := getattr(self, "_usage", None):
+            usage.close()
+        if watcher := getattr(self, "_watcher", None):
+            watcher.close()
+        self._warden.close()
+        if launcher := getattr(self, "_launcher", None):
+            launcher.close()
+        self._api.close()
+        shutil.rmtree(self._folder.path / "work", ignore_errors=True)
+
+
+def _asks_over_network(plan: Plan) -> bool:
+    services = [step for step in plan.steps if isinstance(step, Service)]
+    probes = [service.ready.probe for service in services] + [s.live.probe for s in services if s.live]
+    return any(probe.kind in _ASKED_OVER_NETWORK for probe in probes)
