@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,59 @@ def _build(client: docker.DockerClient, tag: str, target: str) -> None:
         )
     except (docker.errors.BuildError, docker.errors.APIError) as error:
         lacking(f"docker: the tests' image cannot be built: {error}", "docker")
+
+
+def single_node(
+    command: list[str], tables: str = "", *, client: str = "", target: str = "plain", keys: str = ""
+) -> str:
+    """Return a benchmark of one command in the tests' image; `client` is more of its table."""
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "alone"
+strategy = "single-node"
+{keys}
+[client]
+image = "{image(target)}"
+command = {json.dumps(command)}
+{client}
+{tables}
+"""
+
+
+def client_server(
+    *,
+    server: str = "",
+    client: str = "",
+    server_keys: str = "",
+    client_keys: str = "",
+    tables: str = "",
+    keys: str = "",
+    ready: str = '{ http = "/ready", within = "20s" }',
+    target: str = "plain",
+) -> str:
+    """Return a benchmark of the two test programs in the tests' image; `server` and `client` are more arguments."""
+    server_command = ["python3", "/programs/server.py", "--port", "$PORT", "--host", "0.0.0.0", *server.split()]
+    client_command = ["python3", "/programs/client.py", "$SERVER_HOST", "$SERVER_PORT", *client.split()]
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "faulty"
+strategy = "client-server"
+{keys}
+[server]
+image = "{image(target)}"
+command = {json.dumps(server_command)}
+port = 0
+ready = {ready}
+grace = "1s"
+{server_keys}
+[client]
+image = "{image(target)}"
+command = {json.dumps(client_command)}
+{client_keys}
+{tables}
+"""
 
 
 def inventory(runs: Path) -> set[str]:

@@ -31,8 +31,9 @@ def packed(
         owner: User and group of all of it, those of the container's command.
         folder: Where an archive that is too large for memory is kept meanwhile.
     """
+    size = sum(source.stat().st_size for source in inputs.values())
     with (
-        tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder)) as target,
+        io.BytesIO() if size < _IN_MEMORY else tempfile.TemporaryFile(dir=folder) as target,
         tarfile.open(fileobj=target, mode="w") as archive,
     ):
         places = {WORK / path: path for path in (*files, *inputs)}

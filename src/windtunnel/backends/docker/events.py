@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from windtunnel.backends.docker.calls import APIClient, daemon_words
+from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
 from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
 from windtunnel.errors import PlatformError
@@ -91,7 +91,10 @@ class Watcher:
         if action == "oom":
             container.is_out_of_memory = True
         elif action == "die":
-            container.die(int(actor["Attributes"].get("exitCode", 0)))
+            code = int(actor["Attributes"].get("exitCode", 0))
+            if code:
+                self._look_at_end(container)
+            container.die(code)
         elif action == "destroy":
             container.is_removed = True
 
@@ -104,7 +107,17 @@ class Watcher:
             who = f" under {container.name}" if container else ""
             self._lose(f"the run's network was removed{who}", "network_lost")
 
+    def _look_at_end(self, container: Container) -> None:
+        """Note why a container failed, if not by itself: the other events may come later."""
+        state = self._state(container)
+        container.is_out_of_memory |= bool(state.get("OOMKilled"))
+        container.is_removed |= state.get("Status", "removing") in {"removing", "dead"}
+
     def _is_running(self, container: Container) -> bool:
-        with contextlib.suppress(PlatformError), daemon_words("looking at a container"):
-            return bool(self._api.inspect_container(container.id)["State"]["Running"])
-        return False
+        return bool(self._state(container).get("Running"))
+
+    def _state(self, container: Container) -> Mapping[str, Any]:
+        """Return a container's state; nothing if it was removed."""
+        with daemon_words("looking at a container"), contextlib.suppress(APIError):
+            return dict(self._api.inspect_container(container.id)["State"])
+        return {}

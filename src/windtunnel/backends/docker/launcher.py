@@ -67,6 +67,7 @@ class Launcher:
     def __init__(self, place: Place) -> None:
         self.inputs: dict[str, Path] = {}
         self._made: list[Container] = []
+        self._warned: set[str] = set()
         self._place = place
         self._inside = Inside(place.api)
         self._work = place.folder.path / "work"
@@ -175,7 +176,8 @@ class Launcher:
                 host_config=host,
                 networking_config=place.api.create_networking_config({place.network: endpoint}),
             )
-        for warning in made.get("Warnings") or ():
+        for warning in set(made.get("Warnings") or ()) - self._warned:
+            self._warned.add(warning)
             place.journal.note(f"Docker warns: {warning}", running.name)
         return str(made["Id"])
 

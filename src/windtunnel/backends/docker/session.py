@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,16 @@ import psutil
 
 from windtunnel.backends.attended import AttendedSession
 from windtunnel.backends.base import Address, Handle, Launch, RunContext, describe_status
-from windtunnel.backends.docker import archive
 from windtunnel.backends.docker.calls import APIError, daemon_words, make_client
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.launcher import Launcher, Place
-from windtunnel.backends.docker.step import OUTPUT_SECONDS, Container, RunningStep
+from windtunnel.backends.docker.results import collect
+from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.docker.streams import Command
 from windtunnel.backends.docker.usage import UsageSampler
 from windtunnel.backends.docker.warden import Daemon, find
 from windtunnel.backends.docker.warden_client import WardenClient
-from windtunnel.backends.inputs import collect_artifacts
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.probes import Answer, ask
 from windtunnel.errors import BenchmarkFailed, PlatformError
@@ -32,6 +32,7 @@ from windtunnel.substitution import substitute
 
 KILL_SECONDS = 10.0
 _ASKED_OVER_NETWORK = {"http", "tcp"}
+_LOOPBACK_HINT = "; in a container a server has to listen on all addresses (0.0.0.0), not on 127.0.0.1 alone"
 
 
 class DockerSession(AttendedSession[RunningStep]):
@@ -144,12 +145,10 @@ class DockerSession(AttendedSession[RunningStep]):
         self._warden.check()
         self._watcher.check()
 
-    def wait(self, job: Handle, services: Any) -> int:
+    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
         """Wait for the job's end while the services live."""
         status = super().wait(job, services)
         running = self._own(job)
-        if status:
-            self._look_at_end(running)
         if running.is_removed:
             raise PlatformError(f"{running.name}: its container was removed by somebody", code="removed", step=job.name)
         if running.is_out_of_memory:
@@ -157,18 +156,6 @@ class DockerSession(AttendedSession[RunningStep]):
                 f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
             )
         return status
-
-    def _look_at_end(self, running: RunningStep) -> None:
-        """Ask how a container ended: the event that tells of lacking memory may come late."""
-        for container in running.containers:
-            with daemon_words("looking at its end", step=running.name):
-                try:
-                    state = self._api.inspect_container(container.id)["State"]
-                except APIError:
-                    container.is_removed = True
-                else:
-                    container.is_out_of_memory |= state["OOMKilled"]
-                    container.is_removed |= state["Status"] in {"removing", "dead"}
 
     def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:
         answer = Answer(ok=False, detail="no container")
@@ -182,7 +169,8 @@ class DockerSession(AttendedSession[RunningStep]):
                 timeout,
             )
             if not answer.ok:
-                break
+                hint = _LOOPBACK_HINT if answer.detail == "connection refused" else ""
+                return replace(answer, detail=f"{answer.detail}{hint}")
         return answer
 
     def _run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
@@ -206,7 +194,7 @@ class DockerSession(AttendedSession[RunningStep]):
         self._usage.remove(running)
         try:
             self._end(running, grace)
-            self._collect(running)
+            collect(self._api, running, self._folder, self._journal)
         finally:
             self._remove(running)
 
@@ -216,8 +204,6 @@ class DockerSession(AttendedSession[RunningStep]):
         self._wait_patiently(lambda: running.is_gone, grace)
         self._signal(running, "SIGKILL")
         self._wait_change(lambda: running.is_gone, KILL_SECONDS)
-        written = OUTPUT_SECONDS
-        self._wait_change(lambda: all(container.output.has_ended for container in running.containers), written)
 
     def _signal(self, running: RunningStep, name: str) -> None:
         for container in running.containers:
@@ -225,25 +211,6 @@ class DockerSession(AttendedSession[RunningStep]):
                 # It may have ended meanwhile, or have been removed.
                 with daemon_words("stopping it", step=running.name), contextlib.suppress(APIError):
                     self._api.kill(container.id, name)
-
-    def _collect(self, running: RunningStep) -> None:
-        """Keep artifacts and metrics; those of replicas but the first in folders of their own."""
-        globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
-        folder = self._folder.path / "work" / running.label
-        for number, container in enumerate(running.containers, start=1):
-            label = running.label if number == 1 else f"{running.label}.replica-{number}"
-            try:
-                with daemon_words("fetching what it wrote", step=running.name):
-                    chunks, _stat = self._api.get_archive(container.id, str(archive.RESULTS))
-                    archive.unpack(chunks, folder)
-                collect_artifacts(folder / archive.OUT.name, globs, self._folder.path / "artifacts" / label)
-                metrics = folder / archive.METRICS.name
-                if metrics.is_file() and number == 1:
-                    shutil.move(metrics, running.metrics)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-            if container.output.problem:
-                self._journal.note(f"its output could not be written: {container.output.problem}", running.name)
 
     def _remove(self, running: RunningStep) -> None:
         for container in running.containers:

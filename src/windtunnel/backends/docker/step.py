@@ -80,8 +80,8 @@ class RunningStep(StartedStep):
 
     @property
     def is_gone(self) -> bool:
-        """Whether none of its containers runs any more."""
-        return all(container.exit_code is not None for container in self.containers)
+        """Whether none of its containers runs any more, and their output is there."""
+        return all(container.status is not None for container in self.containers)
 
     @property
     def is_out_of_memory(self) -> bool:

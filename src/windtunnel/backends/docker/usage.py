@@ -28,6 +28,7 @@ class _Watched:
     read_at: float
     readers: list[Callable[[], Reading | None]]
     last: list[Reading] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class UsageSampler:
@@ -59,7 +60,8 @@ class UsageSampler:
         with self._lock:
             watched = self._watched.pop(running, None)
         if watched and not running.has_ended:
-            self._sample(watched)
+            with watched.lock:
+                self._sample(watched)
 
     def close(self) -> None:
         """Stop sampling; returns when the thread has ended."""
@@ -71,8 +73,9 @@ class UsageSampler:
             with self._lock:
                 watched = list(self._watched.values())
             for item in watched:
-                if item.running in self._watched:
-                    self._sample(item)
+                with item.lock:
+                    if item.running in self._watched:
+                        self._sample(item)
 
     def _sample(self, watched: _Watched) -> None:
         if time.time() - watched.read_at < SHORTEST_SECONDS:
