@@ -146,14 +146,14 @@ def test_a_server_that_is_killed_from_outside_is_heard_at_once(lab: Lab) -> None
     """`docker kill` during the benchmark: exit 5, the signal's name, samples so far are kept."""
     file = lab.write(client_server(client="--hang-in 1"))
     with lab.start("run", str(file), "--backend", "docker", "--json") as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         deadline = time.monotonic() + 10
         with docker_client() as client:
             while not (tail(lab.only_run() / "logs" / "client.1.log")) and time.monotonic() < deadline:
                 time.sleep(0.05)
             client.api.kill(f"{lab.only_run().name}-server")
             killed = time.time()
-        lab.wait_for('"cause"')
+        lab.wait_for('"cause"', 60)
         heard = time.time() - killed
         result = finish(process)
 
@@ -169,7 +169,7 @@ def test_a_client_that_is_removed_from_outside_is_the_platforms_failure(lab: Lab
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         with docker_client() as client:
             client.api.remove_container(f"{lab.only_run().name}-client.1", force=True)
         result = finish(process)
@@ -183,7 +183,7 @@ def test_a_network_that_is_removed_under_a_run_ends_it(lab: Lab) -> None:
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         name = lab.only_run().name
         with docker_client() as client:
             for step in ("server", "client.1"):
@@ -332,7 +332,7 @@ def test_a_containers_own_volumes_go_with_it(lab: Lab) -> None:
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         with docker_client() as client:
             mounts = client.api.inspect_container(f"{lab.only_run().name}-server")["Mounts"]
             process.send_signal(signal.SIGTERM)
@@ -346,7 +346,7 @@ def test_containers_of_a_run_carry_its_labels(lab: Lab) -> None:
     """The run, the benchmark, the step, when it expires, and the user's own under a prefix."""
     text = client_server(client="--hang-in 1", keys='labels = { team = "caching" }')
     with lab.start("run", str(lab.write(text)), "--backend", "docker", "--json") as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         name = lab.only_run().name
         with docker_client() as client:
             found = client.api.inspect_container(f"{name}-server")
@@ -369,7 +369,7 @@ def test_ctrl_c_during_a_benchmark_ends_it_soon(lab: Lab) -> None:
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         began = time.monotonic()

@@ -19,7 +19,7 @@ from support.lab import PROGRAMS, Lab, finish
 from support.proxy import Proxy
 
 pytestmark = pytest.mark.usefixtures("docker_empty")
-Check = Callable[[], None]
+Check = Callable[..., None]
 EVENTS = 11
 """How many events a run of one iteration has; a test below counts them."""
 
@@ -103,10 +103,10 @@ def test_what_was_just_being_made_goes_too(
 ) -> None:
     """Docker may make what the driver asked for and never heard of."""
     with start(lab, client_server(client="--requests 3")) as process, killed_at(process, kind, action, lab) as killed:
-        assert killed.wait(20)
+        assert killed.wait(60)
         finish(process)
     docker_empty()
-    nothing_left(10)  # type: ignore[call-arg]
+    nothing_left(10)
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
@@ -115,18 +115,18 @@ def test_sigkill_while_it_starts_leaves_nothing(
 ) -> None:
     """At moments that are no boundary."""
     with start(lab) as process:
-        lab.wait_for("run_started")
+        lab.wait_for("run_started", 60)
         time.sleep(delay)
         process.kill()
         finish(process)
     docker_empty()
-    nothing_left(10)  # type: ignore[call-arg]
+    nothing_left(10)
 
 
 def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: Check) -> None:
     """The driver does its work then: exit 3, and nothing stays."""
     with start(lab) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         warden_of(process.pid).kill()
         result = finish(process)
     nothing_left()
@@ -139,7 +139,7 @@ def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: Check) -> 
 def test_the_deadline_ends_everything_while_the_driver_is_stopped(lab: Lab, docker_empty: Check) -> None:
     """A driver that hangs (SIGSTOP) does not keep a run alive for ever: the warden is told to end by SIGTERM here."""
     with start(lab) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         warden = warden_of(process.pid)
         process.send_signal(signal.SIGSTOP)
         warden.terminate()
@@ -151,7 +151,7 @@ def test_the_deadline_ends_everything_while_the_driver_is_stopped(lab: Lab, dock
 def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: Check) -> None:
     """Both are killed at once; `reap --dry-run` names what is left, `reap` ends it; a living run is left alone."""
     with start(lab) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         name = lab.only_run().name
         assert not [found for found in json.loads(lab.call("reap", "--json").stdout)["found"] if name in found]
         warden = warden_of(process.pid)
@@ -180,8 +180,8 @@ def test_two_runs_at_once_do_not_see_each_other(lab: Lab, nothing_left: Check, t
         start(lab) as killed,
         start(other, client_server(server="--latency 0.05", client="--requests 100")) as kept,
     ):
-        lab.wait_for("iteration_started")
-        other.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
+        other.wait_for("iteration_started", 60)
         killed.kill()
         finish(killed)
         result = finish(kept)
@@ -194,7 +194,7 @@ def test_two_runs_at_once_do_not_see_each_other(lab: Lab, nothing_left: Check, t
 def test_a_container_of_somebody_else_on_the_network_does_not_keep_it(lab: Lab, docker_empty: Check) -> None:
     """It is taken off the network, and lives on."""
     with docker_client() as client, start(lab) as process:
-        lab.wait_for("iteration_started")
+        lab.wait_for("iteration_started", 60)
         name = lab.only_run().name
         image = client.api.inspect_container(f"{name}-server")["Image"]
         guest = client.containers.run(image, ["sleep", "60"], name=f"guest-of-{lab.path.name}", detach=True, init=True)
@@ -214,9 +214,9 @@ def test_a_daemon_that_is_lost_for_a_while_is_swept_when_it_is_back(lab: Lab, do
     with Proxy() as proxy:
         lab.env = lab.env | {"DOCKER_HOST": proxy.host}
         with start(lab) as process:
-            lab.wait_for("iteration_started")
+            lab.wait_for("iteration_started", 60)
             proxy.cut()
-            lab.wait_for('"cause"')
+            lab.wait_for('"cause"', 60)
             assert len(inventory(lab.path)) == 3
             proxy.mend()
             result = finish(process)

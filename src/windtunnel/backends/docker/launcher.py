@@ -173,6 +173,8 @@ class Launcher:
                 environment=dict(running.env),
                 working_dir=str(WORK),
                 labels=dict(place.labels.to_json(running.name)),
+                # The image's own check would run beside what is measured; readiness is asked by the benchmark's.
+                healthcheck={"test": ["NONE"]},
                 host_config=host,
                 networking_config=place.api.create_networking_config({place.network: endpoint}),
             )
