@@ -109,6 +109,7 @@ def test_what_was_just_being_made_goes_too(
     nothing_left(10)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("delay", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
 def test_sigkill_while_it_starts_leaves_nothing(
     lab: Lab, nothing_left: Check, docker_empty: Check, delay: float

@@ -27,6 +27,7 @@ WARDEN_MARGIN_SECONDS = 60.0
 JOB_GRACE_SECONDS = 5.0
 SETTLE_SECONDS = 0.1
 PROBE_SECONDS = 1.0
+STOPPED_SECONDS = 0.5
 FIRST_INTERVAL, LAST_INTERVAL, INTERVAL_GROWTH = 0.01, 0.25, 0.02
 
 
@@ -247,10 +248,13 @@ class AttendedSession(ABC, Generic[R]):
             answer = self._run_beside(running, command, seconds_until(deadline))
         except PlatformError as error:
             answer = Answer(ok=False, detail=error.message)
-        if not answer.ok:
-            self._journal.note(f"the stop command failed ({answer.detail}); SIGTERM instead", running.name)
-        else:
+        if answer.ok:
             self._wait_patiently(lambda: running.is_gone, seconds_until(deadline))
+            return
+        # One that runs beside its server may be ended with it before it can tell that it was obeyed.
+        self._wait_patiently(lambda: running.is_gone, min(STOPPED_SECONDS, grace))
+        if not running.is_gone:
+            self._journal.note(f"the stop command failed ({answer.detail}); SIGTERM instead", running.name)
 
     def _wait_patiently(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until `condition` holds, so long at most, or until somebody is in a hurry."""

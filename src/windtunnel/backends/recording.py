@@ -54,11 +54,13 @@ class RecordingBackend:
         outcomes: The table; a step that is not in it succeeds and writes nothing.
         calls: What was asked, in order, such as ``"start server"``.
         left: What survives the run, by name.
+        environment: What the platform says of itself.
     """
 
     outcomes: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     name: str = "recording"
 
     def available(self) -> str | None:
@@ -146,8 +148,8 @@ class RecordingSession:
             self._backend.calls.append(f"stop {handle.name}")
 
     def environment(self) -> dict[str, Any]:
-        """Return nothing: there is no platform."""
-        return {}
+        """Answer as the table says."""
+        return dict(self._backend.environment)
 
     def survivors(self) -> list[str]:
         """Answer as the table says."""

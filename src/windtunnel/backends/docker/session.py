@@ -51,33 +51,39 @@ class DockerSession(AttendedSession[RunningStep]):
         self._warden, self._daemon = warden, Daemon()
         self._is_closed = False
         self._network: str | None = None
-        self._api = make_client()
+        self._closing = contextlib.ExitStack()  # the last that was made is closed first
+        self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
+        self._closing.callback(warden.close)
         try:
-            self._info = self._ask_info()
-            images = find_images(self._api, context.plan, self._control, self._journal.note)
-            warden.wait_ready()
-            self._watcher = Watcher(self._api)
-            self._usage = UsageSampler(self._api, self._journal.add_usage)
-            name = self._make_network(labels)
+            self._open(labels)
         except BaseException:
             self.close()
             raise
-        self._place = Place(
-            self._api,
-            self._daemon,
-            warden,
-            self._watcher,
-            name,
-            labels,
-            images,
-            self._folder,
-            self._journal,
-        )
-        self._launcher = Launcher(self._place)
 
-    def _ask_info(self) -> dict[str, Any]:
+    def _open(self, labels: RunLabels) -> None:
+        self._api = make_client()
+        self._closing.callback(self._api.close)
         with daemon_words("asking Docker about itself"):
-            return dict(self._api.info())
+            self._info = dict(self._api.info())
+        self._images = find_images(self._api, self._context.plan, self._control, self._journal.note)
+        self._warden.wait_ready()
+        self._watcher = Watcher(self._api)
+        self._closing.callback(self._watcher.close)
+        self._usage = UsageSampler(self._api, self._journal.add_usage)
+        self._closing.callback(self._usage.close)
+        place = Place(
+            api=self._api,
+            daemon=self._daemon,
+            warden=self._warden,
+            watcher=self._watcher,
+            network=self._make_network(labels),
+            labels=labels,
+            images=self._images,
+            folder=self._folder,
+            journal=self._journal,
+        )
+        self._launcher = Launcher(place)
+        self._closing.callback(self._launcher.close)
 
     def _make_network(self, labels: RunLabels) -> str:
         name = self._folder.run_id
@@ -121,7 +127,7 @@ class DockerSession(AttendedSession[RunningStep]):
                 "cpus": info.get("NCPU"),
                 "memory": info.get("MemTotal"),
             },
-            "images": {step: image.to_json() for step, image in self._place.images.items()},
+            "images": {step: image.to_json() for step, image in self._images.items()},
         }
 
     def start_service(self, launch: Launch[Service]) -> RunningStep:
@@ -187,7 +193,8 @@ class DockerSession(AttendedSession[RunningStep]):
             child.close()
             return Answer(ok=False, detail=f"no answer within {seconds:.3g} s", is_late=True)
         last = child.last_line
-        detail = describe_status(child.status or 0) + (f": {last}" if last else "")
+        end = "ended, nobody knows how" if child.status is None else describe_status(child.status)
+        detail = end + (f": {last}" if last else "")
         return Answer(ok=child.status == 0, detail=detail)
 
     def _finish(self, running: RunningStep, grace: float) -> None:
@@ -234,15 +241,7 @@ class DockerSession(AttendedSession[RunningStep]):
         if self._is_closed:
             return
         self._is_closed = True
-        if usage := getattr(self, "_usage", None):
-            usage.close()
-        if watcher := getattr(self, "_watcher", None):
-            watcher.close()
-        self._warden.close()
-        if launcher := getattr(self, "_launcher", None):
-            launcher.close()
-        self._api.close()
-        shutil.rmtree(self._folder.path / "work", ignore_errors=True)
+        self._closing.close()
 
 
 def _asks_over_network(plan: Plan) -> bool:
