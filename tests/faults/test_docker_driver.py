@@ -121,7 +121,7 @@ def test_sigkill_while_it_starts_leaves_nothing(
         process.kill()
         finish(process)
     docker_empty()
-    nothing_left(10)
+    nothing_left(75)  # a request that never reached Docker is waited for
 
 
 def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: Check) -> None:

@@ -6,14 +6,15 @@ import io
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from windtunnel.backends import make_backend
-from windtunnel.backends.docker import cgroup
+from windtunnel.backends.docker import cgroup, warden
 from windtunnel.backends.docker.archive import packed, unpack
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
-from windtunnel.backends.docker.warden import Daemon
+from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Unsupported
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
 
@@ -164,3 +165,48 @@ def test_a_plan_is_checked_before_anything_starts() -> None:
     bare = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=Program(command=("x",))),))
     with pytest.raises(Unsupported, match="client: the docker backend needs an image"):
         backend.check(bare)
+
+
+class LateDaemon(Daemon):
+    """A daemon that makes a container at the fifth look at containers, and refuses to remove it at first."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.looks = self.refusals = 0
+        self.is_there = False
+
+    def call(self, method: str, path: str, body: object = None, timeout: float = 0) -> Any:
+        """Answer as a daemon would."""
+        del body, timeout
+        if method == "DELETE":
+            self.refusals += 1
+            if self.refusals < 3:
+                raise DaemonError(409, "removal is in progress")
+            self.is_there = False
+            return None
+        if not path.startswith("/containers"):
+            return {} if path.startswith("/volumes") else []
+        self.looks += 1
+        self.is_there = self.is_there or self.looks == 5
+        return [{"Id": "1", "Names": ["/late"], "Labels": {}}] if self.is_there else []
+
+
+@pytest.mark.parametrize(("pending", "looks"), [((), 2), (("late",), 9)])
+def test_what_was_asked_for_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, pending: tuple[str, ...], looks: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warden looks on until it was found, and until it is gone; else two looks are enough."""
+    monkeypatch.setattr(warden, "LOOK_SECONDS", 0.001)
+    daemon = LateDaemon()
+
+    assert warden.sweep(daemon, "run", pending=pending)
+    assert daemon.looks == looks
+    assert capsys.readouterr().err.count("container late: removal is in progress") == (2 if pending else 0)
+
+
+def test_a_wait_for_what_never_comes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that the daemon never got."""
+    monkeypatch.setattr(warden, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(warden, "PENDING_SECONDS", 0.05)
+
+    assert warden.sweep(LateDaemon(), "run", pending=("never",))

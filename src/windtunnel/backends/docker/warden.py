@@ -7,8 +7,8 @@ nothing that an upgrade of that could break. The driver and ``reap`` use its fun
 Standard input, a line each: ``create NAME`` before the driver asks for a resource, ``created
 NAME`` after the answer, ``end`` when the run is over. Standard output: ``ready``. The end of
 standard input, another parent, the deadline or SIGTERM: everything of the run is removed,
-until two looks in a row find nothing. While a creation was asked for and not answered, that
-goes on for some seconds: the daemon may be about to make what the driver never heard of.
+until two looks in a row find nothing. What was asked for and not answered is waited for, a
+minute at most: the daemon may be about to make what the driver never heard of.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from urllib.parse import quote, urlsplit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
 RUN_LABEL = "windtunnel.dev/run"
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 POLL_SECONDS = 0.25
 LOOK_SECONDS = 0.3
-PENDING_SECONDS = 8.0
+PENDING_SECONDS = 60.0
 GIVE_UP_SECONDS = 600.0
 CALL_SECONDS = 30.0
 NOT_FOUND, FIRST_ERROR = 404, 400
@@ -198,25 +198,32 @@ def complain(message: str) -> None:
     sys.stderr.flush()
 
 
-def sweep(daemon: Daemon, run_id: str, looks: int = 2, seconds: float = 0.0) -> bool:
-    """Remove all of a run until so many looks in a row find nothing, for `seconds` at least.
+def sweep(daemon: Daemon, run_id: str, looks: int = 2, pending: Iterable[str] = ()) -> bool:
+    """Remove all of a run until so many looks in a row find nothing.
+
+    Args:
+        daemon: The daemon.
+        run_id: The run.
+        looks: How many.
+        pending: Names of what may be about to be made; each is waited for, until it was found or a minute is over.
 
     Returns:
         Whether all is gone; False if the daemon does not answer, or keeps something, for ten minutes.
     """
     began = time.monotonic()
-    clean = 0
-    while clean < looks or time.monotonic() < began + seconds:
-        if time.monotonic() > began + seconds + GIVE_UP_SECONDS:
+    missing, clean = set(pending), 0
+    while clean < looks or (missing and time.monotonic() < began + PENDING_SECONDS):
+        if time.monotonic() > began + GIVE_UP_SECONDS:
             return False
         try:
             found = list(find(daemon, run_id))
             remove_all(daemon, found)
+            missing -= {resource.name for resource in found}
             clean = 0 if found else clean + 1
         except (DaemonError, OSError, ValueError) as error:
             complain(f"looking for what is left: {error}")
             clean, found = 0, []
-        if clean < looks or seconds:
+        if clean < looks or missing:
             time.sleep(LOOK_SECONDS / 10 if found else LOOK_SECONDS)
     return True
 
@@ -226,7 +233,7 @@ class Watch:
 
     def __init__(self, driver: int, deadline: float) -> None:
         self.driver, self.deadline = driver, deadline
-        self.pending: set[bytes] = set()
+        self.pending: set[str] = set()
         self.is_told = self.is_over = False
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -244,19 +251,19 @@ class Watch:
                 chunk = os.read(0, 65536)
                 *lines, buffer = (buffer + chunk).split(b"\n")
                 for line in lines:
-                    self.hear(*line.partition(b" ")[::2])
+                    self.hear(*line.decode().partition(" ")[::2])
                 self.is_over = self.is_over or not chunk
             # A child of the driver may hold the pipe open after the driver is gone.
             if os.getppid() != self.driver or time.monotonic() > self.deadline:
                 self.is_over = True
 
-    def hear(self, word: bytes, name: bytes) -> None:
+    def hear(self, word: str, name: str) -> None:
         """Take in a line."""
-        if word == b"create":
+        if word == "create":
             self.pending.add(name)
-        elif word == b"created":
+        elif word == "created":
             self.pending.discard(name)
-        elif word == b"end":
+        elif word == "end":
             self.is_told = self.is_over = True
 
 
@@ -268,8 +275,7 @@ def main() -> None:
     os.write(1, b"ready\n")
     watch.watch()
     # Nothing is in flight when the driver itself says that it is done: one look is enough then.
-    looks = 1 if watch.is_told and not watch.pending else 2
-    sweep(daemon, run_id, looks, PENDING_SECONDS if watch.pending else 0.0)
+    sweep(daemon, run_id, 1 if watch.is_told else 2, watch.pending)
 
 
 if __name__ == "__main__":
