@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Generic, Protocol, TypeVar
 
 from windtunnel.plan import InputFile, Job, Plan, Service
@@ -66,6 +66,23 @@ class Launch(Generic[StepT]):
     step: StepT
     iteration: int | None
     values: Mapping[str, str]
+
+    def names(self, address: Address, work: PurePath, out: PurePath, metrics: PurePath) -> dict[str, str]:
+        """Return all names that the step's strings and its environment know, with their values.
+
+        Args:
+            address: The step's own.
+            work: Its working folder, as it sees it.
+            out: Where it leaves artifacts.
+            metrics: Where it writes measurements.
+        """
+        folders = {"WINDTUNNEL_WORK": work, "WINDTUNNEL_OUT": out, "WINDTUNNEL_METRICS": metrics}
+        names = {**self.values, **{name: str(folder) for name, folder in folders.items()}}
+        if isinstance(self.step, Service):
+            names |= address.values(self.step.name)
+            if address.port is not None:
+                names["PORT"] = str(address.port)
+        return names
 
     @property
     def label(self) -> str:

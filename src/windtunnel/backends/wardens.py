@@ -1,13 +1,35 @@
-"""Wardens seen from outside: whether somebody still looks after a run."""
+"""Wardens from outside: how one is started, and whether somebody still looks after a run."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
 
 from windtunnel.backends import warden
+
+
+def start_warden(script: str, seconds: float, run_id: str, errors: Path) -> subprocess.Popen[bytes]:
+    """Start a run's warden, in an isolated interpreter and a session of its own, and return it.
+
+    Args:
+        script: Its file.
+        seconds: When it ends everything at the latest, from now on.
+        run_id: The run.
+        errors: Where it writes what went wrong.
+    """
+    with errors.open("wb") as stderr:
+        return subprocess.Popen(  # noqa: S603 - our own script
+            [sys.executable, "-I", "-S", script, str(os.getpid()), str(seconds), run_id],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
 
 def is_warden(process: psutil.Process, run_id: str) -> bool:

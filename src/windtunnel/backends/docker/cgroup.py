@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from windtunnel.backends.schedstat import run_delays
+from windtunnel.backends.sampling import run_delays
 
 _ROOT = Path("/sys/fs/cgroup")
 _NANOSECONDS, _MICROSECONDS = 1e-9, 1e-6

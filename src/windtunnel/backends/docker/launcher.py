@@ -86,16 +86,7 @@ class Launcher:
         """
         step, label = launch.step, launch.label
         address = Address(step.name, _choose_port(step))
-        values = {
-            **launch.values,
-            "WINDTUNNEL_WORK": str(WORK),
-            "WINDTUNNEL_OUT": str(OUT),
-            "WINDTUNNEL_METRICS": str(METRICS),
-        }
-        if isinstance(step, Service):
-            values |= address.values(step.name)
-            if address.port is not None:
-                values["PORT"] = str(address.port)
+        values = launch.names(address, WORK, OUT, METRICS)
         env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
         running = RunningStep(
             step=step,

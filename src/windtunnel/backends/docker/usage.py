@@ -11,12 +11,10 @@ from typing import Any
 from windtunnel.backends.docker.calls import APIClient, daemon_words
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.step import Container, RunningStep
+from windtunnel.backends.sampling import SHORTEST_SECONDS, Beat
 from windtunnel.errors import PlatformError
 from windtunnel.run.journal import UsageSample
 
-INTERVAL_SECONDS = 0.5
-SHORTEST_SECONDS = 0.2
-"""Below this a sample says more about its two moments than about the step."""
 _NANOSECONDS = 1e-9
 
 
@@ -43,9 +41,7 @@ class UsageSampler:
         self._api, self._sink = api, sink
         self._watched: dict[RunningStep, _Watched] = {}
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
-        self._thread.start()
+        self._beat = Beat(self._sample_all)
 
     def add(self, running: RunningStep) -> None:
         """Begin to sample a step that was just started: what it used until now is in its first sample."""
@@ -65,17 +61,15 @@ class UsageSampler:
 
     def close(self) -> None:
         """Stop sampling; returns when the thread has ended."""
-        self._over.set()
-        self._thread.join()
+        self._beat.close()
 
-    def _run(self) -> None:
-        while not self._over.wait(INTERVAL_SECONDS):
-            with self._lock:
-                watched = list(self._watched.values())
-            for item in watched:
-                with item.lock:
-                    if item.running in self._watched:
-                        self._sample(item)
+    def _sample_all(self) -> None:
+        with self._lock:
+            watched = list(self._watched.values())
+        for item in watched:
+            with item.lock:
+                if item.running in self._watched:
+                    self._sample(item)
 
     def _sample(self, watched: _Watched) -> None:
         if time.time() - watched.read_at < SHORTEST_SECONDS:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from typing import IO, cast
 
 from windtunnel.backends.docker import warden
 from windtunnel.backends.docker.warden import Daemon, sweep
+from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
 
 START_SECONDS = 10.0
@@ -36,14 +35,7 @@ class WardenClient:
         self._lock = threading.Lock()
         self._is_closed = False
         self.is_lost = False
-        with errors.open("wb") as stderr:
-            self._process = subprocess.Popen(  # noqa: S603 - our own script
-                [sys.executable, "-I", "-S", warden.__file__, str(os.getpid()), str(seconds), run_id],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-            )
+        self._process = start_warden(warden.__file__, seconds, run_id, errors)
         self._stdin, self._stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         self._is_ready = threading.Event()
         self._reader = threading.Thread(target=self._read, name="warden", daemon=True)

@@ -85,16 +85,7 @@ class Launcher:
         metrics, log = self._logs / f"{label}.metrics.jsonl", self._logs / f"{label}.log"
         work.mkdir()
         out.mkdir()
-        values = {
-            **launch.values,
-            "WINDTUNNEL_WORK": str(work),
-            "WINDTUNNEL_OUT": str(out),
-            "WINDTUNNEL_METRICS": str(metrics),
-        }
-        if isinstance(step, Service):
-            values |= address.values(step.name)
-            if address.port is not None:
-                values["PORT"] = str(address.port)
+        values = launch.names(address, work, out, metrics)
         own = {name: substitute(text, values) for name, text in step.program.env.items()}
         env = {**self._environment, **values, **own}
         files = {path: substitute(text, values) for path, text in step.program.files.items()}
