@@ -169,7 +169,8 @@ class WardenClient:
 
     def check(self) -> None:
         """Raise PlatformError if the warden has ended by itself."""
-        if self._is_lost:
+        # Its end is known before those of its keepers, the last of which closes the event pipe.
+        if self._is_lost or (self._process.returncode is not None and not self._is_closed):
             raise PlatformError("the warden is gone; everything below it was ended", code="warden_lost")
 
     def _read(self) -> None:
