@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.docker_lab import need_docker, wait_empty
 from support.lab import Lab, living
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -36,6 +37,18 @@ def nothing_left(_subreaper: None) -> Iterator[Callable[[], None]]:
         while left := {pid: name for pid, name in living().items() if pid not in before}:
             assert time.monotonic() < deadline, f"still alive: {left}"
             time.sleep(0.02)
+
+    yield check
+    check()
+
+
+@pytest.fixture
+def docker_empty(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Count from outside: 10 s after a test says so, and at its end, Docker holds nothing of its runs."""
+    need_docker()
+
+    def check() -> None:
+        wait_empty(tmp_path)
 
     yield check
     check()

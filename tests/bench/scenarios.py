@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bench.docker_scenario import by_hand, is_possible, write_benchmark
 from support.prefect_lab import ROOT, PrefectLab
 from windtunnel.backends import make_backend
 from windtunnel.benchmark import parse
@@ -62,6 +63,8 @@ def scenarios(folder: Path) -> Iterator[Scenario]:
         ours = partial(timed, [WINDTUNNEL, *arguments], folder)
         yield Scenario(f"windtunnel {arguments[0]}, against doing nothing", "s", 0.3, ours, lambda: 0.0)
     yield from _client_server(folder)
+    if is_possible(partial(print, file=sys.stderr)):
+        yield from _on_docker(folder)
     yield _trivial("steps of one plan", folder, plan_of_steps())
     repeated = make_plan(parse(f"{TRIVIAL}[run]\nrepeats = {STEPS}", folder / "x.toml").benchmark)
     yield _trivial("iterations of one job", folder, repeated)
@@ -94,15 +97,14 @@ name = "value"
 pattern = 'value=(\\d+)'
 """)
     ours = [WINDTUNNEL, "run", str(file)]
-    by_hand = ["sh", "-c", BY_HAND]
+    script = ["sh", "-c", BY_HAND]
 
     def gap_ours() -> float:
         timed(ours, folder)
-        last = max((folder / "runs").glob("one-second-*"), key=lambda path: path.stat().st_mtime)
-        return _gap(last / "logs" / "server.log", last / "logs" / "client.1.log")
+        return _last_gap(folder)
 
     def gap_by_hand() -> float:
-        timed(by_hand, folder)
+        timed(script, folder)
         return _gap(folder / "server.log", folder / "client.log")
 
     yield Scenario(
@@ -110,11 +112,39 @@ pattern = 'value=(\\d+)'
         "s",
         0.7,
         lambda: timed(ours, folder),
-        lambda: timed(by_hand, folder),
+        lambda: timed(script, folder),
     )
     # The limit is for ours alone, so nothing is taken off.
     yield Scenario("server's first answer to client's start", "s", 0.05, gap_ours, lambda: 0.0)
     yield Scenario("the same by hand, for comparison", "s", 1.0, gap_by_hand, lambda: 0.0)
+
+
+def _on_docker(folder: Path) -> Iterator[Scenario]:
+    ours = [WINDTUNNEL, "run", str(write_benchmark(folder)), "--backend", "docker"]
+
+    def gap_ours() -> float:
+        timed(ours, folder)
+        return _last_gap(folder)
+
+    yield Scenario(
+        "docker: client-server, 1 s client, against the docker CLI",
+        "s",
+        1.0,
+        lambda: timed(ours, folder),
+        lambda: timed(["sh", "-c", by_hand()], folder),
+    )
+
+    def gap_by_hand() -> float:
+        timed(["sh", "-c", by_hand()], folder)
+        return _gap(folder / "server.log", folder / "client.log")
+
+    # Both wait for a container to be made and started; what is ours to add is the difference.
+    yield Scenario("docker: server's first answer to client's start", "s", 0.3, gap_ours, gap_by_hand)
+
+
+def _last_gap(folder: Path) -> float:
+    last = max((folder / "runs").glob("one-second-*"), key=lambda path: path.stat().st_mtime)
+    return _gap(last / "logs" / "server.log", last / "logs" / "client.1.log")
 
 
 def _gap(server_log: Path, client_log: Path) -> float:

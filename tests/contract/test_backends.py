@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support import docker_lab
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend, Launch, RunContext, Session
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, TimedOut
@@ -28,11 +29,6 @@ SERVE = (
 READY = Readiness(probe=Probe(kind="tcp"), within=20)
 
 
-def python(text: str) -> Program:
-    """Return a program of some Python text."""
-    return Program(command=(sys.executable, "-c", text))
-
-
 @dataclass
 class Run:
     """One run on a backend, with what a test reaches for."""
@@ -41,20 +37,45 @@ class Run:
     folder: RunFolder
     journal: Journal
     control: Control
+    image: str | None
+
+    def program(self, *command: str) -> Program:
+        """Return a program as this backend runs it."""
+        return Program(command=command, image=self.image)
 
     def job(self, text: str, **values: str) -> Launch[Job]:
         """Return the launch of a job of some Python text."""
-        return Launch(Job(name="client", program=python(text)), 1, values)
+        return Launch(_job(self.image, text), 1, values)
 
     def server(self, text: str = SERVE) -> Launch[Service]:
         """Return the launch of a server of some Python text."""
-        return Launch(Service(name="server", program=python(text), port=0, ready=READY, grace=2), None, {})
+        return Launch(_server(self.image, text), None, {})
 
 
-@pytest.fixture(params=["process", "recording"])
+def _python(image: str | None, text: str) -> Program:
+    return Program(command=("python3" if image else sys.executable, "-c", text), image=image)
+
+
+def _job(image: str | None, text: str = "pass") -> Job:
+    return Job(name="client", program=_python(image, text), needs=("server",))
+
+
+def _server(image: str | None, text: str = SERVE) -> Service:
+    return Service(name="server", program=_python(image, text), port=0, ready=READY, grace=2)
+
+
+@pytest.fixture(params=["process", "docker", "recording"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Every backend in turn."""
+    if request.param == "docker":
+        request.getfixturevalue("docker_empty")
     return make_backend(request.param)
+
+
+@pytest.fixture
+def image(backend: Backend) -> str | None:
+    """The image that steps need on this backend, if they need one."""
+    return docker_lab.image() if backend.name == "docker" else None
 
 
 @pytest.fixture
@@ -66,21 +87,21 @@ def real(backend: Backend) -> Backend:
 
 
 @pytest.fixture
-def open_run(backend: Backend, tmp_path: Path) -> Iterator[Callable[..., Run]]:
+def open_run(backend: Backend, image: str | None, tmp_path: Path) -> Iterator[Callable[..., Run]]:
     """Open runs; they are closed after the test."""
     opened: list[Run] = []
 
     def open_(timeout: float = 60) -> Run:
         plan = Plan(
             benchmark="contract",
-            strategy="single-node",
+            strategy="client-server",
             timeout=timeout,
-            steps=(Job(name="client", program=python("")),),
+            steps=(_server(image), _job(image)),
         )
         folder = RunFolder.create(tmp_path / "runs", plan, "")
         control, journal = Control(timeout), Journal(folder)
         session = backend.open(RunContext(plan, folder, journal, control, tmp_path))
-        opened.append(Run(session, folder, journal, control))
+        opened.append(Run(session, folder, journal, control, image))
         return opened[-1]
 
     yield open_
@@ -97,10 +118,11 @@ def run(open_run: Callable[..., Run]) -> Run:
 
 def test_a_job_runs_to_its_end(run: Run) -> None:
     """Its exit status is 0, and it is counted among what was made."""
+    before = run.session.created()
     job = run.session.start_job(run.job("pass"))
 
     assert run.session.wait(job, []) == 0
-    assert run.session.created() == 1
+    assert run.session.created() == before + 1
 
 
 @pytest.mark.usefixtures("real")
@@ -216,7 +238,7 @@ def test_usage_is_sampled(run: Run) -> None:
 def test_a_command_that_does_not_exist_is_the_platforms_error(real: Backend, run: Run) -> None:
     """It is told at the start, by its name."""
     del real
-    launch = Launch(Job(name="client", program=Program(command=("no-such-command",))), 1, {})
+    launch = Launch(Job(name="client", program=run.program("no-such-command")), 1, {})
 
     with pytest.raises(PlatformError, match="no-such-command") as caught:
         run.session.start_job(launch)

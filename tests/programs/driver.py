@@ -1,4 +1,4 @@
-"""Run a benchmark inline and send this process a signal at its n-th event: ``driver.py FILE N SIGNAL``."""
+"""Run a benchmark inline and send this process a signal at its n-th event: ``driver.py FILE N SIGNAL [BACKEND]``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from windtunnel.run.events import Event
 from windtunnel.strategies import make_plan
 
 file, at, name = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+backend = sys.argv[4] if len(sys.argv) > 4 else "process"
 seen: list[Event] = []
 
 
@@ -29,5 +30,5 @@ def observe(event: Event) -> None:
 
 loaded = load(file)
 plan = make_plan(loaded.benchmark)
-record = run(Request(loaded, plan, make_backend("process"), Path("runs"), Control.for_plan(plan), [observe]))
+record = run(Request(loaded, plan, make_backend(backend), Path("runs"), Control.for_plan(plan), [observe]))
 sys.exit(record.exit_code)

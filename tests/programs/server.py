@@ -16,6 +16,7 @@ import time
 
 OPTIONS = argparse.ArgumentParser()
 OPTIONS.add_argument("--port", type=int, required=True)
+OPTIONS.add_argument("--host", default="127.0.0.1")
 OPTIONS.add_argument("--latency", type=float, default=0.0, help="seconds until each answer")
 OPTIONS.add_argument("--bind-after", type=float, default=0.0, help="seconds until the port is open; -1: never")
 OPTIONS.add_argument("--unready", action="store_true", help="GET /ready answers 503")
@@ -24,12 +25,14 @@ OPTIONS.add_argument("--die-after", type=int, default=None, help="exit with stat
 OPTIONS.add_argument("--hang-after", type=int, default=None, help="answer nothing from this request to / on")
 OPTIONS.add_argument("--ignore-term", action="store_true", help="do nothing on SIGTERM")
 OPTIONS.add_argument("--tell-first-answer", action="store_true", help="print when /ready was answered first")
+OPTIONS.add_argument("--eat-after", type=int, default=None, help="take 200 MB of memory at this request to /")
 OPTIONS.add_argument("--daemon", action="store_true", help="go to the background in a session of its own")
 
 arguments = OPTIONS.parse_args()
 requests = itertools.count(1)
 answers = itertools.count(1)
 served: list[int] = [0]
+eaten: list[bytes] = []
 
 
 def answer(connection: socket.socket) -> None:
@@ -66,6 +69,8 @@ def respond_to(path: str) -> int:
         if arguments.die_after is not None and count >= arguments.die_after:
             print(f"server: dying at request {count}", flush=True)
             os._exit(9)
+        if count == arguments.eat_after:
+            eaten.append(b"x" * 200_000_000)
     if arguments.hang_after is not None and served[0] >= arguments.hang_after:
         time.sleep(3600)
     return 200
@@ -88,7 +93,7 @@ if arguments.bind_after < 0:
         print("server: still thinking", flush=True)
         time.sleep(0.5)
 time.sleep(arguments.bind_after)
-with socket.create_server(("127.0.0.1", arguments.port), backlog=64) as listener:
+with socket.create_server((arguments.host, arguments.port), backlog=64) as listener:
     print("server: listening", flush=True)
     while True:
         accepted, _ = listener.accept()

@@ -250,3 +250,15 @@ def test_the_death_of_a_needed_server_ends_the_wait(run_recorded: RunRecorded, c
     backend = RecordingBackend({"server": [Outcome(death=death)]})
     run_recorded(client_server + run_table(repeats=3), backend)
     assert steps(backend) == ["start server", "ready server", *iteration("1"), "stop server"]
+
+
+def test_the_environment_has_the_machine_and_what_the_platform_says(
+    single_node: str, run_recorded: RunRecorded
+) -> None:
+    """Both in one file; without a platform, the machine alone."""
+    images = {"client": {"image": "i", "digest": "i@sha256:0"}}
+    record = run_recorded(single_node, RecordingBackend(RATES, environment={"images": images}))
+    environment = json.loads((Path(record.path or "") / "environment.json").read_text())
+
+    assert environment["images"] == images
+    assert environment["cpus"] >= 1

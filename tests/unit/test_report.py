@@ -64,6 +64,16 @@ def test_a_measured_run_has_a_whole_report(measured: Callable[..., RunFolder]) -
     assert page.tags.count("h1") == 1
 
 
+def test_what_the_platform_says_of_itself_is_shown(run_recorded: RunRecorded, single_node: str) -> None:
+    """Names and values in one line, without what is not known."""
+    platform = {"images": {"client": {"image": "redis:7", "digest": None}}, "docker": {"memory": 2**30}}
+    record = run_recorded(single_node, RecordingBackend(environment=platform))
+    page = Page(render(RunFolder(Path(record.path or ""))))
+    assert "client: image: redis:7" in page.text
+    assert "digest" not in page.text
+    assert "memory: 1.0 GiB" in page.text
+
+
 def test_a_run_without_samples_has_a_report(run_recorded: RunRecorded, single_node: str) -> None:
     """It says that there are none, and draws no metric."""
     record = run_recorded(single_node, RecordingBackend())

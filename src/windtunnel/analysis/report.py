@@ -145,6 +145,8 @@ def _read_json(folder: RunFolder, name: str) -> Mapping[str, Any]:
 def _fact(key: str, value: Any) -> Any:
     if key == "memory":
         return words.size(value)
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_fact(name, item)}" for name, item in value.items() if item is not None)
     if isinstance(value, list):
         return ", ".join(words.number(item) if isinstance(item, float) else str(item) for item in value)
     return value

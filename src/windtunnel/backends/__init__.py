@@ -11,6 +11,7 @@ from windtunnel.names import nearest
 
 BACKENDS = {
     "process": "windtunnel.backends.process:ProcessBackend",
+    "docker": "windtunnel.backends.docker:DockerBackend",
     "recording": "windtunnel.backends.recording:RecordingBackend",
 }
 

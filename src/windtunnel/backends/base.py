@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path, PurePath
+from typing import Any, Generic, Protocol, TypeVar
 
 from windtunnel.plan import InputFile, Job, Plan, Service
 from windtunnel.run.control import Control
@@ -66,6 +66,23 @@ class Launch(Generic[StepT]):
     step: StepT
     iteration: int | None
     values: Mapping[str, str]
+
+    def names(self, address: Address, work: PurePath, out: PurePath, metrics: PurePath) -> dict[str, str]:
+        """Return all names that the step's strings and its environment know, with their values.
+
+        Args:
+            address: The step's own.
+            work: Its working folder, as it sees it.
+            out: Where it leaves artifacts.
+            metrics: Where it writes measurements.
+        """
+        folders = {"WINDTUNNEL_WORK": work, "WINDTUNNEL_OUT": out, "WINDTUNNEL_METRICS": metrics}
+        names = {**self.values, **{name: str(folder) for name, folder in folders.items()}}
+        if isinstance(self.step, Service):
+            names |= address.values(self.step.name)
+            if address.port is not None:
+                names["PORT"] = str(address.port)
+        return names
 
     @property
     def label(self) -> str:
@@ -136,6 +153,9 @@ class Session(Protocol):
             The job's exit status; -N when signal N killed it.
 
         Raises:
+            BenchmarkFailed: The job ended for a reason that its status does not tell, such as
+                lack of memory.
+            PlatformError: The job was taken away, or the platform is lost.
             InvalidResult: A service died; the text says how.
             TimedOut, Cancelled: As the run's control says.
         """
@@ -154,8 +174,15 @@ class Session(Protocol):
         """End a step and collect what it wrote to ``$WINDTUNNEL_OUT``; again is harmless."""
         ...
 
+    def environment(self) -> dict[str, Any]:
+        """Return what the platform says of itself, for ``environment.json``; such as versions, images."""
+        ...
+
     def survivors(self) -> list[str]:
-        """Return by name what of this run is still there."""
+        """Return by name what of this run is still there.
+
+        What the run itself stands on, such as its warden, counts once it was closed.
+        """
         ...
 
     def created(self) -> int:

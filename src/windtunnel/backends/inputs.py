@@ -84,7 +84,7 @@ def _download(item: InputFile, control: Control, target: Path) -> None:
         sleep=control.wait,
         reraise=True,
     )
-    retrying(_beside, control, lambda: _read_url(item.src, target))
+    retrying(beside, control, lambda: _read_url(item.src, target))
     if cached and _digest(target) == item.sha256:
         cached.parent.mkdir(parents=True, exist_ok=True)
         partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
@@ -93,7 +93,7 @@ def _download(item: InputFile, control: Control, target: Path) -> None:
         partial.replace(cached)
 
 
-def _beside(control: Control, work: Callable[[], None]) -> None:
+def beside(control: Control, work: Callable[[], None]) -> None:
     """Do `work` in a thread while the control is asked; a thread that is left waits for its peer in vain."""
     result: Future[None] = Future()
 

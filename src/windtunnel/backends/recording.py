@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from windtunnel.backends.base import Address, Handle, Launch, RunContext
 from windtunnel.errors import WindtunnelError
@@ -53,11 +54,13 @@ class RecordingBackend:
         outcomes: The table; a step that is not in it succeeds and writes nothing.
         calls: What was asked, in order, such as ``"start server"``.
         left: What survives the run, by name.
+        environment: What the platform says of itself.
     """
 
     outcomes: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     name: str = "recording"
 
     def available(self) -> str | None:
@@ -143,6 +146,10 @@ class RecordingSession:
         if not step.is_stopped:
             step.is_stopped = True
             self._backend.calls.append(f"stop {handle.name}")
+
+    def environment(self) -> dict[str, Any]:
+        """Answer as the table says."""
+        return dict(self._backend.environment)
 
     def survivors(self) -> list[str]:
         """Answer as the table says."""

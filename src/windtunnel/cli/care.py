@@ -20,7 +20,7 @@ def reap(
     as_json: JsonOption = False,
 ) -> None:
     """End what runs left behind although driver and warden are gone."""
-    from windtunnel.backends.process.reap import reap_all
+    from windtunnel.backends.reap import reap_all
 
     reaped = reap_all(store, dry_run=dry_run)
     if as_json:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 def run(
     file: FileArgument,
-    backend: Annotated[str, typer.Option(help="Where steps run: process, recording.")] = "process",
+    backend: Annotated[str, typer.Option(help="Where steps run: process, docker, recording.")] = "process",
     engine: Annotated[str, typer.Option(help="Who runs them: inline, prefect.")] = "inline",
     overrides: SetOption = None,
     repeats: RepeatsOption = None,

@@ -17,7 +17,7 @@ from prefect import Flow, flow  # noqa: E402 - its settings first
 from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.logging import get_run_logger  # noqa: E402
 
-from windtunnel.backends.process.reap import reap_all  # noqa: E402
+from windtunnel.backends.reap import reap_all  # noqa: E402
 from windtunnel.deployments.sources import Source, check_strategy, form, resolve  # noqa: E402
 from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
 from windtunnel.engines.prefect.state import refusal  # noqa: E402
@@ -25,7 +25,7 @@ from windtunnel.engines.request import make_request  # noqa: E402
 from windtunnel.errors import WindtunnelError  # noqa: E402
 from windtunnel.strategies import make_plan  # noqa: E402
 
-BackendName = Literal["process", "recording"]
+BackendName = Literal["process", "docker", "recording"]
 
 
 def strategy_flow(strategy: str) -> Flow[..., State[Any]]:

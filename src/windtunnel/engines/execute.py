@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
@@ -52,6 +52,7 @@ class _Execution:
         self._journal = Journal(folder, request.observers)
         self._cause: WindtunnelError | None = None
         self._interruption: BaseException | None = None
+        self._environment: dict[str, Any] = {}
         info = request.loaded.benchmark.benchmark
         self._record = RunRecord(
             run_id=folder.run_id,
@@ -70,13 +71,14 @@ class _Execution:
 
     def run(self, call: Call[object]) -> RunRecord:
         self._attempt(self._write)
-        self._attempt(lambda: self._folder.write_json("environment.json", describe_host()))
+        self._attempt(self._describe)
         self._attempt(self._begin)
         request = self._request
         context = RunContext(self._plan, self._folder, self._journal, request.control, request.loaded.path.parent)
         # Each stage is tried whatever became of those before it; the first cause wins.
         session = None if self._cause else self._attempt(lambda: request.backend.open(context))
         if session:
+            self._attempt(lambda: self._describe(session))
             walk = Walk(context, session, call)
             self._attempt(walk.run)
             self._attempt(self._summarise)
@@ -89,6 +91,16 @@ class _Execution:
         if self._interruption:
             raise self._interruption
         return self._record
+
+    def _describe(self, session: Session | None = None) -> None:
+        """Write down where it is measured: this machine, and what the platform says of itself."""
+        if session is None:
+            self._environment = describe_host()
+        elif found := session.environment():
+            self._environment |= found
+        else:
+            return
+        self._folder.write_json("environment.json", self._environment)
 
     def _begin(self) -> None:
         self._journal.emit(EventType.RUN_STARTED, message=self._folder.run_id, path=str(self._folder.path))

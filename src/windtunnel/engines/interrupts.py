@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -24,7 +25,8 @@ def signals_cancel(control: Control) -> Iterator[None]:
     def cancel(number: int, _frame: object) -> None:
         control.cancel(f"cancelled by {signal.Signals(number).name}")
         message = "stopping; once more to stop without grace\n" if not control.is_urgent else "stopping at once\n"
-        os.write(2, message.encode())
+        with contextlib.suppress(OSError):  # nobody may be reading any more
+            os.write(2, message.encode())
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # What is ignored already (nohup, a shell's background job) was meant to be.

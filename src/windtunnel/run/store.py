@@ -38,7 +38,7 @@ def read_run(folder: RunFolder) -> RunRecord:
     """Return a run's record; a running one whose driver is gone is called ``lost``."""
     record = folder.read_record()
     record.path = str(folder.path)
-    if record.status == "running" and not _is_alive(record.driver):
+    if record.status == "running" and not is_alive(record.driver):
         record.status = "lost"
     return record
 
@@ -82,7 +82,8 @@ def open_run(name: str, store: Path) -> RunFolder:
     raise UsageError(f"no run {name!r} in {store}{nearest(name, ids)}; `windtunnel runs` lists them")
 
 
-def _is_alive(driver: dict[str, Any]) -> bool:
+def is_alive(driver: dict[str, Any]) -> bool:
+    """Tell whether a driver, as `driver_identity` told it, lives; of one on another machine it is assumed."""
     is_here = driver.get("namespace") in {None, process_namespace()}
     if driver.get("host") != platform.node() or not is_here:
         return True

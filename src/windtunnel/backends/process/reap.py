@@ -1,18 +1,15 @@
-"""What a run left on this machine although its warden was killed too: found by its mark."""
+"""Processes that a run left on this machine although its warden was killed too: found by their mark."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
-from windtunnel.backends import warden
 from windtunnel.backends.process.marks import KILL_ROUNDS, find_marked, kill_processes
-from windtunnel.run.store import find_runs
+from windtunnel.backends.wardens import is_warden
 
 
 @dataclass(frozen=True)
@@ -27,38 +24,11 @@ class Orphan:
         return f"{self.name} (process {self.process.pid}) of {self.run_id}"
 
 
-@dataclass(frozen=True)
-class Reaped:
-    """What `reap_all` found, and which of it is still there; a sentence each."""
-
-    found: list[str]
-    left: list[str]
-
-
-def reap_all(store: Path, *, dry_run: bool = False) -> Reaped:
-    """End every orphan on this machine and remove the working folders of lost runs in `store`.
-
-    Args:
-        store: The folder that keeps runs.
-        dry_run: Only look.
-    """
-    orphans = list(find_orphans())
-    folders = [folder.path / "work" for folder, record in find_runs(store) if record.status == "lost"]
-    folders = [folder for folder in folders if folder.exists()]
-    found = [str(thing) for thing in (*orphans, *folders)]
-    if dry_run:
-        return Reaped(found, [])
-    left = [str(orphan) for orphan in end_orphans(orphans)]
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-    return Reaped(found, left + [str(folder) for folder in folders if folder.exists()])
-
-
 def find_orphans() -> Iterator[Orphan]:
     """Yield every process that carries a run's mark and stands below no warden of that run."""
     for process, run_id in find_marked():
         with contextlib.suppress(psutil.Error):
-            if not any(_is_warden(parent, run_id) for parent in process.parents()):
+            if not any(is_warden(parent, run_id) for parent in process.parents()):
                 yield Orphan(run_id, process, process.name())
 
 
@@ -76,13 +46,3 @@ def end_orphans(orphans: Sequence[Orphan], grace: float = 2.0) -> list[Orphan]:
             break
         kill_processes([orphan.process for orphan in alive])
     return alive
-
-
-def _is_warden(process: psutil.Process, run_id: str) -> bool:
-    """Tell a warden whose driver lives: its keepers have its command line, but not its parent."""
-    with contextlib.suppress(psutil.Error):
-        command = process.cmdline()
-        # By its file's name: a run of another installation on this machine is no orphan either.
-        is_ours = any(Path(word).name == Path(warden.__file__).name for word in command)
-        return is_ours and run_id in command and str(process.ppid()) in command
-    return False

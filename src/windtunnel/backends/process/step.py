@@ -6,16 +6,16 @@ import os
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from windtunnel.backends.attended import StartedStep
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.inputs import place_files
 from windtunnel.backends.process.marks import RUN_VARIABLE
 from windtunnel.backends.process.warden_client import Child, WardenClient
-from windtunnel.errors import PlatformError, WindtunnelError
+from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service
 from windtunnel.run.folder import RunFolder
 from windtunnel.substitution import substitute
@@ -23,35 +23,18 @@ from windtunnel.substitution import substitute
 LOOPBACK = "127.0.0.1"
 
 
-@dataclass(eq=False)
-class RunningStep:
+@dataclass(eq=False, kw_only=True)
+class RunningStep(StartedStep):
     """A step's process tree, where it lives, and what is known of its end."""
 
-    step: Service | Job
-    label: str
-    address: Address
-    log: Path
     work: Path
     out: Path
-    metrics: Path
-    env: Mapping[str, str]
-    values: Mapping[str, str]
     child: Child
-    is_stopped: bool = False
-    death: WindtunnelError | None = field(default=None)
 
     @property
-    def name(self) -> str:
-        """The step's name."""
-        return self.step.name
-
-    @property
-    def service(self) -> Service:
-        """The step as a service (TypeError if it is a job)."""
-        if not isinstance(self.step, Service):
-            msg = f"{self.name} is no service"
-            raise TypeError(msg)
-        return self.step
+    def status(self) -> int | None:
+        """Its command's exit status, -N for signal N; None while it runs, or if it is not known."""
+        return self.child.status
 
     @property
     def is_daemon(self) -> bool:
@@ -61,7 +44,12 @@ class RunningStep:
     @property
     def has_ended(self) -> bool:
         """Whether the command, and a daemon that it left, has ended."""
-        return self.child.gone or (self.child.status is not None and not self.is_daemon)
+        return self.is_gone or (self.child.status is not None and not self.is_daemon)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the last of its processes has ended."""
+        return self.child.gone
 
 
 class Launcher:
@@ -97,23 +85,25 @@ class Launcher:
         metrics, log = self._logs / f"{label}.metrics.jsonl", self._logs / f"{label}.log"
         work.mkdir()
         out.mkdir()
-        values = {
-            **launch.values,
-            "WINDTUNNEL_WORK": str(work),
-            "WINDTUNNEL_OUT": str(out),
-            "WINDTUNNEL_METRICS": str(metrics),
-        }
-        if isinstance(step, Service):
-            values |= address.values(step.name)
-            if address.port is not None:
-                values["PORT"] = str(address.port)
+        values = launch.names(address, work, out, metrics)
         own = {name: substitute(text, values) for name, text in step.program.env.items()}
         env = {**self._environment, **values, **own}
         files = {path: substitute(text, values) for path, text in step.program.files.items()}
         place_files(work, files, self.inputs)
         argv = [substitute(word, values) for word in step.program.command]
         child = self.spawn(argv, step.name, work, env, log)
-        return RunningStep(step, label, address, log, work, out, metrics, env, values, child)
+        return RunningStep(
+            step=step,
+            label=label,
+            address=address,
+            log=log,
+            metrics=metrics,
+            env=env,
+            values=values,
+            work=work,
+            out=out,
+            child=child,
+        )
 
     def spawn(self, argv: list[str], step: str, work: Path, env: Mapping[str, str], output: Path) -> Child:
         """Start a command of a step, found by the step's own PATH.
@@ -167,8 +157,3 @@ def _claim_port(name: str, port: int) -> int:
                 step=name,
             ) from None
         return int(probe.getsockname()[1])
-
-
-def seconds_until(moment: float) -> float:
-    """Return the seconds until a moment of the monotonic clock, at least 0."""
-    return max(0.0, moment - time.monotonic())

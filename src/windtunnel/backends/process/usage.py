@@ -6,15 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 
+from windtunnel.backends.sampling import SHORTEST_SECONDS, Beat, run_delays
 from windtunnel.run.journal import UsageSample
 
-INTERVAL_SECONDS = 0.5
-SHORTEST_SECONDS = 0.2
-"""Below this the kernel's ticks, 10 ms each, are too coarse to divide by."""
 _TICK_SECONDS = 0.01
 _NANOSECONDS = 1e-9
 
@@ -44,9 +41,7 @@ class UsageSampler:
         self._sink = sink
         self._watched: dict[int, _Watched] = {}
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
-        self._thread.start()
+        self._beat = Beat(self._sample_all)
 
     def add(self, step: str, keeper: int) -> None:
         """Begin to sample all below `keeper`."""
@@ -85,21 +80,19 @@ class UsageSampler:
 
     def close(self) -> None:
         """Stop sampling; returns when the thread has ended."""
-        self._over.set()
-        self._thread.join()
+        self._beat.close()
 
-    def _run(self) -> None:
-        while not self._over.wait(INTERVAL_SECONDS):
+    def _sample_all(self) -> None:
+        with self._lock:
+            watched = list(self._watched.values())
+        for item in watched:
+            if time.time() - item.read_at < SHORTEST_SECONDS:
+                continue
+            sample = _read(item)
             with self._lock:
-                watched = list(self._watched.values())
-            for item in watched:
-                if time.time() - item.read_at < SHORTEST_SECONDS:
-                    continue
-                sample = _read(item)
-                with self._lock:
-                    is_current = self._watched.get(item.keeper) is item
-                if sample and is_current:
-                    self._sink(sample)
+                is_current = self._watched.get(item.keeper) is item
+            if sample and is_current:
+                self._sink(sample)
 
 
 def _reaped_cpu(keeper: int) -> float:
@@ -128,7 +121,7 @@ def _read(watched: _Watched) -> UsageSample | None:
         except psutil.Error:
             continue
         living += 1
-        waits |= _run_delays(process.pid)
+        waits |= run_delays(process.pid)
     seconds = now - watched.read_at
     waited = sum(delay - watched.waits.get(thread, 0) for thread, delay in waits.items())
     sample = UsageSample(
@@ -144,14 +137,3 @@ def _read(watched: _Watched) -> UsageSample | None:
     watched.waited += max(0, waited) * _NANOSECONDS
     watched.memory = memory
     return sample
-
-
-def _run_delays(pid: int) -> dict[int, int]:
-    """Return nanoseconds that each thread waited on a run queue (Linux, sched-stats.rst)."""
-    delays = {}
-    try:
-        for path in Path(f"/proc/{pid}/task").iterdir():
-            delays[int(path.name)] = int((path / "schedstat").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        pass
-    return delays

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +17,7 @@ import psutil
 
 from windtunnel.backends import warden
 from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes
+from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
 
 START_SECONDS = 10.0
@@ -74,14 +73,7 @@ class WardenClient:
         self._is_lost = False
         if not sys.platform.startswith("linux"):
             raise PlatformError("the process backend needs Linux (a subreaper and /proc)", code="unsupported_platform")
-        with errors.open("wb") as stderr:
-            self._process = subprocess.Popen(  # noqa: S603 - our own script
-                [sys.executable, "-I", "-S", warden.__file__, str(os.getpid()), str(seconds), run_id],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                start_new_session=True,
-            )
+        self._process = start_warden(warden.__file__, seconds, run_id, errors)
         self._stdin = cast("IO[bytes]", self._process.stdin)
         self._stdout = cast("IO[bytes]", self._process.stdout)
         self._reader = threading.Thread(target=self._read, name="warden-events", daemon=True)
@@ -177,7 +169,8 @@ class WardenClient:
 
     def check(self) -> None:
         """Raise PlatformError if the warden has ended by itself."""
-        if self._is_lost:
+        # Its end is known before those of its keepers, the last of which closes the event pipe.
+        if self._is_lost or (self._process.returncode is not None and not self._is_closed):
             raise PlatformError("the warden is gone; everything below it was ended", code="warden_lost")
 
     def _read(self) -> None:

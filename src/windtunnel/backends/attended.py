@@ -1,0 +1,281 @@
+"""What every session that watches its steps itself does alike: asks until ready, waits, gives graces.
+
+A backend adds how a change is heard, how a command is run beside a step, and how a step ends.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from windtunnel.backends.base import Address, Handle, RunContext, describe_status
+from windtunnel.backends.inputs import fetch_input
+from windtunnel.backends.probes import Answer, ask, describe
+from windtunnel.errors import InvalidResult, PlatformError, WindtunnelError
+from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Service
+from windtunnel.run.control import POLL_SECONDS
+from windtunnel.run.events import EventType
+from windtunnel.run.folder import tail
+
+WARDEN_MARGIN_SECONDS = 60.0
+JOB_GRACE_SECONDS = 5.0
+SETTLE_SECONDS = 0.1
+PROBE_SECONDS = 1.0
+STOPPED_SECONDS = 0.5
+FIRST_INTERVAL, LAST_INTERVAL, INTERVAL_GROWTH = 0.01, 0.25, 0.02
+
+
+@dataclass(frozen=True)
+class End:
+    """How a step ended, in words that follow its name, and a code where the usual one says too little."""
+
+    words: str
+    code: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class StartedStep(ABC):
+    """A step that was started, and what is known of its end."""
+
+    step: Service | Job
+    label: str
+    address: Address
+    log: Path
+    metrics: Path
+    env: Mapping[str, str]
+    values: Mapping[str, str]
+    is_stopped: bool = False
+    death: WindtunnelError | None = None
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.step.name
+
+    @property
+    def service(self) -> Service:
+        """The step as a service (TypeError if it is a job)."""
+        if not isinstance(self.step, Service):
+            msg = f"{self.name} is no service"
+            raise TypeError(msg)
+        return self.step
+
+    @property
+    def probed(self) -> Address:
+        """Where this process asks it."""
+        return self.address
+
+    @property
+    @abstractmethod
+    def status(self) -> int | None:
+        """Its command's exit status, -N for signal N; None while it runs, or if it is not known."""
+
+    @property
+    @abstractmethod
+    def has_ended(self) -> bool:
+        """Whether what it is needed for has ended."""
+
+    @property
+    @abstractmethod
+    def is_gone(self) -> bool:
+        """Whether nothing of it runs any more."""
+
+    def end(self) -> End:
+        """Return how it ended."""
+        return End(describe_status(self.status or 0))
+
+
+R = TypeVar("R", bound=StartedStep)
+
+
+class AttendedSession(ABC, Generic[R]):
+    """A session that this process watches over."""
+
+    _kind: ClassVar[type[StartedStep]]
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._folder, self._journal, self._control = context.folder, context.journal, context.control
+
+    @abstractmethod
+    def _wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `condition` holds, asked whenever something happens; tell whether it does."""
+
+    @abstractmethod
+    def _check_platform(self) -> None:
+        """Raise PlatformError if the run has lost what it stands on."""
+
+    @abstractmethod
+    def _run_beside(self, running: R, command: tuple[str, ...], seconds: float) -> Answer:
+        """Run a command of a step (a probe, a stop command) where the step runs."""
+
+    @abstractmethod
+    def _finish(self, running: R, grace: float) -> None:
+        """End what still runs of a step, within its grace, and keep what it wrote."""
+
+    @property
+    @abstractmethod
+    def _inputs(self) -> dict[str, Path]:
+        """Fetched inputs by the path at which each step finds them."""
+
+    def fetch(self, inputs: Sequence[InputFile]) -> None:
+        """Fetch and verify the inputs, through the user's cache."""
+        folder = self._folder.path / "work" / "inputs"
+        for number, item in enumerate(inputs):
+            # A copy of the run's own: what a step writes to it reaches neither the original nor the cache.
+            path, digest = fetch_input(item, self._context.base, self._control, folder / str(number))
+            self._inputs[item.path] = path
+            self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
+
+    def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
+        """Ask the readiness probe again and again, first every 10 ms."""
+        running, watched = self._own(handle), [self._own(other) for other in others]
+        service = running.service
+        began = time.monotonic()
+        deadline = began + service.ready.within
+        patience = PROBE_SECONDS
+        while True:
+            self._check_before_ready(running)
+            self._check(watched)
+            answer = self._ask(running, service.ready.probe, min(patience, max(0.05, seconds_until(deadline))))
+            if answer.ok:
+                break
+            # An answer may be slow to come, and one that never comes must not use up all the time.
+            patience *= 2 if answer.is_late else 1
+            if time.monotonic() >= deadline:
+                question = describe(service.ready.probe, running.probed)
+                raise PlatformError(
+                    f"{service.name} was not ready within {service.ready.within:g} s: {question}: {answer.detail}",
+                    code="not_ready",
+                    step=service.name,
+                    log_tail=tail(running.log),
+                )
+            interval = min(max(FIRST_INTERVAL, INTERVAL_GROWTH * (time.monotonic() - began)), LAST_INTERVAL)
+            self._wait_change(lambda: running.has_ended, interval)
+        self._check_before_ready(running)
+        if service.live:
+            watcher = threading.Thread(target=self._watch_live, args=(running, service.live), daemon=True)
+            watcher.start()
+
+    def _check_before_ready(self, running: R) -> None:
+        if running.has_ended:
+            self._check_platform()
+            end = running.end()
+            raise PlatformError(
+                f"{running.name} {end.words} before it was ready",
+                code=end.code or "exited_before_ready",
+                step=running.name,
+                log_tail=tail(running.log),
+            )
+
+    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
+        """Wait for the job's end while the services live."""
+        running, watched = self._own(job), [self._own(service) for service in services]
+
+        def has_died() -> bool:
+            return any(service.has_ended or service.death for service in watched)
+
+        while not self._wait_change(lambda: running.status is not None or running.is_gone or has_died(), POLL_SECONDS):
+            self._check_platform()
+            self._control.check()
+        if running.status:
+            # A client fails because its server died: give that death a moment to be heard.
+            self._wait_change(has_died, SETTLE_SECONDS)
+        self._check(watched)
+        return running.status if running.status is not None else -signal.SIGKILL
+
+    def check(self, services: Sequence[Handle]) -> None:
+        """Raise what ended the run: the control's word, or a service's death."""
+        self._check([self._own(service) for service in services])
+
+    def _check(self, services: Sequence[R]) -> None:
+        self._check_platform()
+        self._control.check()
+        for running in services:
+            if running.death:
+                raise running.death
+            if running.has_ended:
+                end = running.end()
+                raise InvalidResult(
+                    f"{running.name} {end.words} while it was needed",
+                    code=end.code or "server_died",
+                    step=running.name,
+                    log_tail=tail(running.log),
+                )
+
+    def _watch_live(self, running: R, live: Liveness) -> None:
+        misses = 0
+        while not self._wait_change(lambda: running.is_stopped or running.has_ended, live.every):
+            try:
+                answer = self._ask(running, live.probe, live.timeout)
+            except PlatformError as error:
+                answer = Answer(ok=False, detail=error.message)
+            misses = 0 if answer.ok else misses + 1
+            if misses >= live.failures and not running.is_stopped:
+                question = describe(live.probe, running.probed)
+                running.death = InvalidResult(
+                    f"{running.name} failed its liveness probe {misses} times in a row: {question}: {answer.detail}",
+                    code="liveness_failed",
+                    step=running.name,
+                    log_tail=tail(running.log),
+                )
+                return
+
+    def _ask(self, running: R, probe: Probe, timeout: float) -> Answer:
+        return ask(probe, running.probed, running.log, lambda c, t: self._run_beside(running, c, t), timeout)
+
+    def stop(self, handle: Handle) -> None:
+        """End a step (stop command, SIGTERM, SIGKILL), keep its artifacts."""
+        running = self._own(handle)
+        if running.is_stopped:
+            return
+        running.is_stopped = True
+        step = running.step
+        grace = step.grace if isinstance(step, Service) else JOB_GRACE_SECONDS
+        if isinstance(step, Service) and step.stop and not running.is_gone:
+            self._run_stop_command(running, step.stop, grace)
+        self._finish(running, grace)
+
+    def _run_stop_command(self, running: R, command: tuple[str, ...], grace: float) -> None:
+        deadline = time.monotonic() + (0 if self._control.is_urgent else grace)
+        try:
+            answer = self._run_beside(running, command, seconds_until(deadline))
+        except PlatformError as error:
+            answer = Answer(ok=False, detail=error.message)
+        if answer.ok:
+            self._wait_patiently(lambda: running.is_gone, seconds_until(deadline))
+            return
+        # One that runs beside its server may be ended with it before it can tell that it was obeyed.
+        self._wait_patiently(lambda: running.is_gone, min(STOPPED_SECONDS, grace))
+        if not running.is_gone:
+            self._journal.note(f"the stop command failed ({answer.detail}); SIGTERM instead", running.name)
+
+    def _wait_patiently(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until `condition` holds, so long at most, or until somebody is in a hurry."""
+        deadline = time.monotonic() + seconds
+        while not condition() and seconds_until(deadline) and not self._control.is_urgent:
+            self._wait_change(condition, min(POLL_SECONDS, seconds_until(deadline)))
+
+    def _own(self, handle: Handle) -> R:
+        if not isinstance(handle, self._kind):
+            msg = f"not a step of this backend: {handle!r}"
+            raise TypeError(msg)
+        return handle  # type: ignore[return-value]
+
+
+def seconds_until(moment: float) -> float:
+    """Return the seconds until a moment of the monotonic clock, at least 0."""
+    return max(0.0, moment - time.monotonic())
+
+
+def warden_seconds(plan: Plan, timeout: float) -> float:
+    """Return how long a run's warden waits for its end: the timeout, all graces, and a margin."""
+    # A stop command and SIGTERM have a grace each.
+    graces = sum(2 * step.grace for step in plan.steps if isinstance(step, Service))
+    return timeout + graces + WARDEN_MARGIN_SECONDS

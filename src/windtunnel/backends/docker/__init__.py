@@ -1,0 +1,76 @@
+"""The docker backend: each step is a container, on a network of the run's own, watched by a warden."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from windtunnel.backends.attended import warden_seconds
+from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.docker.warden import Daemon, DaemonError
+from windtunnel.backends.docker.warden_client import WardenClient
+from windtunnel.backends.labels import RunLabels
+from windtunnel.errors import Unsupported
+from windtunnel.plan import Plan, Service, Step
+
+LEAST_API = (1, 41)
+"""Docker 20.10."""
+ASK_SECONDS = 5.0
+
+
+class DockerBackend:
+    """Runs steps as containers of a Docker daemon, the one that ``DOCKER_HOST`` names."""
+
+    name = "docker"
+
+    def available(self) -> str | None:
+        """Return why containers cannot be run here, or None."""
+        if find_spec("docker") is None:
+            return "pip install 'windtunnel[docker]'"
+        try:
+            daemon = Daemon()
+        except (ValueError, OSError) as error:
+            return str(error)
+        try:
+            facts = daemon.call("GET", "/version", timeout=ASK_SECONDS)
+        except (DaemonError, OSError) as error:
+            return f"no Docker daemon at {daemon.host}: {getattr(error, 'strerror', None) or error}"
+        return _unfit(facts)
+
+    def check(self, plan: Plan) -> list[str]:
+        """Refuse steps without an image; note what is ignored."""
+        return [note for step in plan.steps for note in _check_step(step)]
+
+    def open(self, context: RunContext) -> Session:
+        """Start the warden of a run, then make the run's network."""
+        run_id = context.folder.run_id
+        seconds = warden_seconds(context.plan, context.control.timeout)
+        warden = WardenClient(run_id, seconds, context.folder.path / "logs" / "warden.log")
+        try:
+            # While it starts, the SDK is loaded.
+            from windtunnel.backends.docker.session import DockerSession
+
+            return DockerSession(context, warden, RunLabels(run_id, context.plan, time.time() + seconds))
+        except BaseException:
+            warden.close()
+            raise
+
+
+def _check_step(step: Step) -> Iterator[str]:
+    if not step.program.image:
+        raise Unsupported(
+            f'{step.name}: the docker backend needs an image; give {step.name}.image = "NAME:TAG"', step=step.name
+        )
+    if isinstance(step, Service) and step.placement != "apart":
+        yield f"{step.name}: placement {step.placement!r} is ignored; all is on the daemon's machine"
+
+
+def _unfit(facts: Mapping[str, Any]) -> str | None:
+    """Return why a daemon that told these facts will not do, or None."""
+    if facts.get("Os") != "linux":
+        return f"needs Linux containers; the daemon runs {facts.get('Os')}"
+    if tuple(map(int, facts["ApiVersion"].split("."))) < LEAST_API:
+        return f"needs Docker 20.10 or newer; this is {facts['Version']}"
+    return None

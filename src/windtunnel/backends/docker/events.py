@@ -1,0 +1,123 @@
+"""What the daemon tells: deaths are heard the moment they happen, not looked for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
+from windtunnel.backends.docker.step import Container
+from windtunnel.backends.docker.warden_client import DAEMON_LOST
+from windtunnel.errors import PlatformError
+
+_HEARD = {"type": ["container", "network"], "event": ["die", "oom", "destroy", "disconnect"]}
+
+
+class Watcher:
+    """Hears of a run's containers and its network, in a thread of its own. Any thread may wait."""
+
+    def __init__(self, api: APIClient) -> None:
+        self._api = api
+        self._changed = threading.Condition()
+        self._containers: dict[str, Container] = {}
+        self._network = ""
+        self._is_closed = False
+        self._lost: PlatformError | None = None
+        with daemon_words("listening to Docker"):
+            self._events = api.events(since=int(time.time()), filters=_HEARD, decode=True)
+        self._thread = threading.Thread(target=self._hear_all, name="docker-events", daemon=True)
+        self._thread.start()
+
+    def add(self, container: Container) -> None:
+        """Hear of a container from now on; it was not started yet."""
+        self._containers[container.id] = container
+
+    def remove(self, container: Container) -> None:
+        """Hear no more of a container."""
+        self._containers.pop(container.id, None)
+
+    def watch_network(self, key: str) -> None:
+        """Hear of the run's network."""
+        self._network = key
+
+    def check(self) -> None:
+        """Raise PlatformError if the daemon, or the run's network, is gone."""
+        if self._lost:
+            raise self._lost
+
+    def notify(self) -> None:
+        """Wake all who wait: something has changed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `condition` holds, asked after each change; tell whether it does."""
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._is_closed = True
+        with contextlib.suppress(Exception):
+            self._events.close()
+        self._thread.join(1)
+
+    def _hear_all(self) -> None:
+        with contextlib.suppress(Exception):
+            # However the stream ends, it is lost.
+            for event in self._events:
+                self._hear(event)
+                self.notify()
+        if not self._is_closed:
+            self._lose(
+                "Docker tells no more what happens: the daemon was stopped, or the connection is lost", DAEMON_LOST
+            )
+
+    def _lose(self, message: str, code: str) -> None:
+        self._lost = self._lost or PlatformError(message, code=code)
+        self.notify()
+
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        action, actor = event["Action"], event["Actor"]
+        if event["Type"] == "network":
+            self._hear_network(action, actor)
+            return
+        container = self._containers.get(actor["ID"])
+        if container is None:
+            return
+        if action == "oom":
+            container.is_out_of_memory = True
+        elif action == "die":
+            code = int(actor["Attributes"].get("exitCode", 0))
+            if code:
+                self._look_at_end(container)
+            container.die(code)
+        elif action == "destroy":
+            container.is_removed = True
+
+    def _hear_network(self, action: str, actor: Mapping[str, Any]) -> None:
+        if actor["ID"] != self._network:
+            return
+        container = self._containers.get(actor["Attributes"].get("container", ""))
+        # What ends leaves its network too; that is no loss.
+        if action == "destroy" or (container and container.exit_code is None and self._is_running(container)):
+            who = f" under {container.name}" if container else ""
+            self._lose(f"the run's network was removed{who}", "network_lost")
+
+    def _look_at_end(self, container: Container) -> None:
+        """Note why a container failed, if not by itself: the other events may come later."""
+        state = self._state(container)
+        container.is_out_of_memory |= bool(state.get("OOMKilled"))
+        container.is_removed |= state.get("Status", "removing") in {"removing", "dead"}
+
+    def _is_running(self, container: Container) -> bool:
+        return bool(self._state(container).get("Running"))
+
+    def _state(self, container: Container) -> Mapping[str, Any]:
+        """Return a container's state; nothing if it was removed."""
+        with daemon_words("looking at a container"), contextlib.suppress(APIError):
+            return dict(self._api.inspect_container(container.id)["State"])
+        return {}

@@ -1,0 +1,119 @@
+"""What a container's file system holds: a shell, a command, the user's number. Asked for once an image."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any
+
+from docker.utils import decode_json_header
+
+from windtunnel.backends.docker.archive import WORK
+from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
+from windtunnel.backends.docker.images import Image
+from windtunnel.errors import PlatformError
+
+_IS_FOLDER, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111
+"""Bits of a mode as Go's *io/fs* writes it."""
+_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MOST_LINKS = 40
+
+
+class Inside:
+    """Looks into containers, running or not, without running anything in them."""
+
+    def __init__(self, api: APIClient) -> None:
+        self._api = api
+        self._shells: dict[str, bool] = {}
+        self._owners: dict[str, tuple[int, int]] = {}
+        self._found: set[tuple[str, str, str]] = set()
+
+    def may_use_shell(self, image: Image, env: Mapping[str, str]) -> bool:
+        """Tell whether a shell can start a command: none is known to be missing, and it would lose no variable."""
+        return self._shells.get(image.id, True) and all(_SHELL_NAME.fullmatch(name) for name in (*image.env, *env))
+
+    def has_shell(self, container: str, image: Image) -> bool:
+        """Tell whether there is a ``/bin/sh``."""
+        if image.id not in self._shells:
+            self._shells[image.id] = self._stat(container, "/bin/sh") is not None
+        return self._shells[image.id]
+
+    def owner(self, container: str, image: Image) -> tuple[int, int]:
+        """Return user and group that the image's commands run as."""
+        if image.id not in self._owners:
+            user, _, group = image.user.partition(":")
+            number, group_number = (0, 0) if user in {"", "0", "root"} else self._look_up(container, user)
+            self._owners[image.id] = number, int(group) if group.isdigit() else group_number
+        return self._owners[image.id]
+
+    def _look_up(self, container: str, user: str) -> tuple[int, int]:
+        for line in self._read(container, "/etc/passwd").splitlines():
+            fields = line.split(":")
+            if len(fields) > 3 and user in fields[0:3:2]:  # noqa: PLR2004 - passwd(5): name, password, number, group
+                return int(fields[2]), int(fields[3])
+        return (int(user), 0) if user.isdigit() else (0, 0)
+
+    def _read(self, container: str, path: str) -> str:
+        try:
+            chunks, _stat = self._api.get_archive(container, path)
+        except APIError as error:
+            if is_missing(error):
+                return ""
+            raise
+        with tarfile.open(fileobj=BytesIO(b"".join(chunks))) as archive:
+            file = next((archive.extractfile(entry) for entry in archive if entry.isreg()), None)
+            return file.read().decode(errors="replace") if file else ""
+
+    def check_command(self, container: str, image: Image, program: str, path: str, step: str) -> None:
+        """Return if a program can be run in a container.
+
+        Init would only tell when it is started and has failed, and in its own words.
+
+        Args:
+            container: The container, with all its files.
+            image: Its image.
+            program: The first word of a command.
+            path: The container's ``PATH``.
+            step: The step, for the message.
+
+        Raises:
+            PlatformError: It does not exist (``command_not_found``) or cannot be run
+                (``command_not_runnable``).
+        """
+        if (image.id, program, path) in self._found:
+            return
+        folders = [""] if "/" in program else path.split(":")
+        is_there = False
+        with daemon_words("looking for its command", step=step):
+            for folder in folders:
+                stat = self._follow(container, str(WORK / folder / program))
+                if stat is None or stat["mode"] & _IS_FOLDER:
+                    continue
+                is_there = True
+                if stat["mode"] & _EXECUTABLE:
+                    if program.startswith("/") or "/" not in program:
+                        self._found.add((image.id, program, path))
+                    return
+        if is_there:
+            message, code = f"cannot run {program}: permission denied", "command_not_runnable"
+        else:
+            looked = "" if "/" in program else f" (looked in PATH={path})"
+            message, code = f"command not found: {program}{looked}, in image {image.name}", "command_not_found"
+        raise PlatformError(f"{step}: {message}", code=code, step=step)
+
+    def _follow(self, container: str, path: str) -> dict[str, Any] | None:
+        for _link in range(_MOST_LINKS):
+            stat = self._stat(container, path)
+            if stat is None or not stat["mode"] & _IS_LINK:
+                return stat
+            path = str(PurePosixPath(path).parent / stat["linkTarget"])
+        return None
+
+    def _stat(self, container: str, path: str) -> dict[str, Any] | None:
+        url = f"{self._api.base_url}/v{self._api.api_version}/containers/{container}/archive"
+        answer = self._api.head(url, params={"path": path}, timeout=self._api.timeout)
+        header = answer.headers.get("X-Docker-Container-Path-Stat")
+        return decode_json_header(header) if answer.ok and header else None

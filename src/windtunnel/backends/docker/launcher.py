@@ -1,0 +1,192 @@
+"""Starting steps: what a container is made of."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from windtunnel.backends.base import Address, Launch
+from windtunnel.backends.docker.archive import METRICS, OUT, WORK, packed
+from windtunnel.backends.docker.calls import APIClient, daemon_words
+from windtunnel.backends.docker.events import Watcher
+from windtunnel.backends.docker.images import Image
+from windtunnel.backends.docker.inside import Inside
+from windtunnel.backends.docker.step import Container, RunningStep
+from windtunnel.backends.docker.streams import Output
+from windtunnel.backends.docker.warden import Daemon
+from windtunnel.backends.docker.warden_client import WardenClient
+from windtunnel.backends.labels import RunLabels
+from windtunnel.plan import Job, Program, Service
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import Journal
+from windtunnel.substitution import substitute
+
+_PORTS = range(20_000, 30_000)
+"""Free in a container's own namespace: below those that Linux gives to outgoing connections."""
+_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@" 2>&1')
+"""Makes one stream of both, in the order in which they are written: Docker reads two side by side."""
+_NANO = 1e9
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's containers are made.
+
+    Attributes:
+        api: The daemon, through the SDK.
+        daemon: The daemon, for streams.
+        warden: Told before anything is made.
+        watcher: Told of each container before it is started.
+        network: The run's network, by its name.
+        labels: What everything carries.
+        images: The image of each step, by the step's name.
+        folder: The run's folder.
+        journal: Told what the daemon warns of.
+    """
+
+    api: APIClient
+    daemon: Daemon
+    warden: WardenClient
+    watcher: Watcher
+    network: str
+    labels: RunLabels
+    images: Mapping[str, Image]
+    folder: RunFolder
+    journal: Journal
+
+
+class Launcher:
+    """Starts the steps of one run.
+
+    Attributes:
+        inputs: Fetched inputs by the path at which each step finds them.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.inputs: dict[str, Path] = {}
+        self._made: list[Container] = []
+        self._warned: set[str] = set()
+        self._place = place
+        self._inside = Inside(place.api)
+        self._work = place.folder.path / "work"
+        self._work.mkdir(exist_ok=True)
+
+    @property
+    def created(self) -> int:
+        """How many containers were made."""
+        return len(self._made)
+
+    def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        """Make a step's containers, put its files into them, and start its command.
+
+        Raises:
+            PlatformError: The daemon refuses, or the command does not exist or cannot be run.
+        """
+        step, label = launch.step, launch.label
+        address = Address(step.name, _choose_port(step))
+        values = launch.names(address, WORK, OUT, METRICS)
+        env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
+        running = RunningStep(
+            step=step,
+            label=label,
+            address=address,
+            log=self._place.folder.log(step.name, launch.iteration),
+            metrics=self._place.folder.path / "logs" / f"{label}.metrics.jsonl",
+            env=env,
+            values=values,
+            containers=[],
+            memory=_memory(step.program),
+        )
+        replicas = step.replicas if isinstance(step, Service) else 1
+        for number in range(1, replicas + 1):
+            running.containers.append(self._make(running, launch.iteration, number))
+        for container in running.containers:
+            self._start(running, container)
+        return running
+
+    def close(self) -> None:
+        """Stop listening to what is left; it was removed."""
+        for container in self._made:
+            container.output.close()
+
+    def check_command(self, running: RunningStep, container: Container, program: str) -> None:
+        """Check that a command can be run beside a step (PlatformError if not)."""
+        image = self._place.images[running.name]
+        path = running.env.get("PATH", image.env["PATH"])
+        self._inside.check_command(container.id, image, program, path, running.name)
+
+    def _make(self, running: RunningStep, iteration: int | None, number: int) -> Container:
+        """Return one replica of a step: a container with all its files, whose output is listened to."""
+        name, step, image = running.name, running.step, self._place.images[running.name]
+        argv = [substitute(word, running.values) for word in step.program.command]
+        title = f"{self._place.folder.run_id}-{running.label}"
+        log = running.log
+        if isinstance(step, Service) and step.replicas > 1:
+            title += f"-{number}"
+            log = log if number == 1 else self._place.folder.log(f"{name}.replica-{number}", iteration)
+        key = self._create(running, title, argv, is_shell=self._inside.may_use_shell(image, running.env))
+        files = {path: substitute(text, running.values) for path, text in step.program.files.items()}
+        with daemon_words("preparing its container", step=name):
+            if not self._inside.has_shell(key, image):
+                self._place.api.remove_container(key, v=True)
+                key = self._create(running, title, argv, is_shell=False)
+            owner = self._inside.owner(key, image)
+            with packed(files, self.inputs, owner, self._work) as archive:
+                self._place.api.put_archive(key, "/", archive)
+            container = Container(key, title, Output(self._place.daemon, key, log, self._place.watcher.notify))
+        self._made.append(container)
+        self._place.watcher.add(container)
+        self.check_command(running, container, argv[0])
+        return container
+
+    def _create(self, running: RunningStep, title: str, argv: list[str], *, is_shell: bool) -> str:
+        place, program = self._place, running.step.program
+        endpoint = place.api.create_endpoint_config(aliases=[running.name])
+        host = place.api.create_host_config(
+            network_mode=place.network,
+            # Reaps orphans and hands signals on: without, a command would be process 1, which no SIGTERM ends.
+            init=True,
+            security_opt=["no-new-privileges"],
+            # The output is in the run's folder; the daemon need not keep it a second time.
+            log_config={"Type": "none"},
+            nano_cpus=round(program.cpu * _NANO) if program.cpu else None,
+            mem_limit=running.memory,
+            memswap_limit=running.memory,
+        )
+        with place.warden.creating(title), daemon_words("making its container", "container_failed", running.name):
+            made = place.api.create_container(
+                place.images[running.name].id,
+                name=title,
+                entrypoint=list(_SHELL) if is_shell else argv,
+                command=argv if is_shell else [],
+                environment=dict(running.env),
+                working_dir=str(WORK),
+                labels=dict(place.labels.to_json(running.name)),
+                # The image's own check would run beside what is measured; readiness is asked by the benchmark's.
+                healthcheck={"test": ["NONE"]},
+                host_config=host,
+                networking_config=place.api.create_networking_config({place.network: endpoint}),
+            )
+        for warning in set(made.get("Warnings") or ()) - self._warned:
+            self._warned.add(warning)
+            place.journal.note(f"Docker warns: {warning}", running.name)
+        return str(made["Id"])
+
+    def _start(self, running: RunningStep, container: Container) -> None:
+        with daemon_words("starting its container", "container_failed", running.name):
+            self._place.api.start(container.id)
+            facts = self._place.api.inspect_container(container.id)
+        container.ip = facts["NetworkSettings"]["Networks"][self._place.network]["IPAddress"]
+        container.pid = facts["State"]["Pid"]
+
+
+def _choose_port(step: Service | Job) -> int | None:
+    if not isinstance(step, Service) or step.port != 0:
+        return step.port if isinstance(step, Service) else None
+    return random.choice(_PORTS)  # noqa: S311 - no secret
+
+
+def _memory(program: Program) -> int | None:
+    return round(program.memory) if program.memory else None

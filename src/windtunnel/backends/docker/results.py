@@ -1,0 +1,56 @@
+"""What a step wrote, fetched from its containers into the run's folder."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from pathlib import Path
+
+from windtunnel.backends.docker.archive import METRICS, OUT, RESULTS, unpack
+from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
+from windtunnel.backends.docker.step import Container, RunningStep
+from windtunnel.backends.inputs import collect_artifacts
+from windtunnel.errors import PlatformError
+from windtunnel.plan import Job
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import Journal
+
+
+def collect(api: APIClient, running: RunningStep, folder: RunFolder, journal: Journal) -> None:
+    """Keep a step's artifacts and metrics; artifacts of replicas but the first in folders of their own.
+
+    Raises:
+        PlatformError: They cannot be fetched, or not be written here.
+    """
+    globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
+    temporary = folder.path / "work" / running.label
+    for number, container in enumerate(running.containers, start=1):
+        label = running.label if number == 1 else f"{running.label}.replica-{number}"
+        try:
+            if not _fetch(api, container, temporary, running.name):
+                journal.note("its container is gone, and with it what it wrote", running.name)
+            collect_artifacts(temporary / OUT.name, globs, folder.path / "artifacts" / label)
+            metrics = temporary / METRICS.name
+            if metrics.is_file() and number == 1:
+                shutil.move(metrics, running.metrics)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if container.output.problem:
+            journal.note(f"its output could not be written: {container.output.problem}", running.name)
+
+
+def _fetch(api: APIClient, container: Container, target: Path, step: str) -> bool:
+    """Copy what a container's step wrote to `target`; tell whether the container was still there."""
+    with daemon_words("fetching what it wrote", step=step):
+        try:
+            chunks, _stat = api.get_archive(container.id, str(RESULTS))
+        except APIError as error:
+            if not is_missing(error):
+                raise
+            return False
+    try:
+        unpack(chunks, target)
+    except (OSError, tarfile.TarError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PlatformError(f"{step}: what it wrote cannot be kept: {reason}", code="results_lost", step=step) from None
+    return True

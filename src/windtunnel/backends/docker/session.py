@@ -1,0 +1,250 @@
+"""A run on the docker backend: its network, its containers, and what watches them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from windtunnel.backends.attended import AttendedSession
+from windtunnel.backends.base import Address, Handle, Launch, RunContext, describe_status
+from windtunnel.backends.docker.calls import APIError, daemon_words, make_client
+from windtunnel.backends.docker.events import Watcher
+from windtunnel.backends.docker.images import find_images
+from windtunnel.backends.docker.launcher import Launcher, Place
+from windtunnel.backends.docker.results import collect
+from windtunnel.backends.docker.step import Container, RunningStep
+from windtunnel.backends.docker.streams import Command
+from windtunnel.backends.docker.usage import UsageSampler
+from windtunnel.backends.docker.warden import Daemon, find
+from windtunnel.backends.docker.warden_client import WardenClient
+from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.probes import Answer, ask
+from windtunnel.errors import BenchmarkFailed, PlatformError
+from windtunnel.plan import Job, Plan, Probe, Service
+from windtunnel.run.folder import tail
+from windtunnel.substitution import substitute
+
+KILL_SECONDS = 10.0
+_ASKED_OVER_NETWORK = {"http", "tcp"}
+_LOOPBACK_HINT = "; in a container a server has to listen on all addresses (0.0.0.0), not on 127.0.0.1 alone"
+
+
+class DockerSession(AttendedSession[RunningStep]):
+    """One run's containers, on a network of their own.
+
+    Args:
+        context: The run.
+        warden: Its warden, which was started and may not stand yet.
+        labels: What all of its resources carry.
+    """
+
+    _kind = RunningStep
+
+    def __init__(self, context: RunContext, warden: WardenClient, labels: RunLabels) -> None:
+        super().__init__(context)
+        self._warden, self._daemon = warden, Daemon()
+        self._is_closed = False
+        self._network: str | None = None
+        self._closing = contextlib.ExitStack()  # the last that was made is closed first
+        self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
+        self._closing.callback(warden.close)
+        try:
+            self._open(labels)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, labels: RunLabels) -> None:
+        self._api = make_client()
+        self._closing.callback(self._api.close)
+        with daemon_words("asking Docker about itself"):
+            self._info = dict(self._api.info())
+        self._images = find_images(self._api, self._context.plan, self._control, self._journal.note)
+        self._warden.wait_ready()
+        self._watcher = Watcher(self._api)
+        self._closing.callback(self._watcher.close)
+        self._usage = UsageSampler(self._api, self._journal.add_usage)
+        self._closing.callback(self._usage.close)
+        place = Place(
+            api=self._api,
+            daemon=self._daemon,
+            warden=self._warden,
+            watcher=self._watcher,
+            network=self._make_network(labels),
+            labels=labels,
+            images=self._images,
+            folder=self._folder,
+            journal=self._journal,
+        )
+        self._launcher = Launcher(place)
+        self._closing.callback(self._launcher.close)
+
+    def _make_network(self, labels: RunLabels) -> str:
+        name = self._folder.run_id
+        with self._warden.creating(name), daemon_words("making the run's network", "network_failed"):
+            made = self._api.create_network(name, driver="bridge", labels=dict(labels.to_json()))
+        self._network = made["Id"]
+        self._watcher.watch_network(self._network)
+        if _asks_over_network(self._context.plan):
+            self._check_reach()
+        return name
+
+    def _check_reach(self) -> None:
+        """Check that containers can be asked from here: the network's own address is one of this machine's."""
+        with daemon_words("looking at the run's network"):
+            facts = self._api.inspect_network(self._network)
+        gateways = {config.get("Gateway") for config in facts["IPAM"]["Config"] or ()}
+        here = {address.address for group in psutil.net_if_addrs().values() for address in group}
+        if not gateways & here:
+            raise PlatformError(
+                f"the containers of {self._daemon.host} cannot be reached from this machine, so probes by http and tcp"
+                " cannot be asked; use exec or log probes, or run Windtunnel where the daemon runs",
+                code="daemon_remote",
+            )
+
+    @property
+    def _inputs(self) -> dict[str, Path]:
+        return self._launcher.inputs
+
+    def environment(self) -> dict[str, Any]:
+        """Return versions of Docker and its machine, and the images by step."""
+        info = self._info
+        return {
+            "docker": {
+                "version": info.get("ServerVersion"),
+                "api": self._api.api_version,
+                "cgroup": info.get("CgroupVersion"),
+                "storage": info.get("Driver"),
+                "runtime": info.get("DefaultRuntime"),
+                "host": info.get("Name"),
+                "kernel": info.get("KernelVersion"),
+                "cpus": info.get("NCPU"),
+                "memory": info.get("MemTotal"),
+            },
+            "images": {step: image.to_json() for step, image in self._images.items()},
+        }
+
+    def start_service(self, launch: Launch[Service]) -> RunningStep:
+        """Start a service, all of its replicas."""
+        return self._start(launch)
+
+    def start_job(self, launch: Launch[Job]) -> RunningStep:
+        """Start one iteration of a job."""
+        return self._start(launch)
+
+    def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        self._check_platform()
+        running = self._launcher.start(launch)
+        self._usage.add(running)
+        return running
+
+    def _wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        return self._watcher.wait_change(condition, seconds)
+
+    def _check_platform(self) -> None:
+        self._warden.check()
+        self._watcher.check()
+
+    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
+        """Wait for the job's end while the services live."""
+        status = super().wait(job, services)
+        running = self._own(job)
+        if running.is_removed:
+            raise PlatformError(f"{running.name}: its container was removed by somebody", code="removed", step=job.name)
+        if running.is_out_of_memory:
+            raise BenchmarkFailed(
+                f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
+            )
+        return status
+
+    def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:
+        answer = Answer(ok=False, detail="no container")
+        for container in running.containers:
+            address = Address(container.ip, running.address.port)
+            answer = ask(
+                probe,
+                address,
+                container.output.path,
+                lambda c, t: self._run_in(running, container, c, t),  # noqa: B023 - called at once
+                timeout,
+            )
+            if not answer.ok:
+                hint = _LOOPBACK_HINT if answer.detail == "connection refused" else ""
+                return replace(answer, detail=f"{answer.detail}{hint}")
+        return answer
+
+    def _run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
+        answers = [self._run_in(running, container, command, seconds) for container in running.containers]
+        return next((answer for answer in answers if not answer.ok), answers[0])
+
+    def _run_in(self, running: RunningStep, container: Container, command: tuple[str, ...], seconds: float) -> Answer:
+        argv = [substitute(word, running.values) for word in command]
+        self._launcher.check_command(running, container, argv[0])
+        with daemon_words("running a command in its container", step=running.name):
+            child = Command(self._daemon, container.id, argv, self._watcher.notify)
+        self._wait_patiently(lambda: child.has_ended, seconds)
+        if not child.has_ended:
+            child.close()
+            return Answer(ok=False, detail=f"no answer within {seconds:.3g} s", is_late=True)
+        last = child.last_line
+        end = "ended, nobody knows how" if child.status is None else describe_status(child.status)
+        detail = end + (f": {last}" if last else "")
+        return Answer(ok=child.status == 0, detail=detail)
+
+    def _finish(self, running: RunningStep, grace: float) -> None:
+        self._usage.remove(running)
+        try:
+            self._end(running, grace)
+            collect(self._api, running, self._folder, self._journal)
+        finally:
+            self._remove(running)
+
+    def _end(self, running: RunningStep, grace: float) -> None:
+        """SIGTERM; SIGKILL after `grace` seconds."""
+        self._signal(running, "SIGTERM")
+        self._wait_patiently(lambda: running.is_gone, grace)
+        self._signal(running, "SIGKILL")
+        self._wait_change(lambda: running.is_gone, KILL_SECONDS)
+
+    def _signal(self, running: RunningStep, name: str) -> None:
+        for container in running.containers:
+            if container.exit_code is None:
+                # It may have ended meanwhile, or have been removed.
+                with daemon_words("stopping it", step=running.name), contextlib.suppress(APIError):
+                    self._api.kill(container.id, name)
+
+    def _remove(self, running: RunningStep) -> None:
+        for container in running.containers:
+            self._watcher.remove(container)
+            with daemon_words("removing it", step=running.name), contextlib.suppress(APIError):
+                self._api.remove_container(container.id, v=True, force=True)
+            container.output.close()
+
+    def survivors(self) -> list[str]:
+        """Return containers, and once this is closed the network too, as the daemon knows them."""
+        with daemon_words("looking for what is left"):
+            found = list(find(self._daemon, self._folder.run_id))
+        return [str(resource) for resource in found if self._is_closed or resource.kind == "container"]
+
+    def created(self) -> int:
+        """Return how many containers and networks were made."""
+        return self._launcher.created + (1 if self._network else 0)
+
+    def close(self) -> None:
+        """Remove everything of the run and end the warden."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._closing.close()
+
+
+def _asks_over_network(plan: Plan) -> bool:
+    services = [step for step in plan.steps if isinstance(step, Service)]
+    probes = [service.ready.probe for service in services] + [s.live.probe for s in services if s.live]
+    return any(probe.kind in _ASKED_OVER_NETWORK for probe in probes)

@@ -1,0 +1,107 @@
+"""A running step of the docker backend: one container, or several replicas of one."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass, field
+
+from windtunnel.backends.attended import End, StartedStep
+from windtunnel.backends.base import Address, describe_status
+from windtunnel.backends.docker.streams import Output
+
+OUTPUT_SECONDS = 5.0
+"""How long a container's last output is waited for once it has ended."""
+_SIGNALLED = 128
+"""A command that signal N killed ends, as init and shells count it, with status 128 + N."""
+
+
+@dataclass(eq=False)
+class Container:
+    """A container, and what the daemon told of it.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        output: Its output.
+        ip: Its address on the run's network, once it was started.
+        pid: Its first process, as the daemon's machine counts; 0 if it has none.
+        exit_code: Its exit status; None while it runs.
+        is_out_of_memory: Whether the kernel killed something in it for its memory.
+        is_removed: Whether somebody removed it.
+    """
+
+    id: str
+    name: str
+    output: Output
+    ip: str = ""
+    pid: int = 0
+    exit_code: int | None = None
+    is_out_of_memory: bool = False
+    is_removed: bool = False
+    died_at: float = field(default=0.0)
+
+    def die(self, exit_code: int) -> None:
+        """Note that it has ended."""
+        self.exit_code, self.died_at = exit_code, time.monotonic()
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, -N for signal N, once its output has ended too; None while it runs."""
+        if self.exit_code is None:
+            return None
+        if not self.output.has_ended and time.monotonic() < self.died_at + OUTPUT_SECONDS:
+            return None
+        number = self.exit_code - _SIGNALLED
+        return -number if number in signal.valid_signals() else self.exit_code
+
+
+@dataclass(eq=False, kw_only=True)
+class RunningStep(StartedStep):
+    """A step's containers; `memory` is their limit in bytes, if they have one."""
+
+    containers: list[Container]
+    memory: int | None = None
+
+    @property
+    def probed(self) -> Address:
+        """Where this process asks it: names are known only within the run's network."""
+        return Address(self.containers[0].ip, self.address.port)
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, -N for signal N: that of the first replica that ended; None while all run."""
+        return self._ended.status if self._ended else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether one of its containers has ended."""
+        return self._ended is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether none of its containers runs any more, and their output is there."""
+        return all(container.status is not None for container in self.containers)
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether it ended for lack of memory."""
+        return bool(self._ended and self._ended.is_out_of_memory and self._ended.status)
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether the container that ended was removed by somebody."""
+        return bool(self._ended and self._ended.is_removed)
+
+    def end(self) -> End:
+        """Return how it ended."""
+        which = f"'s replica {self._ended.name}" if self._ended and len(self.containers) > 1 else ""
+        if self.is_out_of_memory:
+            limit = f" of {self.memory / 2**20:g} MiB" if self.memory else ""
+            return End(f"{which} ran out of its memory{limit}".strip(), "oom")
+        return End(f"{which} {describe_status(self.status or 0)}".strip())
+
+    @property
+    def _ended(self) -> Container | None:
+        over = [container for container in self.containers if container.status is not None]
+        return min(over, key=lambda container: container.died_at, default=None)

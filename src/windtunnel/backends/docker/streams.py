@@ -1,0 +1,161 @@
+"""Steps' output and commands beside them: streams of frames on connections of their own.
+
+The SDK hands out the bare socket, of which its HTTP reader may have read the first bytes
+already; here the reader that read the header reads the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from windtunnel.backends.docker.calls import daemon_words
+from windtunnel.backends.docker.warden import Daemon, request
+
+_HEADER = struct.Struct(">BxxxL")
+_KEPT = 16_384
+"""Bytes of a command's output that are kept for its last line."""
+
+
+def frames(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Yield what a container writes, both its streams, as it comes (Docker's API, *Stream format*)."""
+    while len(header := answer.read(_HEADER.size)) == _HEADER.size:
+        _stream, length = _HEADER.unpack(header)
+        while length > 0 and (chunk := answer.read1(length)):
+            length -= len(chunk)
+            yield chunk
+
+
+class Stream:
+    """A request whose answer is read to its end by a thread.
+
+    Args:
+        daemon: Whom to ask.
+        path: What to post to.
+        body: What to post.
+        take: Called with each piece.
+        on_end: Called at the end, whatever it came from.
+    """
+
+    def __init__(
+        self, daemon: Daemon, path: str, body: Any, take: Callable[[bytes], None], on_end: Callable[[], None]
+    ) -> None:
+        self._take, self._on_end = take, on_end
+        self._connection = daemon.connect()
+        try:
+            self._connection.connect()
+            # Once the header is read, the connection no longer tells its socket.
+            self._socket: socket.socket = self._connection.sock
+            self._answer = request(self._connection, "POST", path, body)
+        except BaseException:
+            self._connection.close()
+            raise
+        self._socket.settimeout(None)
+        self._thread = threading.Thread(target=self._read, name="docker-stream", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the reading, whatever is still to come."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def _read(self) -> None:
+        try:
+            for piece in frames(self._answer):
+                self._take(piece)
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+        finally:
+            self._answer.close()
+            self._connection.close()
+            self._on_end()
+
+
+class Output:
+    """A container's output, written to a file as it comes.
+
+    Args:
+        daemon: The daemon.
+        container: The container's id; it was created and not started.
+        path: The file, which is appended to.
+        on_end: Called at the end of the output.
+
+    Attributes:
+        has_ended: Whether it is all there.
+        problem: Why it could not be written, if so.
+    """
+
+    def __init__(self, daemon: Daemon, container: str, path: Path, on_end: Callable[[], None]) -> None:
+        self.path = path
+        self.has_ended = False
+        self.problem: str | None = None
+        self._on_end = on_end
+        self._file = path.open("ab", buffering=0)
+        try:
+            self._stream = Stream(
+                daemon, f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", None, self._write, self._end
+            )
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._stream.close()
+
+    def _write(self, piece: bytes) -> None:
+        try:
+            while piece:
+                piece = piece[self._file.write(piece) :]
+        except OSError as error:
+            # It is read on all the same: a container whose output nobody takes would stand still.
+            self.problem = self.problem or error.strerror
+
+    def _end(self) -> None:
+        self._file.close()
+        self.has_ended = True
+        self._on_end()
+
+
+class Command:
+    """A command in a running container.
+
+    Attributes:
+        status: Its exit status; None while it runs, or if it was not heard.
+        has_ended: Whether it has ended.
+    """
+
+    def __init__(self, daemon: Daemon, container: str, argv: Sequence[str], on_end: Callable[[], None]) -> None:
+        self.status: int | None = None
+        self.has_ended = False
+        self._daemon, self._on_end = daemon, on_end
+        self._output = b""
+        body = {"Cmd": list(argv), "AttachStdout": True, "AttachStderr": True}
+        self._id = daemon.call("POST", f"/containers/{container}/exec", body)["Id"]
+        self._stream = Stream(daemon, f"/exec/{self._id}/start", {}, self._take, self._end)
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it wrote, or nothing."""
+        lines = [line for line in self._output.decode(errors="replace").splitlines() if line.strip()]
+        return lines[-1].strip() if lines else ""
+
+    def close(self) -> None:
+        """Listen no more. It runs on until its container ends: Docker has no way to end it."""
+        self._stream.close()
+
+    def _take(self, piece: bytes) -> None:
+        self._output = (self._output + piece)[-_KEPT:]
+
+    def _end(self) -> None:
+        with contextlib.suppress(Exception), daemon_words("a command's status"):
+            self.status = self._daemon.call("GET", f"/exec/{self._id}/json")["ExitCode"]
+        self.has_ended = True
+        self._on_end()

@@ -1,0 +1,282 @@
+"""The warden of a run on Docker: removes all that carries the run's label when nobody else does.
+
+It is run by path in an isolated interpreter and talks to the daemon over its socket with the
+standard library alone: so it stands before the driver has loaded the SDK, and depends on
+nothing that an upgrade of that could break. The driver and ``reap`` use its functions too.
+
+Standard input, a line each: ``create NAME`` before the driver asks for a resource, ``created
+NAME`` after the answer, ``end`` when the run is over. Standard output: ``ready``. The end of
+standard input, another parent, the deadline or SIGTERM: everything of the run is removed,
+until two looks in a row find nothing. What was asked for and not answered is waited for, a
+minute at most: the daemon may be about to make what the driver never heard of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import select
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+RUN_LABEL = "windtunnel.dev/run"
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+POLL_SECONDS = 0.25
+LOOK_SECONDS = 0.3
+PENDING_SECONDS = 60.0
+GIVE_UP_SECONDS = 600.0
+CALL_SECONDS = 30.0
+NOT_FOUND, FIRST_ERROR = 404, 400
+
+
+class DaemonError(Exception):
+    """What the daemon refused, in its words."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: str, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self.path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(self.path)
+        except OSError:
+            self.sock.close()
+            raise
+
+
+class Daemon:
+    """A Docker daemon, as the environment names it: ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY``, ``DOCKER_CERT_PATH``.
+
+    Raises:
+        ValueError: It is named in a way that this does not know.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self.host = environ.get("DOCKER_HOST") or DEFAULT_HOST
+        self.url = urlsplit(self.host)
+        self.tls: ssl.SSLContext | None = None
+        if self.url.scheme not in {"unix", "tcp", "http", "https"}:
+            raise ValueError(f"DOCKER_HOST={self.host}: only unix:// and tcp:// are supported; forward the socket")
+        if self.url.scheme == "https" or (self.url.scheme != "unix" and environ.get("DOCKER_TLS_VERIFY")):
+            folder = environ.get("DOCKER_CERT_PATH") or str(Path.home() / ".docker")
+            self.tls = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+            self.tls.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
+
+    def connect(self, timeout: float | None = CALL_SECONDS) -> http.client.HTTPConnection:
+        """Return a connection, on which no answer may take longer than `timeout` seconds."""
+        if self.url.scheme == "unix":
+            return UnixConnection(self.url.path, timeout)
+        name, port = self.url.hostname or "localhost", self.url.port
+        if self.tls:
+            return http.client.HTTPSConnection(name, port or 2376, timeout=timeout, context=self.tls)
+        return http.client.HTTPConnection(name, port or 2375, timeout=timeout)
+
+    def call(self, method: str, path: str, body: Any = None, timeout: float = CALL_SECONDS) -> Any:
+        """Ask the daemon and return its answer's JSON; its latest API is the one that is spoken.
+
+        Raises:
+            DaemonError: It refused.
+            OSError: It is not there.
+        """
+        connection = self.connect(timeout)
+        try:
+            answer = request(connection, method, path, body)
+            text = answer.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"{type(error).__name__}: {error}") from None
+        finally:
+            connection.close()
+        return json.loads(text) if text.strip() else None
+
+
+def request(connection: http.client.HTTPConnection, method: str, path: str, body: Any) -> http.client.HTTPResponse:
+    """Send a request and return the answer, not yet read (DaemonError if it is a refusal)."""
+    content = None if body is None else json.dumps(body)
+    connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+    answer = connection.getresponse()
+    if answer.status >= FIRST_ERROR:
+        text = answer.read().decode(errors="replace")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            text = json.loads(text)["message"]
+        raise DaemonError(answer.status, text.strip())
+    return answer
+
+
+class Resource:
+    """A container, network or volume that carries a run's label."""
+
+    def __init__(self, kind: str, key: str, name: str, labels: Mapping[str, str]) -> None:
+        self.kind, self.key, self.name, self.labels = kind, key, name, labels
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    def remove(self, daemon: Daemon) -> None:
+        """Remove it, whatever runs in it or hangs on it; gone already is fine."""
+        try:
+            if self.kind == "container":
+                daemon.call("DELETE", f"/containers/{self.key}?force=1&v=1")
+            elif self.kind == "network":
+                self.detach_all(daemon)
+                daemon.call("DELETE", f"/networks/{self.key}")
+            else:
+                daemon.call("DELETE", f"/volumes/{quote(self.key)}?force=1")
+        except DaemonError as error:
+            if error.status != NOT_FOUND:
+                raise
+
+    def detach_all(self, daemon: Daemon) -> None:
+        """Take off a network what is still on it, also what is not the run's."""
+        for container in daemon.call("GET", f"/networks/{self.key}").get("Containers") or {}:
+            with contextlib.suppress(DaemonError):
+                daemon.call("POST", f"/networks/{self.key}/disconnect", {"Container": container, "Force": True})
+
+
+def find(daemon: Daemon, run_id: str | None = None) -> Iterator[Resource]:
+    """Yield all that carries a run's label (of any run if None), in the order in which it can be removed."""
+    label = RUN_LABEL if run_id is None else f"{RUN_LABEL}={run_id}"
+    filters = quote(json.dumps({"label": [label]}))
+    for item in daemon.call("GET", f"/containers/json?all=1&filters={filters}"):
+        yield Resource(
+            "container", item["Id"], item["Names"][0].lstrip("/") if item["Names"] else item["Id"], item["Labels"]
+        )
+    for item in daemon.call("GET", f"/networks?filters={filters}"):
+        yield Resource("network", item["Id"], item["Name"], item["Labels"])
+    for item in daemon.call("GET", f"/volumes?filters={filters}").get("Volumes") or ():
+        yield Resource("volume", item["Name"], item["Name"], item["Labels"])
+
+
+def remove_all(daemon: Daemon, resources: list[Resource]) -> None:
+    """Try to remove everything; one that cannot be, or hangs, does not keep the others."""
+    for kind in ("container", "network", "volume"):
+        threads = [
+            threading.Thread(target=try_remove, args=(daemon, resource), daemon=True)
+            for resource in resources
+            if resource.kind == kind
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(CALL_SECONDS)
+
+
+def try_remove(daemon: Daemon, resource: Resource) -> None:
+    """Try to remove one; the next look tells whether it worked."""
+    try:
+        resource.remove(daemon)
+    except (DaemonError, OSError, ValueError) as error:
+        complain(f"{resource}: {error}")
+
+
+def complain(message: str) -> None:
+    """Write down what went wrong, where the run keeps it."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
+
+
+def sweep(daemon: Daemon, run_id: str, looks: int = 2, pending: Iterable[str] = ()) -> bool:
+    """Remove all of a run until so many looks in a row find nothing.
+
+    Args:
+        daemon: The daemon.
+        run_id: The run.
+        looks: How many.
+        pending: Names of what may be about to be made; each is waited for, until it was found or a minute is over.
+
+    Returns:
+        Whether all is gone; False if the daemon does not answer, or keeps something, for ten minutes.
+    """
+    began = time.monotonic()
+    missing, clean = set(pending), 0
+    while clean < looks or (missing and time.monotonic() < began + PENDING_SECONDS):
+        if time.monotonic() > began + GIVE_UP_SECONDS:
+            return False
+        try:
+            found = list(find(daemon, run_id))
+            remove_all(daemon, found)
+            missing -= {resource.name for resource in found}
+            clean = 0 if found else clean + 1
+        except (DaemonError, OSError, ValueError) as error:
+            complain(f"looking for what is left: {error}")
+            clean, found = 0, []
+        if clean < looks or missing:
+            time.sleep(LOOK_SECONDS / 10 if found else LOOK_SECONDS)
+    return True
+
+
+class Watch:
+    """The wait for the end of a run."""
+
+    def __init__(self, driver: int, deadline: float) -> None:
+        self.driver, self.deadline = driver, deadline
+        self.pending: set[str] = set()
+        self.is_told = self.is_over = False
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def stop(self, _number: int, _frame: object) -> None:
+        """End the wait (SIGTERM)."""
+        self.is_over = True
+
+    def watch(self) -> None:
+        """Return when the driver is gone or says so, or the deadline is over."""
+        buffer = b""
+        while not self.is_over:
+            readable, _, _ = select.select([0], [], [], POLL_SECONDS)
+            if readable:
+                chunk = os.read(0, 65536)
+                *lines, buffer = (buffer + chunk).split(b"\n")
+                for line in lines:
+                    self.hear(*line.decode().partition(" ")[::2])
+                self.is_over = self.is_over or not chunk
+            # A child of the driver may hold the pipe open after the driver is gone.
+            if os.getppid() != self.driver or time.monotonic() > self.deadline:
+                self.is_over = True
+
+    def hear(self, word: str, name: str) -> None:
+        """Take in a line."""
+        if word == "create":
+            self.pending.add(name)
+        elif word == "created":
+            self.pending.discard(name)
+        elif word == "end":
+            self.is_told = self.is_over = True
+
+
+def main() -> None:
+    """Run as ``warden.py DRIVER_PID SECONDS RUN_ID``."""
+    driver, seconds, run_id = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+    watch = Watch(driver, time.monotonic() + seconds)
+    daemon = Daemon()
+    os.write(1, b"ready\n")
+    watch.watch()
+    # Nothing is in flight when the driver itself says that it is done: one look is enough then.
+    sweep(daemon, run_id, 1 if watch.is_told else 2, watch.pending)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The driver's side of Docker's warden."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from windtunnel.backends.docker import warden
+from windtunnel.backends.docker.warden import Daemon, sweep
+from windtunnel.backends.wardens import start_warden
+from windtunnel.errors import PlatformError
+
+START_SECONDS = 10.0
+CLOSE_SECONDS = 60.0
+DAEMON_LOST = "daemon_lost"
+"""The code of errors that tell that the daemon did not answer."""
+
+
+class WardenClient:
+    """A warden that was started; `wait_ready` has to be called before the first resource is made.
+
+    Args:
+        run_id: The run whose resources it removes.
+        seconds: When it does so at the latest, from now on.
+        errors: Where it writes what went wrong.
+    """
+
+    def __init__(self, run_id: str, seconds: float, errors: Path) -> None:
+        self._run_id, self._errors = run_id, errors
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self.is_lost = False
+        self._process = start_warden(warden.__file__, seconds, run_id, errors)
+        self._stdin, self._stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
+        self._is_ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, name="warden", daemon=True)
+        self._reader.start()
+
+    def wait_ready(self) -> None:
+        """Wait until it stands (PlatformError if it does not)."""
+        if not self._is_ready.wait(START_SECONDS) or self.is_lost:
+            self.close()
+            raise PlatformError(f"the warden did not start; see {self._errors}", code="warden_failed")
+
+    @contextmanager
+    def creating(self, name: str) -> Iterator[None]:
+        """Tell the warden that a resource is about to be made, and that the daemon answered."""
+        self._send(f"create {name}")
+        try:
+            yield
+        except PlatformError as error:
+            if error.code != DAEMON_LOST:  # else it may be made yet
+                self._send(f"created {name}")
+            raise
+        self._send(f"created {name}")
+
+    def check(self) -> None:
+        """Raise PlatformError if the warden has ended by itself."""
+        if self.is_lost:
+            raise PlatformError("the warden is gone; nothing may be left to run without it", code="warden_lost")
+
+    def close(self) -> None:
+        """End the run's resources and the warden, or do its work if it is lost. Again is harmless."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        with contextlib.suppress(PlatformError):
+            self._send("end")
+        with self._lock, contextlib.suppress(OSError):
+            self._stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_SECONDS)
+        self._reader.join(1)
+        if self.is_lost:
+            sweep(Daemon(), self._run_id)
+        if not self._errors.stat().st_size:
+            self._errors.unlink()
+
+    def _send(self, line: str) -> None:
+        try:
+            with self._lock:
+                self._stdin.write(line.encode() + b"\n")
+                self._stdin.flush()
+        except (OSError, ValueError):
+            self.is_lost = True
+            self.check()
+
+    def _read(self) -> None:
+        with self._stdout:
+            if self._stdout.readline():
+                self._is_ready.set()
+            self._stdout.read()
+        self._process.wait()
+        self.is_lost = self.is_lost or not self._is_closed
+        self._is_ready.set()

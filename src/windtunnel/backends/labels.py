@@ -1,0 +1,39 @@
+"""What every resource of a run is labelled with, on any platform that has labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from windtunnel.plan import Plan
+from windtunnel.run.events import timestamp
+from windtunnel.run.store import driver_identity
+
+PREFIX = "windtunnel.dev/"
+RUN, BENCHMARK, STEP = f"{PREFIX}run", f"{PREFIX}benchmark", f"{PREFIX}step"
+EXPIRES, DRIVER = f"{PREFIX}expires", f"{PREFIX}driver"
+USER_PREFIX = "label.windtunnel.dev/"
+"""The benchmark's own labels get a prefix of theirs, so that none can pass for Windtunnel's."""
+
+
+@dataclass(frozen=True)
+class RunLabels:
+    """The labels of one run.
+
+    Attributes:
+        run_id: The run.
+        plan: What it does.
+        expires: When its warden ends everything, seconds since the epoch.
+    """
+
+    run_id: str
+    plan: Plan
+    expires: float
+
+    def to_json(self, step: str | None = None) -> Mapping[str, str]:
+        """Return the labels of a resource that belongs to `step`, or to the run as a whole."""
+        labels = {f"{USER_PREFIX}{key}": value for key, value in self.plan.labels.items()}
+        labels |= {RUN: self.run_id, BENCHMARK: self.plan.benchmark, EXPIRES: timestamp(self.expires)}
+        labels[DRIVER] = json.dumps(driver_identity())
+        return labels | ({STEP: step} if step else {})

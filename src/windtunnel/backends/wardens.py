@@ -1,0 +1,47 @@
+"""Wardens from outside: how one is started, and whether somebody still looks after a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from windtunnel.backends import warden
+
+
+def start_warden(script: str, seconds: float, run_id: str, errors: Path) -> subprocess.Popen[bytes]:
+    """Start a run's warden, in an isolated interpreter and a session of its own, and return it.
+
+    Args:
+        script: Its file.
+        seconds: When it ends everything at the latest, from now on.
+        run_id: The run.
+        errors: Where it writes what went wrong.
+    """
+    with errors.open("wb") as stderr:
+        return subprocess.Popen(  # noqa: S603 - our own script
+            [sys.executable, "-I", "-S", script, str(os.getpid()), str(seconds), run_id],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+
+def is_warden(process: psutil.Process, run_id: str) -> bool:
+    """Tell a warden of a run whose driver lives: its keepers have its command line, but not its parent."""
+    with contextlib.suppress(psutil.Error):
+        command = process.cmdline()
+        # By its file's name: a run of another installation on this machine is no orphan either.
+        is_ours = any(Path(word).name == Path(warden.__file__).name for word in command)
+        return is_ours and run_id in command and str(process.ppid()) in command
+    return False
+
+
+def has_warden(run_id: str) -> bool:
+    """Tell whether a run has a warden on this machine."""
+    return any(is_warden(process, run_id) for process in psutil.process_iter())

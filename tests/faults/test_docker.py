@@ -1,0 +1,408 @@
+"""Docker misbehaves, or what runs on it does: the right exit code, the cause in words, and nothing left."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import docker.errors
+import psutil
+import pytest
+
+from support.docker_lab import client_server, docker_client, image, inventory, single_node
+from support.lab import Lab, Result, finish
+from windtunnel.backends import make_backend
+from windtunnel.backends.base import RunContext
+from windtunnel.errors import PlatformError
+from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.run.control import Control
+from windtunnel.run.folder import RunFolder, tail
+from windtunnel.run.journal import Journal
+
+pytestmark = pytest.mark.usefixtures("docker_empty", "nothing_left")
+RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
+
+
+def run(lab: Lab, text: str, *arguments: str) -> Result:
+    """Run a benchmark on Docker."""
+    return lab.run(text, "--backend", "docker", *arguments)
+
+
+def shell(script: str) -> list[str]:
+    """Return the command of a shell script."""
+    return ["sh", "-c", script]
+
+
+def test_an_image_that_cannot_be_had_is_told_in_the_daemons_words(lab: Lab) -> None:
+    """Exit 3 with the step, before anything is made."""
+    text = client_server().replace(f'image = "{image()}"', 'image = "127.0.0.1:9/nothing:1"', 1)
+    result = run(lab, text)
+
+    assert result.exit_code == 3
+    assert result.cause == "image_pull"
+    assert "server: image '127.0.0.1:9/nothing:1' is not here and cannot be pulled" in result.record["cause"]["message"]
+    assert "connection refused" in result.record["cause"]["message"]
+    assert result.record["resources"] == {"created": 0, "gone": 0, "left": []}
+
+
+def test_a_step_without_an_image_is_refused(lab: Lab) -> None:
+    """Exit 2: nothing was started."""
+    result = run(lab, single_node(["true"]).replace("image =", "# image ="))
+
+    assert result.exit_code == 2
+    assert 'client: the docker backend needs an image; give client.image = "NAME:TAG"' in result.stderr
+    assert result.record["run_id"] is None
+
+
+@pytest.mark.parametrize("command", ["no-such-command", "./no-such-file", "/no/such/file"])
+@pytest.mark.parametrize("target", ["plain", "bare"])
+def test_a_command_that_is_not_in_the_image_is_told(lab: Lab, command: str, target: str) -> None:
+    """Exit 3 with its name, with and without a shell in the image; no measuring command started."""
+    result = run(lab, single_node([command], target=target))
+
+    assert result.exit_code == 3
+    assert result.cause == "command_not_found"
+    assert f"command not found: {command}" in result.record["cause"]["message"]
+    assert result.record["validity"] is None
+
+
+def test_a_command_that_cannot_be_executed_is_told_apart(lab: Lab) -> None:
+    """A file without the right to execute it."""
+    result = run(lab, single_node(["./script"], '[client.files]\n"script" = "#!/bin/sh"'))
+
+    assert result.exit_code == 3
+    assert result.cause == "command_not_runnable"
+
+
+@pytest.mark.parametrize("key", ["ready", "live"])
+def test_a_probe_command_that_is_not_in_the_image_is_told(lab: Lab, key: str) -> None:
+    """For readiness at once, for liveness after its failures."""
+    if key == "ready":
+        result = run(lab, client_server(ready='{ exec = ["no-such-probe"], within = "30s" }'))
+        assert result.exit_code == 3
+        assert result.cause == "command_not_found"
+    else:
+        live = 'live = { exec = ["no-such-probe"], every = "50ms", failures = 2 }'
+        result = run(lab, client_server(client="--hang-in 1", server_keys=live))
+        assert result.exit_code == 5
+        assert result.cause == "liveness_failed"
+    assert "no-such-probe" in result.record["cause"]["message"]
+
+
+def test_a_server_that_is_never_ready_ends_the_run_in_time(lab: Lab) -> None:
+    """Exit 3 with the last answer, what is usually wrong, and the server's last lines."""
+    result = run(lab, client_server(server="--host 127.0.0.1", ready='{ tcp = true, within = "2s" }'))
+
+    assert result.exit_code == 3
+    assert result.cause == "not_ready"
+    assert "connection refused; in a container a server has to listen on all" in result.record["cause"]["message"]
+    assert "server: listening" in result.stderr
+    assert next(phase["seconds"] for phase in result.record["phases"] if phase["phase"] == "ready") < 8
+
+
+def test_a_server_that_dies_before_it_is_ready_is_told_at_once(lab: Lab) -> None:
+    """Its status and last words come without waiting for `within`."""
+    result = run(lab, client_server(server="--die-at-start 7"))
+
+    assert result.exit_code == 3
+    assert result.cause == "exited_before_ready"
+    assert "server exited with status 7 before it was ready" in result.record["cause"]["message"]
+    assert "server: no configuration, giving up" in result.stderr
+
+
+def test_a_client_without_memory_is_told_so(lab: Lab) -> None:
+    """Exit 1: it is the benchmark's own failure."""
+    limit = 'resources = { memory = "64Mi" }'
+    result = run(lab, single_node(["python3", "-c", "x = b'x' * 200_000_000"], client=limit))
+
+    assert result.exit_code == 1
+    assert result.cause == "oom"
+    assert "client ran out of its memory of 64 MiB" in result.record["cause"]["message"]
+
+
+def test_a_server_without_memory_is_told_so(lab: Lab) -> None:
+    """Exit 5: it had been ready, and the numbers are worth nothing."""
+    limit = 'resources = { memory = "64Mi" }'
+    result = run(lab, client_server(server="--eat-after 3", server_keys=limit))
+
+    assert result.exit_code == 5
+    assert result.cause == "oom"
+    assert "server ran out of its memory of 64 MiB while it was needed" in result.record["cause"]["message"]
+    assert len(lab.samples()) == 2
+
+
+def test_a_limit_that_the_machine_does_not_have_is_the_platforms_error(lab: Lab) -> None:
+    """Exit 3 in the daemon's words."""
+    result = run(lab, single_node(["true"], client='resources = { cpu = "1000" }'))
+
+    assert result.exit_code == 3
+    assert result.cause == "container_failed"
+    assert "CPUs available" in result.record["cause"]["message"]
+
+
+def test_a_server_that_is_killed_from_outside_is_heard_at_once(lab: Lab) -> None:
+    """`docker kill` during the benchmark: exit 5, the signal's name, samples so far are kept."""
+    file = lab.write(client_server(client="--hang-in 1"))
+    with lab.start("run", str(file), "--backend", "docker", "--json") as process:
+        lab.wait_for("iteration_started", 60)
+        deadline = time.monotonic() + 10
+        with docker_client() as client:
+            while not (tail(lab.only_run() / "logs" / "client.1.log")) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            client.api.kill(f"{lab.only_run().name}-server")
+            killed = time.time()
+        lab.wait_for('"cause"', 60)
+        heard = time.time() - killed
+        result = finish(process)
+
+    assert heard < 3
+    assert result.exit_code == 5
+    assert result.cause == "server_died"
+    assert "server was killed by SIGKILL while it was needed" in result.record["cause"]["message"]
+    assert len(lab.samples()) == 5
+
+
+def test_a_client_that_is_removed_from_outside_is_the_platforms_failure(lab: Lab) -> None:
+    """Exit 3: it did not fail, it was taken away."""
+    with lab.start(
+        "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
+    ) as process:
+        lab.wait_for("iteration_started", 60)
+        with docker_client() as client:
+            client.api.remove_container(f"{lab.only_run().name}-client.1", force=True)
+        result = finish(process)
+
+    assert result.exit_code == 3
+    assert result.cause == "removed"
+
+
+def test_a_network_that_is_removed_under_a_run_ends_it(lab: Lab) -> None:
+    """Exit 3 at once, although the client would wait for ever."""
+    with lab.start(
+        "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
+    ) as process:
+        lab.wait_for("iteration_started", 60)
+        name = lab.only_run().name
+        with docker_client() as client:
+            for step in ("server", "client.1"):
+                client.api.disconnect_container_from_network(f"{name}-{step}", name, force=True)
+            client.api.remove_network(name)
+        result = finish(process)
+
+    assert result.exit_code == 3
+    assert result.cause == "network_lost"
+
+
+def test_what_a_failed_client_wrote_is_kept(lab: Lab) -> None:
+    """Artifacts and metrics of a client that failed, and its last words."""
+    script = (
+        "echo kept > $WINDTUNNEL_OUT/a.txt; mkdir $WINDTUNNEL_OUT/sub; echo left > $WINDTUNNEL_OUT/sub/b.log;"
+        ' echo \'{"metric": "x", "value": 5}\' > $WINDTUNNEL_METRICS; ln -s /etc/passwd $WINDTUNNEL_OUT/link.txt;'
+        " echo sorry; exit 3"
+    )
+    result = run(lab, single_node(shell(script), '[output]\nartifacts = ["*.txt"]'))
+
+    assert result.exit_code == 1
+    assert "client exited with status 3" in result.record["cause"]["message"]
+    folder = lab.only_run() / "artifacts" / "client.1"
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*")} == {"a.txt"}
+    assert result.record["metrics"]["x"]["values"] == [5]
+    assert "sorry" in result.stderr
+
+
+def test_an_image_with_a_user_of_its_own_can_write(lab: Lab) -> None:
+    """Work, output and metrics; files and folders are the user's, with no more rights than usual."""
+    script = (
+        "id -u > $WINDTUNNEL_OUT/user; echo more >> conf/extra.conf; touch here; stat -c %a:%U conf/extra.conf;"
+        ' rm conf/extra.conf; echo \'{"metric": "rate", "value": 1}\' >> $WINDTUNNEL_METRICS'
+    )
+    result = run(lab, single_node(shell(script), '[client.files]\n"conf/extra.conf" = "one"', target="user"))
+
+    assert result.exit_code == 0
+    assert (lab.only_run() / "artifacts" / "client.1" / "user").read_text() == "1234\n"
+    assert (lab.only_run() / "logs" / "client.1.log").read_text() == "644:app\n"
+
+
+def test_an_image_without_a_shell_runs_too(lab: Lab) -> None:
+    """Also its output and status come back."""
+    program = "import sys; print('rate=4', flush=True); sys.stderr.write('done')"
+    result = run(lab, single_node(["python3", "-c", program], RATE, target="bare"))
+
+    assert result.record["metrics"]["rate"]["values"] == [4]
+
+
+def test_files_and_inputs_are_where_they_should_be(lab: Lab) -> None:
+    """Relative to the working folder, which is the current one, or at absolute paths; names in them are replaced."""
+    (lab.path / "data.txt").write_text("5")
+    files = '[client.files]\n"sub/a.conf" = "$ITERATION"\n"/etc/extra/b.conf" = "absolute"'
+    inputs = '[[inputs]]\nsrc = "data.txt"\npath = "in/data.txt"\n[[inputs]]\nsrc = "data.txt"\npath = "/srv/data.txt"'
+    script = "cat sub/a.conf /etc/extra/b.conf; cat /srv/data.txt; echo; echo rate=$(cat in/data.txt); ls -ld /etc"
+    result = run(lab, single_node(shell(script), f"{files}\n{RATE}\n{inputs}"))
+
+    assert result.record["metrics"]["rate"]["values"] == [5]
+    first, *_rest, last = (lab.only_run() / "logs" / "client.1.log").read_text().splitlines()
+    assert first == "1absolute5"
+    assert last.startswith("drwxr-xr-x")
+
+
+@pytest.mark.parametrize("death", [None, 2])
+def test_replicas_share_one_name(lab: Lab, death: int | None) -> None:
+    """A client that asks the name finds each of them; the death of one is a dead server."""
+    program = (
+        "import os, socket, urllib.request as r\n"
+        "host, port = os.environ['SERVER_HOST'], os.environ['SERVER_PORT']\n"
+        "found = sorted({a[4][0] for a in socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)})\n"
+        "for address in found: assert r.urlopen(f'http://{address}:{port}/').status == 200\n"
+        "print(f'rate={len(found)}', flush=True)\n"
+    )
+    if death:
+        program += "for n in range(9): r.urlopen(f'http://{found[1]}:{port}/')\nimport time; time.sleep(1000)"
+    lines = client_server(server_keys="replicas = 3", server="--die-after 3" if death else "", tables=RATE).splitlines()
+    command = f"command = {json.dumps(['python3', '-c', program])}"
+    result = run(lab, "\n".join(command if "client.py" in line else line for line in lines))
+
+    assert result.record["resources"]["created"] == 5
+    assert (lab.only_run() / "logs" / "server.replica-3.log").exists()
+    if death:
+        assert result.exit_code == 5
+        assert "exited with status 9 while it was needed" in result.record["cause"]["message"]
+    else:
+        assert result.record["metrics"]["rate"]["values"] == [3]
+
+
+def test_probes_and_stop_commands_run_in_the_servers_container(lab: Lab) -> None:
+    """Readiness, liveness and the end; what the stop command wrote is kept."""
+    connect = "import os, socket; socket.create_connection(('server', int(os.environ['PORT'])))"
+    ready = f"{{ exec = {json.dumps(['python3', '-c', connect])} }}"
+    keys = (
+        'live = { exec = ["true"], every = "50ms" }\n'
+        # It is ended with its container before it is done: that is no failure.
+        'stop = ["sh", "-c", "pwd > $WINDTUNNEL_OUT/stopped; kill -TERM -1; sleep 1000"]\ngrace = "20s"'
+    )
+    result = run(lab, client_server(ready=ready, server_keys=keys).replace('grace = "1s"', ""))
+
+    assert result.exit_code == 0
+    assert (lab.only_run() / "artifacts" / "server" / "stopped").read_text() == "/windtunnel/work\n"
+    assert "the stop command failed" not in result.stderr
+
+
+def test_a_server_that_ignores_sigterm_is_killed_after_the_grace(lab: Lab) -> None:
+    """The result stands, and the server had its time."""
+    result = run(lab, client_server(server="--ignore-term"))
+
+    assert result.exit_code == 0
+    (stop,) = [phase for phase in result.record["phases"] if phase["phase"] == "stop"]
+    assert 1 <= stop["seconds"] < 8
+    assert (lab.only_run() / "logs" / "server.log").read_text().count("ignoring SIGTERM") == 1
+
+
+def test_a_big_output_is_kept_whole(lab: Lab) -> None:
+    """Twenty megabytes neither block the client nor get lost."""
+    command = shell("head -c 20000000 /dev/zero | tr '\\0' 'x'; echo; echo rate=5")
+    result = run(lab, single_node(command, RATE.replace("rate=", "^rate=")))
+
+    assert result.record["metrics"]["rate"]["values"] == [5]
+    assert (lab.only_run() / "logs" / "client.1.log").stat().st_size == 20_000_008
+
+
+def test_a_client_that_meets_its_limit_is_starved(lab: Lab) -> None:
+    """With a fifth of a core and the wish for a whole one, its numbers are suspect, and the reason is told."""
+    burn = "import time; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"
+    limit = 'resources = { cpu = "0.2" }'
+    result = run(lab, single_node(["python3", "-c", burn], f"[run]\nrepeats = 3\n{RATE}", client=limit))
+
+    assert result.record["validity"] == "suspect"
+    assert result.record["reasons"][0].startswith("client was starved of CPU: it used")
+    assert result.record["usage"]["client"]["cpu_mean"] < 0.3
+
+
+def test_the_environment_names_docker_and_the_images(lab: Lab) -> None:
+    """By what they are, not only by what they are called."""
+    run(lab, single_node(["true"]))
+    environment = json.loads((lab.only_run() / "environment.json").read_text())
+
+    with docker_client() as client:
+        assert environment["images"]["client"]["id"] == client.images.get(image()).id
+        assert environment["docker"]["version"] == client.version()["Version"]
+    assert environment["cpus"] >= 1
+
+
+def test_a_containers_own_volumes_go_with_it(lab: Lab) -> None:
+    """An image that declares volumes leaves none behind."""
+    with lab.start(
+        "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
+    ) as process:
+        lab.wait_for("iteration_started", 60)
+        with docker_client() as client:
+            mounts = client.api.inspect_container(f"{lab.only_run().name}-server")["Mounts"]
+            process.send_signal(signal.SIGTERM)
+            assert finish(process).exit_code == 130
+            assert len(mounts) == 1
+            with pytest.raises(docker.errors.NotFound):
+                client.api.inspect_volume(mounts[0]["Name"])
+
+
+def test_containers_of_a_run_carry_its_labels(lab: Lab) -> None:
+    """The run, the benchmark, the step, when it expires, and the user's own under a prefix."""
+    text = client_server(client="--hang-in 1", keys='labels = { team = "caching" }')
+    with lab.start("run", str(lab.write(text)), "--backend", "docker", "--json") as process:
+        lab.wait_for("iteration_started", 60)
+        name = lab.only_run().name
+        with docker_client() as client:
+            found = client.api.inspect_container(f"{name}-server")
+        process.send_signal(signal.SIGTERM)
+        assert finish(process).exit_code == 130
+
+    labels = found["Config"]["Labels"]
+    assert labels["windtunnel.dev/run"] == name
+    assert labels["windtunnel.dev/benchmark"] == "faulty"
+    assert labels["windtunnel.dev/step"] == "server"
+    assert labels["windtunnel.dev/expires"].endswith("Z")
+    assert labels["label.windtunnel.dev/team"] == "caching"
+    assert not found["HostConfig"]["Privileged"]
+    assert found["HostConfig"]["Binds"] is None
+    assert found["HostConfig"]["SecurityOpt"] == ["no-new-privileges"]
+
+
+def test_ctrl_c_during_a_benchmark_ends_it_soon(lab: Lab) -> None:
+    """Exit 130, and what was measured is kept."""
+    with lab.start(
+        "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
+    ) as process:
+        lab.wait_for("iteration_started", 60)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        result = finish(process)
+
+    assert result.exit_code == 130
+    assert time.monotonic() - began < 10
+    assert len(lab.samples()) == 5
+
+
+def test_an_unreachable_daemon_is_told_before_anything_starts(lab: Lab) -> None:
+    """Exit 3 with the address that was tried; `doctor` says the same."""
+    text = single_node(["true"])
+    lab.env = lab.env | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    result = run(lab, text)
+
+    assert result.exit_code == 3
+    assert "no Docker daemon at unix:///nowhere/docker.sock: No such file or directory" in result.stderr
+    assert result.record["run_id"] is None
+
+
+def test_a_daemon_whose_containers_cannot_be_reached_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a probe that cannot be asked from here; what was made goes again."""
+    monkeypatch.setattr(psutil, "net_if_addrs", dict)
+    program = Program(command=("true",), image=image())
+    server = Service(name="server", program=program, port=0, ready=Readiness(probe=Probe(kind="tcp"), within=1))
+    job = Job(name="client", program=program, needs=("server",))
+    plan = Plan(benchmark="far", strategy="client-server", timeout=60, steps=(server, job))
+    folder = RunFolder.create(tmp_path / "runs", plan, "")
+
+    with pytest.raises(PlatformError, match="use exec or log probes") as caught:
+        make_backend("docker").open(RunContext(plan, folder, Journal(folder), Control(60), tmp_path))
+    assert caught.value.code == "daemon_remote"
+    assert inventory(tmp_path) == set()

@@ -1,0 +1,130 @@
+"""Docker for tests: images of the test programs, and what the daemon holds, counted from outside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import docker
+import docker.errors
+
+from support.lab import PROGRAMS
+from support.needs import lacking
+from windtunnel.backends import make_backend
+
+DOCKERFILE = Path(__file__).with_name("Dockerfile")
+
+
+def need_docker() -> None:
+    """Skip the test without a daemon; fail it if ``WINDTUNNEL_REQUIRE`` asks for one."""
+    if reason := make_backend("docker").available():
+        lacking(f"docker: {reason}", "docker")
+
+
+@contextmanager
+def docker_client() -> Iterator[docker.DockerClient]:
+    """Lend a client of the daemon, closed afterwards."""
+    client = docker.from_env()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@cache
+def image(target: str = "plain") -> str:
+    """Return the name of the tests' image (``plain``, ``user``, ``bare``), built once for what the programs are now."""
+    need_docker()
+    content = b"".join(path.read_bytes() for path in (DOCKERFILE, *sorted(PROGRAMS.glob("*.py"))))
+    tag = f"windtunnel-tests:{target}-{hashlib.sha256(content).hexdigest()[:12]}"
+    with docker_client() as client:
+        try:
+            client.images.get(tag)
+        except docker.errors.ImageNotFound:
+            _build(client, tag, target)
+    return tag
+
+
+def _build(client: docker.DockerClient, tag: str, target: str) -> None:
+    try:
+        client.images.build(
+            path=str(DOCKERFILE.parents[1]), dockerfile=str(DOCKERFILE), tag=tag, target=target, rm=True
+        )
+    except (docker.errors.BuildError, docker.errors.APIError) as error:
+        lacking(f"docker: the tests' image cannot be built: {error}", "docker")
+
+
+def single_node(
+    command: list[str], tables: str = "", *, client: str = "", target: str = "plain", keys: str = ""
+) -> str:
+    """Return a benchmark of one command in the tests' image; `client` is more of its table."""
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "alone"
+strategy = "single-node"
+{keys}
+[client]
+image = "{image(target)}"
+command = {json.dumps(command)}
+{client}
+{tables}
+"""
+
+
+def client_server(
+    *,
+    server: str = "",
+    client: str = "",
+    server_keys: str = "",
+    client_keys: str = "",
+    tables: str = "",
+    keys: str = "",
+    ready: str = '{ http = "/ready", within = "20s" }',
+    target: str = "plain",
+) -> str:
+    """Return a benchmark of the two test programs in the tests' image; `server` and `client` are more arguments."""
+    server_command = ["python3", "/programs/server.py", "--port", "$PORT", "--host", "0.0.0.0", *server.split()]
+    client_command = ["python3", "/programs/client.py", "$SERVER_HOST", "$SERVER_PORT", *client.split()]
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "faulty"
+strategy = "client-server"
+{keys}
+[server]
+image = "{image(target)}"
+command = {json.dumps(server_command)}
+port = 0
+ready = {ready}
+grace = "1s"
+{server_keys}
+[client]
+image = "{image(target)}"
+command = {json.dumps(client_command)}
+{client_keys}
+{tables}
+"""
+
+
+def inventory(runs: Path) -> set[str]:
+    """Return the containers, networks and volumes of all runs below a folder, found by name, whatever their labels."""
+    ids = [path.parent.name for path in runs.glob("**/plan.json")]
+    with docker_client() as client:
+        names = {f"container {item['Names'][0].lstrip('/')}" for item in client.api.containers(all=True)}
+        names |= {f"network {item['Name']}" for item in client.api.networks()}
+        names |= {f"volume {item['Name']}" for item in client.api.volumes()["Volumes"] or ()}
+    return {name for name in names if any(run_id in name for run_id in ids)}
+
+
+def wait_empty(runs: Path, seconds: float = 10.0) -> None:
+    """Wait until the daemon holds nothing of the runs below a folder."""
+    deadline = time.monotonic() + seconds
+    while left := inventory(runs):
+        assert time.monotonic() < deadline, f"still in Docker: {left}"
+        time.sleep(0.1)

@@ -1,0 +1,212 @@
+"""Parts of the docker backend that need no daemon."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from windtunnel.backends import make_backend
+from windtunnel.backends.docker import cgroup, warden
+from windtunnel.backends.docker.archive import packed, unpack
+from windtunnel.backends.docker.cgroup import Cgroup, Reading
+from windtunnel.backends.docker.warden import Daemon, DaemonError
+from windtunnel.errors import Unsupported
+from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+
+
+def archive_of(*entries: tuple[str, bytes, str | None]) -> list[bytes]:
+    """Return the pieces of an archive of some entries: name, kind, and where a link leads or what a file holds."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, kind, text in entries:
+            entry = tarfile.TarInfo(name)
+            entry.type = kind
+            content = (text or "").encode() if kind == tarfile.REGTYPE else b""
+            entry.size, entry.linkname = len(content), text or ""
+            archive.addfile(entry, io.BytesIO(content))
+    data = target.getvalue()
+    return [data[start : start + 700] for start in range(0, len(data), 700)]
+
+
+def test_only_files_come_out_of_a_container_and_only_to_their_place(tmp_path: Path) -> None:
+    """Links, devices and names that lead elsewhere are left out; a second name of a file is a copy."""
+    pieces = archive_of(
+        ("results/out/a.txt", tarfile.REGTYPE, "a" * 5000),
+        ("results/out/second", tarfile.LNKTYPE, "results/out/a.txt"),
+        ("results/out/link", tarfile.SYMTYPE, "/etc/passwd"),
+        ("results/out/stolen", tarfile.LNKTYPE, "results/../../etc/passwd"),
+        ("results/out/pipe", tarfile.FIFOTYPE, None),
+        ("results/../../escaped", tarfile.REGTYPE, "evil"),
+        ("/etc/absolute", tarfile.REGTYPE, "kept below"),
+    )
+    unpack(pieces, tmp_path / "in" / "here")
+
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {
+        "in/here/out/a.txt": "a" * 5000,
+        "in/here/out/second": "a" * 5000,
+        "in/here/etc/absolute": "kept below",
+    }
+
+
+def test_an_archive_that_breaks_off_is_an_error(tmp_path: Path) -> None:
+    """Half a file is not taken for a whole one."""
+    pieces = archive_of(("results/out/a.txt", tarfile.REGTYPE, "a" * 5000))[:3]
+
+    with pytest.raises((tarfile.ReadError, OSError)):
+        unpack(pieces, tmp_path)
+
+
+def test_files_inputs_and_folders_go_in_with_their_owner(tmp_path: Path) -> None:
+    """Folders that the image may have are not touched; those of the step can be written by anybody."""
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * (9 << 20))
+    files = {"sub/deep/a.conf": "one", "/etc/b.conf": "two"}
+    with packed(files, {"data.bin": source}, (1234, 100), tmp_path) as target, tarfile.open(fileobj=target) as archive:
+        found = {entry.name: entry for entry in archive}
+
+    assert set(found) == {
+        "windtunnel",
+        "windtunnel/work",
+        "windtunnel/results",
+        "windtunnel/results/out",
+        "windtunnel/work/sub",
+        "windtunnel/work/sub/deep",
+        "windtunnel/work/sub/deep/a.conf",
+        "etc/b.conf",
+        "windtunnel/work/data.bin",
+    }
+    assert {(entry.uid, entry.gid) for entry in found.values()} == {(1234, 100)}
+    assert {entry.mode for entry in found.values() if entry.isdir()} == {0o777}
+    assert found["windtunnel/work/data.bin"].mode == 0o444
+    assert found["windtunnel/work/data.bin"].size == 9 << 20
+
+
+@pytest.fixture
+def control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands for /sys/fs/cgroup."""
+    monkeypatch.setattr(cgroup, "_ROOT", tmp_path)
+    return tmp_path
+
+
+def test_version_2_of_control_groups_is_read(control_groups: Path) -> None:
+    """Microseconds of CPU, and memory without what the kernel would give up at once."""
+    files = {
+        "cpu.stat": "usage_usec 1500000\nuser_usec 1\nthrottled_usec 250000\n",
+        "memory.current": "5000\n",
+        "memory.stat": "anon 1\ninactive_file 1000\n",
+        "cgroup.procs": f"{os.getpid()}\n",
+    }
+    for name, text in files.items():
+        (control_groups / name).write_text(text)
+    reading = Cgroup(control_groups, control_groups, control_groups, is_v2=True).read()
+
+    assert reading is not None
+    assert (reading.cpu, reading.throttled, reading.memory, reading.processes) == (1.5, 0.25, 4000, 1)
+    assert reading.delays
+
+
+def test_a_process_of_this_machine_that_is_no_container_has_no_group() -> None:
+    """Process numbers of a daemon elsewhere mean something else here."""
+    assert Cgroup.of(os.getpid(), "0123456789abcdef") is None
+    assert Cgroup.of(2**22 + 1, "0123456789abcdef") is None
+
+
+def test_waiting_is_what_threads_waited_or_else_what_the_limit_took() -> None:
+    """None where nothing is known: no limit, and threads that cannot be seen."""
+    first = Reading(0, 0, 0, 1, {1: 1_000_000_000})
+
+    assert Reading(0, 9, 0, 1, {1: 1_500_000_000, 2: 250_000_000}).waited_since(first) == 0.75
+    assert Reading(0, 0, 0, 1, None).waited_since(Reading(0, 0, 0, 1, None)) is None
+    assert Reading(0, 3, 0, 1, None).waited_since(Reading(0, 1, 0, 1, None)) == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("unix:///nowhere.sock", "no Docker daemon at unix:///nowhere.sock: No such file or directory"),
+        ("tcp://127.0.0.1:9", "no Docker daemon at tcp://127.0.0.1:9: Connection refused"),
+        ("ssh://somewhere", "DOCKER_HOST=ssh://somewhere: only unix:// and tcp:// are supported; forward the socket"),
+    ],
+)
+def test_why_docker_does_not_work_is_told(monkeypatch: pytest.MonkeyPatch, host: str, says: str) -> None:
+    """In words that name the address."""
+    pytest.importorskip("docker")
+    monkeypatch.setenv("DOCKER_HOST", host)
+
+    assert make_backend("docker").available() == says
+
+
+def test_certificates_that_are_not_there_are_told(tmp_path: Path) -> None:
+    """A daemon that wants TLS is not asked without."""
+    with pytest.raises(OSError, match="No such file"):
+        Daemon({"DOCKER_HOST": "tcp://127.0.0.1:9", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)})
+
+
+def test_a_plan_is_checked_before_anything_starts() -> None:
+    """A step without an image is refused; placement is ignored with a note."""
+    server = Service(
+        name="server",
+        program=Program(command=("serve",), image="i"),
+        ready=Readiness(probe=Probe(kind="tcp"), within=1),
+        port=0,
+        placement="any",
+    )
+    job = Job(name="client", program=Program(command=("measure",), image="i"))
+    plan = Plan(benchmark="b", strategy="client-server", timeout=1, steps=(server, job))
+    backend = make_backend("docker")
+
+    assert backend.check(plan) == ["server: placement 'any' is ignored; all is on the daemon's machine"]
+    bare = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=Program(command=("x",))),))
+    with pytest.raises(Unsupported, match="client: the docker backend needs an image"):
+        backend.check(bare)
+
+
+class LateDaemon(Daemon):
+    """A daemon that makes a container at the fifth look at containers, and refuses to remove it at first."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.looks = self.refusals = 0
+        self.is_there = False
+
+    def call(self, method: str, path: str, body: object = None, timeout: float = 0) -> Any:
+        """Answer as a daemon would."""
+        del body, timeout
+        if method == "DELETE":
+            self.refusals += 1
+            if self.refusals < 3:
+                raise DaemonError(409, "removal is in progress")
+            self.is_there = False
+            return None
+        if not path.startswith("/containers"):
+            return {} if path.startswith("/volumes") else []
+        self.looks += 1
+        self.is_there = self.is_there or self.looks == 5
+        return [{"Id": "1", "Names": ["/late"], "Labels": {}}] if self.is_there else []
+
+
+@pytest.mark.parametrize(("pending", "looks"), [((), 2), (("late",), 9)])
+def test_what_was_asked_for_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, pending: tuple[str, ...], looks: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warden looks on until it was found, and until it is gone; else two looks are enough."""
+    monkeypatch.setattr(warden, "LOOK_SECONDS", 0.001)
+    daemon = LateDaemon()
+
+    assert warden.sweep(daemon, "run", pending=pending)
+    assert daemon.looks == looks
+    assert capsys.readouterr().err.count("container late: removal is in progress") == (2 if pending else 0)
+
+
+def test_a_wait_for_what_never_comes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that the daemon never got."""
+    monkeypatch.setattr(warden, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(warden, "PENDING_SECONDS", 0.05)
+
+    assert warden.sweep(LateDaemon(), "run", pending=("never",))
