@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,9 +16,11 @@ def program(name: str, part: str) -> str:
     """Return where a program is, or skip the test; fail it if `part` is in ``WINDTUNNEL_REQUIRE``."""
     # Debian keeps the servers' own programs out of PATH, one folder a version.
     found = next((str(path) for path in Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None) or shutil.which(name)
-    if found is None:
-        reason = f"{name} is not installed ({part})"
-        if part in _REQUIRED:
-            pytest.fail(f"{reason}, and WINDTUNNEL_REQUIRE asks for it")
-        pytest.skip(reason)
-    return found
+    return found or lacking(f"{name} is not installed ({part})", part)
+
+
+def lacking(reason: str, part: str) -> NoReturn:
+    """Skip the test, with the reason; fail it if `part` is in ``WINDTUNNEL_REQUIRE``."""
+    if part in _REQUIRED:
+        pytest.fail(f"{reason}, and WINDTUNNEL_REQUIRE asks for it")
+    pytest.skip(reason)
