@@ -191,8 +191,9 @@ def test_half_a_build_is_not_taken_for_a_whole_one(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     places.binary("").mkdir(parents=True)
     assert build.missing_programs() == programs.names()
+    build.parts().mkdir()
     for name in programs.names():
-        places.binary(f".{name}.123").touch()
+        (build.parts() / name).touch()
     assert build.missing_programs() == programs.names()
     for name in programs.names()[1:]:
         places.binary(name).touch()
