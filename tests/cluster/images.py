@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from cluster import bases, docker, places, programs
@@ -40,8 +43,11 @@ def build_project(say: Callable[[str], None]) -> None:
         bases.provide(say)
     for image in stale:
         say(f"building the image {image}")
+        before = seen(image, ".Id")
         label = f"--label={_SOURCE}={source}"
         run(["docker", "build", "--tag", image, label, "--file", places.CHECKOUT / PROJECT[image], places.CHECKOUT])
+        if before not in {None, seen(image, ".Id")}:
+            remove(str(before))
 
 
 def source_key() -> str:
@@ -75,7 +81,15 @@ def build_node(say: Callable[[str], None]) -> None:
     if seen(node_image(), ".Id") is None:
         bases.provide(say)
         say("building the nodes' image")
+        for older in run(["docker", "images", "--quiet", node_image().partition(":")[0]]).split():
+            remove(older)
         run(["docker", "build", "--tag", node_image(), programs.HERE / "nodes"])
+
+
+def remove(image: str) -> None:
+    """Remove an image, unless something uses it."""
+    with suppress(Failed):
+        run(["docker", "image", "rm", image])
 
 
 def add_ons_archive() -> Path:
@@ -113,15 +127,21 @@ def build_add_on(program: str, version: str) -> str:
 def load(nodes: Iterable[str], say: Callable[[str], None]) -> None:
     """Give the nodes the project's images, where they have not the same ones already."""
     built = idents()
-    for node in nodes:
-        has = loaded(node)
-        stale = [image for image, ident in built.items() if has.get(image) != ident]
-        if stale:
-            say(f"loading into {node}: {', '.join(stale)}")
-            docker.pipe_images(stale, node)
-            for image in stale:
-                label = f"{_SOURCE}={built[image]}"
-                docker.in_node(node, ["ctr", "-n", "k8s.io", "images", "label", full_name(image), label])
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda node: load_into(node, built, say), nodes))
+
+
+def load_into(node: str, built: dict[str, str], say: Callable[[str], None]) -> None:
+    """Give one node images, and label them there with the daemon's ids."""
+    has = loaded(node)
+    stale = [image for image, ident in built.items() if has.get(image) != ident]
+    if stale:
+        start = time.monotonic()
+        docker.pipe_images(stale, node)
+        for image in stale:
+            label = f"{_SOURCE}={built[image]}"
+            docker.in_node(node, ["ctr", "-n", "k8s.io", "images", "label", full_name(image), label])
+        say(f"loaded into {node}: {', '.join(stale)} ({time.monotonic() - start:.0f} s)")
 
 
 def idents() -> dict[str, str]:

@@ -13,15 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from cluster import places
-from cluster.shell import run, succeeds
+from cluster.shell import run
 
 CONTEXT = "windtunnel"
+
+
+def kubectl(*arguments: str) -> str:
+    """Run kubectl as the user would."""
+    return run([str(places.kubectl() or "kubectl"), *arguments])
 
 
 def read(path: Path | None = None) -> dict[str, Any]:
     """Return a kubeconfig, the user's if no other is named, with its certificates."""
     command = ["config", "view", "--raw", "--output=json", *([f"--kubeconfig={path}"] if path else [])]
-    found: dict[str, Any] = json.loads(run([places.binary("kubectl"), *command]))
+    found: dict[str, Any] = json.loads(kubectl(*command))
     return found
 
 
@@ -54,7 +59,7 @@ def removals(mine: dict[str, Any], name: str = CONTEXT) -> list[list[str]]:
 def config(commands: list[list[str]]) -> None:
     """Change the user's kubeconfig."""
     for command in commands:
-        run([places.binary("kubectl"), "config", *command])
+        kubectl("config", *command)
 
 
 def set_context() -> None:
@@ -74,7 +79,7 @@ def set_context() -> None:
 
 def remove_context() -> None:
     """Take the cluster out of the user's kubeconfig."""
-    if succeeds([places.binary("kubectl"), "config", "view"]):
+    if places.kubectl():
         config(removals(read()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,14 @@ def built() -> Path:
 def binary(name: str) -> Path:
     """Return where a program lies, built or not."""
     return built() / "bin" / name
+
+
+def kubectl() -> Path | None:
+    """Return a kubectl: the one of these versions, else any that was built, else the user's own."""
+    others = sorted(cache().glob("*/bin/kubectl"))
+    own = shutil.which("kubectl")
+    found = [path for path in (binary("kubectl"), *others) if path.is_file()] + ([Path(own)] if own else [])
+    return found[0] if found else None
 
 
 def state() -> Path:

@@ -168,7 +168,7 @@ def test_the_context_comes_and_goes_and_others_stay(tmp_path: Path, monkeypatch:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         pytest.skip("kubectl is not installed")
-    monkeypatch.setattr(places, "binary", lambda _name: Path(kubectl))
+    monkeypatch.setattr(places, "kubectl", lambda: Path(kubectl))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     kubeconfig.config([["set-cluster", "work", "--server=https://work"], ["set-context", "work", "--cluster=work"]])
     kubeconfig.config([["use-context", "work"]])
