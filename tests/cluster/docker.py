@@ -105,7 +105,7 @@ def parse(listed: str) -> list[Container]:
         count = labels.get(NODES_LABEL, "")
         nodes = int(count) if count.isdecimal() else 0
         found.append(Container(row["Names"], row["State"] == "running", labels.get(LABEL, ""), nodes))
-    return sorted(found, key=lambda each: (len(each.name), each.name))
+    return sorted(found, key=lambda each: (each.name != CONTROL_PLANE, len(each.name), each.name))
 
 
 def create_network(key: str) -> str:

@@ -84,5 +84,5 @@ def reason(nodes: int | None) -> str | None:
     """Say why the cluster has to be made anew; None if it works as it is."""
     anew = why_anew(docker.containers(), programs.cluster_key(), nodes)
     if anew is None and (sick := ailments()):
-        return f"it does not work: {'; '.join(sick)}"
+        return "; ".join(sick)
     return anew

@@ -15,7 +15,7 @@ def lines() -> list[str]:
     if not found:
         return [f"no cluster; programs: {'built' if places.binary('kubectl').is_file() else 'not built'}"]
     reason = state.reason(None)
-    told = [f"cluster   {'does not work as it is: ' + reason if reason else 'up and healthy'}"]
+    told = [f"cluster   {'needs `make cluster-up`: ' + reason if reason else 'up and healthy'}"]
     told += [f"container {each.name}: {'running' if each.running else 'stopped'}" for each in found]
     try:
         told += [*node_lines(), *add_on_lines(), *image_lines(found)]
