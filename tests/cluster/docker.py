@@ -146,6 +146,11 @@ def in_node(name: str, command: Sequence[str]) -> str:
     return run(["docker", "exec", f"windtunnel-{name}", *command], timeout=120)
 
 
+def works_in_node(name: str, command: Sequence[str]) -> bool:
+    """Say whether a program in a node's container ends well."""
+    return succeeds(["docker", "exec", f"windtunnel-{name}", *command])
+
+
 def pipe_images(images: Sequence[str], name: str) -> None:
     """Hand images to a node's container runtime.
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from cluster import bases, docker, places, programs
 from cluster.programs import key_of
-from cluster.shell import Failed, run
+from cluster.shell import Failed, run, wait_until
 
 PROJECT = {"windtunnel": "containers/windtunnel/Dockerfile", "windtunnel-samples": "containers/samples/Dockerfile"}
 """The project's images and what they are built from; the checkout is their context."""
 _SOURCE = "windtunnel.source"
-_CONTEXT = ("pyproject.toml", "requirements.lock", "README.md", ".dockerignore", "src", "flows", "containers")
+_CONTEXT = ("pyproject.toml", "requirements.lock", "README.md", ".dockerignore", "src", "flows", *PROJECT.values())
 _ADD_ONS = {
     "coredns": "coredns",
     "metrics-server": "metrics-server",
@@ -133,6 +133,8 @@ def load(nodes: Iterable[str], say: Callable[[str], None]) -> None:
 
 def load_into(node: str, built: dict[str, str], say: Callable[[str], None]) -> None:
     """Give one node images, and label them there with the daemon's ids."""
+    ctr = ["ctr", "-n", "k8s.io"]
+    wait_until(f"{node} takes images", lambda: docker.works_in_node(node, [*ctr, "version"]), 60)
     has = loaded(node)
     stale = [image for image, ident in built.items() if has.get(image) != ident]
     if stale:
@@ -140,7 +142,7 @@ def load_into(node: str, built: dict[str, str], say: Callable[[str], None]) -> N
         docker.pipe_images(stale, node)
         for image in stale:
             label = f"{_SOURCE}={built[image]}"
-            docker.in_node(node, ["ctr", "-n", "k8s.io", "images", "label", full_name(image), label])
+            docker.in_node(node, [*ctr, "images", "label", full_name(image), label])
         say(f"loaded into {node}: {', '.join(stale)} ({time.monotonic() - start:.0f} s)")
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def up(nodes: int | None, say: Callable[[str], None]) -> None:
         anew = state.reason(nodes)
         if anew:
             say(f"making the cluster anew: {anew}")
-            create(nodes or DEFAULT_NODES, say)
+            create(nodes or size() or DEFAULT_NODES, say)
         workers = worker_names()
         images.load(workers, say)
         if not kubeconfig.is_set():
@@ -76,14 +77,18 @@ def create(workers: int, say: Callable[[str], None]) -> None:
     keys.make(nodes)
     try:
         start_nodes(nodes)
-        say("the API server answers")
-        for node in nodes[1:]:
-            register(node)
-        install_add_ons()
-        wait_for_add_ons()
+        # The add-ons wait more than they work, so the nodes take in the images meanwhile.
+        with ThreadPoolExecutor() as pool:
+            loading = pool.submit(images.load, [node.name for node in nodes[1:]], say)
+            say("the API server answers")
+            for node in nodes[1:]:
+                register(node)
+            install_add_ons()
+            wait_for_add_ons()
+            say("the nodes are Ready and the add-ons available")
+            loading.result()
     except Failed as error:
         raise Failed(f"{error}\n{logs(nodes)}") from error
-    say("the nodes are Ready and the add-ons available")
 
 
 def start_nodes(nodes: Sequence[Node]) -> None:
@@ -131,10 +136,15 @@ def install_add_ons() -> None:
 
 def wait_for_add_ons() -> None:
     """Wait for every node and add-on."""
-    as_admin("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s", timeout=130)
+    as_admin("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=240s", timeout=250)
     for name, namespace in state.DEPLOYMENTS.items():
-        as_admin("rollout", "status", f"deployment/{name}", f"--namespace={namespace}", "--timeout=120s", timeout=130)
-    wait_until("the nodes and the add-ons work", lambda: not state.ailments(), 60)
+        as_admin("rollout", "status", f"deployment/{name}", f"--namespace={namespace}", "--timeout=240s", timeout=250)
+    wait_until("the nodes and the add-ons work", lambda: not state.ailments(), 120)
+
+
+def size() -> int:
+    """Return how many workers the cluster has, or had when it was whole."""
+    return max((each.nodes for each in docker.containers()), default=0)
 
 
 def worker_names() -> list[str]:
