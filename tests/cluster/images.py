@@ -15,10 +15,19 @@ from cluster import bases, docker, places, programs
 from cluster.programs import key_of
 from cluster.shell import Failed, run, wait_until
 
-PROJECT = {"windtunnel": "containers/windtunnel/Dockerfile", "windtunnel-samples": "containers/samples/Dockerfile"}
-"""The project's images and what they are built from; the checkout is their context."""
+PROJECT = {
+    "windtunnel": (
+        "containers/windtunnel/Dockerfile",
+        "pyproject.toml",
+        "requirements.lock",
+        "README.md",
+        "src",
+        "flows",
+    ),
+    "windtunnel-samples": ("containers/samples/Dockerfile", "requirements.lock"),
+}
+"""The project's images: the Dockerfile, and what it copies from the checkout."""
 _SOURCE = "windtunnel.source"
-_CONTEXT = ("pyproject.toml", "requirements.lock", "README.md", ".dockerignore", "src", "flows", *PROJECT.values())
 _ADD_ONS = {
     "coredns": "coredns",
     "metrics-server": "metrics-server",
@@ -37,22 +46,22 @@ ENTRYPOINT ["/bin/{name}"]
 
 def build_project(say: Callable[[str], None]) -> None:
     """Build the project's images, those that are not of the checkout as it is."""
-    source = source_key()
-    stale = [image for image in PROJECT if seen(image, f'index .Config.Labels "{_SOURCE}"') != source]
+    sources = {image: source_key(image) for image in PROJECT}
+    stale = [image for image in PROJECT if seen(image, f'index .Config.Labels "{_SOURCE}"') != sources[image]]
     if stale:
         bases.provide(say)
     for image in stale:
         say(f"building the image {image}")
         before = seen(image, ".Id")
-        label = f"--label={_SOURCE}={source}"
-        run(["docker", "build", "--tag", image, label, "--file", places.CHECKOUT / PROJECT[image], places.CHECKOUT])
+        label = f"--label={_SOURCE}={sources[image]}"
+        run(["docker", "build", "--tag", image, label, "--file", places.CHECKOUT / PROJECT[image][0], places.CHECKOUT])
         if before not in {None, seen(image, ".Id")}:
             remove(str(before))
 
 
-def source_key() -> str:
-    """Return the key of all that the project's images are built from."""
-    paths = [path for name in _CONTEXT for path in files_below(places.CHECKOUT / name)]
+def source_key(image: str) -> str:
+    """Return the key of all that an image is built from."""
+    paths = [path for name in PROJECT[image] for path in files_below(places.CHECKOUT / name)]
     return key_of({str(path.relative_to(places.CHECKOUT)): path.read_bytes() for path in paths})
 
 

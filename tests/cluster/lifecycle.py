@@ -47,6 +47,7 @@ def up(nodes: int | None, say: Callable[[str], None]) -> None:
         if anew:
             install_windtunnel(say)
             checks.verify(workers, say)
+            places.checked().touch()
             say(f"up: {state.workers(len(workers))}, checked, in {time.monotonic() - start:.0f} s")
         else:
             say(f"up and healthy already: {state.workers(len(workers))}; nothing to make anew")

@@ -42,6 +42,11 @@ def state() -> Path:
     return cache() / "cluster"
 
 
+def checked() -> Path:
+    """Return the file that is there once the running cluster has passed its checks."""
+    return state() / "checked"
+
+
 def admin() -> Path:
     """Return the kubeconfig with every right; it belongs to the cluster, not to the user."""
     return state() / "conf" / "super-admin.conf"

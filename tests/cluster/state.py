@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from cluster import docker, programs
+from cluster import docker, places, programs
 from cluster.docker import CONTROL_PLANE, Container
 from cluster.kubectl import as_admin
 from cluster.shell import Failed
@@ -82,7 +82,8 @@ def is_true(thing: dict[str, Any], condition: str) -> bool:
 
 def reason(nodes: int | None) -> str | None:
     """Say why the cluster has to be made anew; None if it works as it is."""
-    anew = why_anew(docker.containers(), programs.cluster_key(), nodes)
-    if anew is None and (sick := ailments()):
-        return "; ".join(sick)
-    return anew
+    if anew := why_anew(docker.containers(), programs.cluster_key(), nodes):
+        return anew
+    if not places.checked().is_file():
+        return "its start was cut short, or did not pass the checks"
+    return "; ".join(ailments()) or None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import build, docker, kubeconfig, lock, places, programs, shell, state
+from cluster import build, docker, images, kubeconfig, lock, places, programs, shell, state
 from cluster.docker import CONTROL_PLANE, Container, Node
 
 
@@ -229,3 +229,19 @@ def test_one_process_at_a_time_builds(tmp_path: Path, monkeypatch: pytest.Monkey
     with places.locked("x"):
         assert subprocess.run(["flock", "--nonblock", file, "true"], check=False).returncode == 1
     assert subprocess.run(["flock", "--nonblock", file, "true"], check=False).returncode == 0
+
+
+def test_an_image_is_built_again_when_what_it_copies_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The samples' image has nothing of Windtunnel, so a change of its code leaves it alone."""
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path)
+    (tmp_path / "src" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "src" / "a.py").write_text("1")
+    (tmp_path / "requirements.lock").write_text("locust==1")
+    before = {image: images.source_key(image) for image in images.PROJECT}
+    (tmp_path / "src" / "__pycache__" / "a.pyc").write_text("1")
+    assert {image: images.source_key(image) for image in images.PROJECT} == before
+    (tmp_path / "src" / "a.py").write_text("2")
+    assert images.source_key("windtunnel") != before["windtunnel"]
+    assert images.source_key("windtunnel-samples") == before["windtunnel-samples"]
+    (tmp_path / "requirements.lock").write_text("locust==2")
+    assert images.source_key("windtunnel-samples") != before["windtunnel-samples"]
