@@ -6,10 +6,12 @@ UV := .venv/bin/uv
 RUN := .venv/bin/python -m
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test test-full bench screenshots lint types format lock clean
+CLUSTER := cd tests && ../.venv/bin/python -m cluster
+
+.PHONY: help demo test test-full bench screenshots images cluster-up cluster-status cluster-down lint types format lock clean
 
 help:  ## Show the commands
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
 
 .venv/.installed: requirements.lock pyproject.toml
 	@echo "building .venv from requirements.lock; about a minute the first time"
@@ -37,6 +39,18 @@ bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few 
 
 screenshots: .venv/.compiled  ## Renew the docs' pictures of Prefect's UI; needs Chromium
 	cd tests && ../.venv/bin/python screenshots.py
+
+images: .venv/.compiled  ## Build the images of containers/; into the test cluster too, if it is up
+	@$(CLUSTER) images
+
+cluster-up: .venv/.compiled  ## Start a Kubernetes cluster on this machine, with Argo (NODES=2); see tests/cluster
+	@$(CLUSTER) up $(if $(NODES),--nodes $(NODES))
+
+cluster-status: .venv/.compiled  ## Show what the test cluster has and how it is
+	@$(CLUSTER) status
+
+cluster-down: .venv/.compiled  ## Remove the test cluster
+	@$(CLUSTER) down
 
 lint: .venv/.compiled
 	$(RUN) ruff check

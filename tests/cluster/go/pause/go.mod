@@ -1,0 +1,3 @@
+module windtunnel/cluster/pause
+
+go 1.21
