@@ -171,7 +171,7 @@ def test_a_client_that_is_removed_from_outside_is_the_platforms_failure(lab: Lab
     ) as process:
         lab.wait_for("iteration_started", 60)
         with docker_client() as client:
-            client.api.remove_container(f"{lab.only_run().name}-client.1", force=True)
+            client.api.remove_container(f"{lab.only_run().name}-client.1", v=True, force=True)
         result = finish(process)
 
     assert result.exit_code == 3
