@@ -210,7 +210,7 @@ def test_twenty_queued_runs_respect_the_limits_of_three_workers(server: PrefectL
         found = server.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [*runs, *targeted]}}})
         return all(run["state_type"] == "COMPLETED" for run in found)
 
-    server.until(all_final, 240, "end of 20 runs")
+    server.until(all_final, 500, "end of 20 runs")
     for name in names:
         server.end(name, signal.SIGINT)
 
