@@ -62,7 +62,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         DescriptorError: With the file, the key's path, the allowed values and the
             nearest known name, for every mistake found.
     """
-    return _only(load_all(path, overrides))
+    return only_one(load_all(path, overrides))
 
 
 def load_all(path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
@@ -78,7 +78,7 @@ def load_all(path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
 
 def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Do what `load` does with a text that was read already; `path` is for messages."""
-    return _only(parse_all(text, path, overrides))
+    return only_one(parse_all(text, path, overrides))
 
 
 def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
@@ -100,7 +100,8 @@ def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Load
     return [_check_combination(document, values, _Given(text, path, overrides)) for values in found]
 
 
-def _only(found: list[Loaded]) -> Loaded:
+def only_one(found: list[Loaded]) -> Loaded:
+    """Return the benchmark of a file without a matrix (DescriptorError if it has one)."""
     if len(found) > 1 or found[0].combination:
         raise DescriptorError(f"{found[0].path}: matrix: only `windtunnel run` can run a sweep")
     return found[0]

@@ -13,7 +13,7 @@ import typer
 
 from windtunnel.cli.app import app
 from windtunnel.cli.output import echo, print_json, say
-from windtunnel.errors import DescriptorError, UsageError
+from windtunnel.errors import UsageError
 from windtunnel.names import nearest
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ def load_with_notes(file: Path, overrides: list[str] | None) -> tuple[Loaded, Pl
         DescriptorError: The file is wrong, or has a matrix.
         PlanError: Its steps do not fit together.
     """
+    from windtunnel.benchmark import only_one
+
     found = load_sweep(file, overrides)
-    if found[0][0].combination:
-        raise DescriptorError(f"{file}: matrix: only `windtunnel run` can run a sweep")
+    only_one([loaded for loaded, _plan in found])
     return found[0]
 
 

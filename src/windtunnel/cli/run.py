@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,13 +42,13 @@ def run(
 
     if report:
         require_report()
-    find_engine(engine)
+    start = find_engine(engine)
     requests = _make_requests(file, with_repeats(overrides, repeats), backend, strict=strict)
     records = []
     for number, request in enumerate(requests, start=1):
         if request.sweep:
             say(f"run {number} of {len(requests)}: {describe_values(request.sweep.values)}", "bold")
-        record = _run(request, engine, keep=keep)
+        record = _run(request, start, keep=keep)
         records.append(record)
         _show(record, as_json=as_json, report=report)
         if record.exit_code == ExitCode.CANCELLED:
@@ -82,14 +83,12 @@ def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bo
     ]
 
 
-def _run(request: Request, engine: str, *, keep: bool) -> RunRecord:
+def _run(request: Request, start: Callable[[Request], RunRecord], *, keep: bool) -> RunRecord:
     from dataclasses import replace
 
     from windtunnel.cli.progress import Progress
-    from windtunnel.engines import find_engine
     from windtunnel.run.control import Control
 
-    start = find_engine(engine)
     # Its time begins now, not when the whole sweep was checked.
     control = Control.for_plan(request.plan)
     progress = Progress(request.plan)

@@ -88,10 +88,13 @@ class RunFolder:
                     yield json.loads(line)
 
     def write_json(self, name: str, data: object) -> None:
-        """Write ``<name>`` whole or not at all."""
-        text = json.dumps(data, indent=2) + "\n"
+        """Write data as ``<name>``, whole or not at all."""
+        self.write_text(name, json.dumps(data, indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write ``<name>`` whole or not at all; what UTF-8 does not have is replaced."""
         temporary = self.path / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")
         temporary.replace(self.path / name)
 
     def write_record(self, record: RunRecord) -> None:

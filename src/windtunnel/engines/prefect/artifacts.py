@@ -55,10 +55,7 @@ def write_report(record: RunRecord) -> None:
 
     folder = RunFolder(Path(record.path or ""))
     try:
-        text = render(folder)
-        temporary = folder.path / ".report.html.tmp"
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(folder.path / "report.html")
+        folder.write_text("report.html", render(folder))
     except Exception as error:  # noqa: BLE001 - a report is worth a warning, the result is worth more
         get_run_logger().warning("no report: %s: %s", type(error).__name__, error)
 
