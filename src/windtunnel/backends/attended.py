@@ -159,8 +159,12 @@ class AttendedSession(ABC, Generic[R]):
             interval = min(max(FIRST_INTERVAL, INTERVAL_GROWTH * (time.monotonic() - began)), LAST_INTERVAL)
             self._wait_change(lambda: running.has_ended, interval)
         self._check_before_ready(running)
-        if service.live:
-            watcher = threading.Thread(target=self._watch_live, args=(running, service.live), daemon=True)
+        self._watch_liveness(running)
+
+    def _watch_liveness(self, running: R) -> None:
+        """Watch a service that is ready, if it says how."""
+        if live := running.service.live:
+            watcher = threading.Thread(target=self._watch_live, args=(running, live), daemon=True)
             watcher.start()
 
     def _check_before_ready(self, running: R) -> None:

@@ -100,6 +100,17 @@ class Resources(Model):
 
     cpu: Quantity | None = None
     memory: Quantity | None = None
+    gpu: Annotated[int, Field(ge=1)] | None = None
+    """Whole GPUs, on kubernetes."""
+
+
+class Toleration(Model):
+    """A taint of nodes that a step's pods do not mind, as Kubernetes writes it."""
+
+    key: str | None = None
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
 
 class Program(Model):
@@ -111,6 +122,10 @@ class Program(Model):
     files: Annotated[dict[str, str], AfterValidator(checks.check_files)] = Field(default_factory=dict)
     """Path to content; placed in the step's working folder before it starts."""
     resources: Resources = Resources()
+    node_selector: Annotated[dict[str, str], AfterValidator(checks.check_node_selector)] = Field(default_factory=dict)
+    """Labels of the nodes that may run it, on kubernetes."""
+    tolerations: list[Toleration] = Field(default_factory=list)
+    """Taints of nodes that it does not mind, on kubernetes."""
 
 
 class Server(Program):
