@@ -26,7 +26,7 @@ kubectl wait --for=jsonpath='{.status.phase}'=Succeeded pod/by-hand-client --tim
 kubectl logs by-hand-client > client.log
 kubectl logs by-hand-server > server.log
 grep -o 'value=.*' client.log > result
-kubectl delete -f client.yaml -f server.yaml --wait >/dev/null
+kubectl delete -f client.yaml -f server.yaml --grace-period=1 --wait >/dev/null
 """
 _MANY_BY_HAND = """
 kubectl apply -f many.yaml >/dev/null
