@@ -20,6 +20,7 @@ from windtunnel.substitution import STEP_NAMES, address_names, references
 PLAN_VERSION = 1
 ProbeKind = Literal["http", "tcp", "exec", "log"]
 Reduce = Literal["median", "mean", "max", "sum", "last"]
+Isolation = Literal["open", "sealed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,12 @@ class Liveness:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What a step runs. CPU is in cores and memory in bytes."""
+    """What a step runs. CPU is in cores and memory in bytes.
+
+    Attributes:
+        isolation: ``sealed``: it reaches the run's other steps and nothing else, and cannot change its inputs.
+        trace: Whether its system calls are recorded.
+    """
 
     command: tuple[str, ...]
     image: str | None = None
@@ -60,6 +66,8 @@ class Program:
     files: Mapping[str, str] = field(default_factory=dict)
     cpu: float | None = None
     memory: float | None = None
+    isolation: Isolation = "open"
+    trace: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", MappingProxyType(dict(self.env)))

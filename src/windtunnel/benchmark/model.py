@@ -111,6 +111,10 @@ class Program(Model):
     files: Annotated[dict[str, str], AfterValidator(checks.check_files)] = Field(default_factory=dict)
     """Path to content; placed in the step's working folder before it starts."""
     resources: Resources = Resources()
+    isolation: Literal["open", "sealed"] = "open"
+    """sealed: no network outside of the run, no privileges, inputs that cannot be changed."""
+    trace: bool = False
+    """Whether its system calls are recorded; the numbers are then slower, and the result suspect."""
 
 
 class Server(Program):

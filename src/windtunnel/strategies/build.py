@@ -62,6 +62,8 @@ def _program(table: source.Program) -> Program:
         files=table.files,
         cpu=parse_quantity(limits.cpu) if limits.cpu else None,
         memory=parse_quantity(limits.memory) if limits.memory else None,
+        isolation=table.isolation,
+        trace=table.trace,
     )
 
 
