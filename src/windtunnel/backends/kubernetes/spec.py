@@ -64,11 +64,13 @@ class Placing:
         away_from: Steps whose nodes it must not share.
         zone: The zone that it has to be in.
         node: The node that it should run on again.
+        kept: The node that it has to leave to others.
     """
 
     away_from: Sequence[str] = ()
     zone: str | None = None
     node: str | None = None
+    kept: str | None = None
 
 
 @dataclass(frozen=True)
@@ -223,17 +225,20 @@ def _affinity(naming: Naming, placing: Placing) -> Manifest:
         ]
         found["podAntiAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": others}
     node: dict[str, Any] = {}
-    if placing.zone:
-        node["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [_is_in(ZONE, placing.zone)]}
+    required = [_term(ZONE, "In", placing.zone)] if placing.zone else []
+    required += [_term(HOSTNAME, "NotIn", placing.kept)] if placing.kept else []
+    if required:
+        terms = {"nodeSelectorTerms": [{"matchExpressions": required}]}
+        node["requiredDuringSchedulingIgnoredDuringExecution"] = terms
     if placing.node:
         # The same node for each iteration: numbers of two machines are not comparable.
-        preference = {"weight": 100, "preference": _is_in(HOSTNAME, placing.node)}
-        node["preferredDuringSchedulingIgnoredDuringExecution"] = [preference]
+        preference = {"matchExpressions": [_term(HOSTNAME, "In", placing.node)]}
+        node["preferredDuringSchedulingIgnoredDuringExecution"] = [{"weight": 100, "preference": preference}]
     return found | ({"nodeAffinity": node} if node else {})
 
 
-def _is_in(label: str, value: str) -> Manifest:
-    return {"matchExpressions": [{"key": label, "operator": "In", "values": [value]}]}
+def _term(label: str, operator: str, value: str) -> Manifest:
+    return {"key": label, "operator": operator, "values": [value]}
 
 
 def _escape(text: str) -> str:
