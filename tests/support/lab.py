@@ -96,7 +96,7 @@ class Result:
 
     @property
     def is_valid(self) -> bool:
-        """Whether it is, or would be if this machine had nothing else to do: a starved step is somebody else's fault then."""
+        """Whether it is valid; on a machine that is busy otherwise, a step may have been starved."""
         is_busy = os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
         reasons = [each for each in self.record["reasons"] if not (is_busy and "was starved of CPU" in each)]
         return self.record["validity"] in {"valid", "suspect"} and not reasons

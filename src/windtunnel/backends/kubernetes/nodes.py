@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from windtunnel.backends.kubernetes.spec import HOSTNAME, ZONE
+from windtunnel.backends.kubernetes.placing import HOSTNAME, ZONE
 from windtunnel.plan import Plan, Program, Service, Step
 
 MANY = 200
@@ -56,7 +56,7 @@ def choose_ground(plan: Plan, nodes: Sequence[Node]) -> Ground:
 
 
 def _best_zone(usable: Iterable[Sequence[Node]], steps: Iterable[Step]) -> str | None:
-    """Return the zone in which the step with the least choice has the most; None if the user chose, or none suits all."""
+    """Return the zone where the step with the least choice has the most; None if the user chose, or none suits all."""
     if any(ZONE in step.program.node_selector for step in steps):
         return None
     counts = [Counter(zone for node in each if (zone := _labels(node).get(ZONE))) for each in usable]

@@ -92,6 +92,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
             watcher=self._watcher,
             folder=self._folder,
             zone_of=self._facts.zone,
+            addresses={self._warden.naming.name(WARDEN): self._warden.address},
         )
         self._launcher = Launcher(place)
         self._closing.callback(self._launcher.close)
