@@ -47,6 +47,14 @@ def image(target: str = "plain") -> str:
     return name
 
 
+def need_project_images() -> None:
+    """Skip the test if the nodes lack the project's images; fail it if ``WINDTUNNEL_REQUIRE`` asks for a cluster."""
+    need_kubernetes()
+    for worker in worker_names() if kubeconfig.is_set() else []:
+        if missing := sorted(cluster_images.PROJECT.keys() - cluster_images.loaded(worker, cluster_images.PROJECT)):
+            lacking(f"kubernetes: {worker} has no image {', '.join(missing)}; make images", "kubernetes")
+
+
 def worker_names() -> list[str]:
     """Return the containers of the test cluster's workers."""
     found = nodes.containers()
