@@ -12,7 +12,7 @@ import pytest
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.docker import cgroup, warden
-from windtunnel.backends.docker.archive import packed, unpack
+from windtunnel.backends.docker.archive import Content, packed, unpack
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Unsupported
@@ -67,7 +67,8 @@ def test_files_inputs_and_folders_go_in_with_their_owner(tmp_path: Path) -> None
     source = tmp_path / "source"
     source.write_bytes(b"x" * (9 << 20))
     files = {"sub/deep/a.conf": "one", "/etc/b.conf": "two"}
-    with packed(files, {"data.bin": source}, (1234, 100), tmp_path) as target, tarfile.open(fileobj=target) as archive:
+    content = Content(owner=(1234, 100), files=files, inputs={"data.bin": source})
+    with packed(content, tmp_path) as target, tarfile.open(fileobj=target) as archive:
         found = {entry.name: entry for entry in archive}
 
     assert set(found) == {
