@@ -13,9 +13,9 @@ _DENIED = (
     # Mounts and namespaces.
     "fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree pivot_root setns umount umount2 unshare",
     # The kernel itself: modules, another kernel, its clock, its log, quotas, swap.
-    "acct clock_adjtime clock_adjtime64 clock_settime clock_settime64 create_module delete_module finit_module"
-    " get_kernel_syms init_module kexec_file_load kexec_load nfsservctl query_module quotactl quotactl_fd reboot"
-    " settimeofday stime swapoff swapon syslog vhangup",
+    "acct clock_adjtime clock_adjtime64 clock_settime clock_settime64 create_module delete_module finit_module",
+    "get_kernel_syms init_module kexec_file_load kexec_load nfsservctl query_module quotactl quotactl_fd reboot",
+    "settimeofday stime swapoff swapon syslog vhangup",
     # What has no namespace, or looks past one.
     "add_key bpf kcmp keyctl lookup_dcookie open_by_handle_at perf_event_open pidfd_getfd request_key",
     # Hardware, and on which node memory lies.
