@@ -16,7 +16,7 @@ from windtunnel.backends.docker.archive import Content, packed, unpack
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Unsupported
-from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
 
 
 def archive_of(*entries: tuple[str, bytes, str | None]) -> list[bytes]:
@@ -166,6 +166,23 @@ def test_a_plan_is_checked_before_anything_starts() -> None:
     bare = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=Program(command=("x",))),))
     with pytest.raises(Unsupported, match="client: the docker backend needs an image"):
         backend.check(bare)
+
+
+@pytest.mark.parametrize("where", ["files", "inputs"])
+def test_a_sealed_step_takes_no_absolute_path(where: str) -> None:
+    """Its root cannot be written; an open step takes them."""
+    files = {"/etc/a.conf": "x"} if where == "files" else {}
+    inputs = (InputFile(src="a", path="/srv/a"),) if where == "inputs" else ()
+
+    def plan(isolation: Isolation) -> Plan:
+        program = Program(command=("x",), image="i", files=files, isolation=isolation)
+        steps = (Job(name="client", program=program),)
+        return Plan(benchmark="b", strategy="s", timeout=1, steps=steps, inputs=inputs)
+
+    backend = make_backend("docker")
+    assert backend.check(plan("open")) == []
+    with pytest.raises(Unsupported, match="client: it is sealed, so its root cannot be written"):
+        backend.check(plan("sealed"))
 
 
 class LateDaemon(Daemon):

@@ -15,7 +15,9 @@ SUMMARY = "strace.json"
 """What the summary of one start is called among its artifacts."""
 
 _LINE = re.compile(r"\d+ +\d+\.\d+ (?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<begun>\w+)\()")
-_ERROR = re.compile(r".*\) += (?:-1|\?) (?P<error>E[A-Z0-9_]+)")
+# The last of what looks like a result is it: a text among the arguments may look like one too.
+_RESULT = re.compile(r".*\) += (?P<value>\S+)(?: (?P<error>E[A-Z0-9_]+))?")
+_FAILED = {"-1", "?"}
 _SECONDS = re.compile(r"<(\d+\.\d+)>$")
 _UNFINISHED = "<unfinished ...>\n"
 
@@ -112,8 +114,9 @@ def count_calls(step: str, lines: Iterable[str]) -> Trace:
             continue
         if took := _SECONDS.search(line):
             call.seconds += float(took[1])
-        if failed := _ERROR.match(line):
-            call.failures[failed["error"]] += 1
+        result = _RESULT.match(line)
+        if result and result["error"] and result["value"] in _FAILED:
+            call.failures[result["error"]] += 1
     return Trace(step, _in_order(found.values()))
 
 
