@@ -11,10 +11,10 @@ from typing import Any
 
 from windtunnel.backends.attended import AttendedSession
 from windtunnel.backends.base import Address, Handle, Launch, RunContext, describe_status
-from windtunnel.backends.docker.inner_asking import ask_inside
 from windtunnel.backends.docker.calls import APIError, daemon_words, make_client
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import find_images
+from windtunnel.backends.docker.inner_asking import ask_inside
 from windtunnel.backends.docker.launcher import Launcher, Place
 from windtunnel.backends.docker.networks import ASKED_OVER_NETWORK, Networks
 from windtunnel.backends.docker.results import collect

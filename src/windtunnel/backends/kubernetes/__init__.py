@@ -10,6 +10,7 @@ from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.backends.kubernetes.settings import lease_seconds
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.tracing import refuse_traced
 from windtunnel.errors import PlatformError, Unsupported
 from windtunnel.plan import Plan, Service, Step
 
@@ -45,6 +46,7 @@ class KubernetesBackend:
     def check(self, plan: Plan) -> list[str]:
         """Refuse what cannot be done in pods."""
         lease_seconds()
+        refuse_traced(plan, self.name)
         return [note for step in plan.steps for note in _check_step(step)]
 
     def open(self, context: RunContext) -> Session:
@@ -61,6 +63,8 @@ def _check_step(step: Step) -> Iterator[str]:
     name = step.name
     if not step.program.image:
         raise Unsupported(f'{name}: the kubernetes backend needs an image; give {name}.image = "NAME:TAG"', step=name)
+    if step.program.isolation == "sealed":
+        raise Unsupported(f"{name}: sealed on kubernetes: not yet; use --backend docker", step=name)
     if sum(len(text.encode()) for text in step.program.files.values()) > _MOST_FILES:
         raise Unsupported(
             f"{name}: its files have more than 900 kB, too much for a ConfigMap; use [[inputs]]", step=name
