@@ -191,7 +191,8 @@ class Metric(Model):
 class Output(Model):
     """Where results go."""
 
-    store: Annotated[str, Field(min_length=1)] = "runs"
+    store: Annotated[str, Field(min_length=1), AfterValidator(checks.check_store)] = "runs"
+    """A folder, s3://bucket/prefix, or pvc://claim/path; credentials are never in the file."""
     artifacts: list[Annotated[str, AfterValidator(checks.check_glob)]] = Field(default_factory=lambda: ["**"])
     """Globs of $WINDTUNNEL_OUT; all of it unless said otherwise."""
 

@@ -12,7 +12,7 @@ import typer
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json
-from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption
+from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
 
 
 class Platform(StrEnum):
@@ -67,7 +67,7 @@ def _worker(pool: str, queue: str | None) -> str:
 @app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api windtunnel install prefect")
 def install(
     platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)],
-    store: StoreOption = DEFAULT_STORE,
+    store: FolderOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
     """Make what a platform needs once; again changes nothing that somebody else has set."""

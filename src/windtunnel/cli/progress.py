@@ -20,6 +20,7 @@ _DOING = {
     EventType.SERVICE_STARTING: "starting {step}",
     EventType.SERVICE_STARTED: "waiting until {step} is ready",
     EventType.SERVICE_STOPPING: "stopping {step}",
+    EventType.UPLOADING: "storing it in {message}",
 }
 _DONE = {
     EventType.RUN_STARTED: "run {message}",
@@ -68,7 +69,7 @@ class Progress:
         elif event.type is EventType.CAUSE:
             self._line(event.message, "red")
         elif event.type in _DOING:
-            self._now(_DOING[event.type].format(step=step))
+            self._now(_DOING[event.type].format(step=step, message=event.message))
         elif event.type in _DONE:
             self._line(_DONE[event.type].format(step=step, message=event.message))
 

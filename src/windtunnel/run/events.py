@@ -26,6 +26,7 @@ class EventType(StrEnum):
     NOTE = "note"
     CAUSE = "cause"
     MEASURED = "measured"
+    UPLOADING = "uploading"
     RUN_FINISHED = "run_finished"
 
 
