@@ -60,6 +60,7 @@ class Program:
     files: Mapping[str, str] = field(default_factory=dict)
     cpu: float | None = None
     memory: float | None = None
+    requirements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", MappingProxyType(dict(self.env)))

@@ -133,6 +133,19 @@ class AttendedSession(ABC, Generic[R]):
             self._inputs[item.path] = path
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
 
+    @abstractmethod
+    def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        """Install what a step requires; return its packages by name, and whether they were there already."""
+
+    def install(self, steps: Sequence[Service | Job]) -> None:
+        """Install the Python packages that steps require, or take them from the user's cache."""
+        for step in steps:
+            packages, is_kept = self._install(step)
+            message = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+            self._journal.emit(
+                EventType.REQUIREMENTS_INSTALLED, step.name, message=message, packages=packages, cached=is_kept
+            )
+
     def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
         """Ask the readiness probe again and again, first every 10 ms."""
         running, watched = self._own(handle), [self._own(other) for other in others]

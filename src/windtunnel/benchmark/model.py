@@ -110,6 +110,8 @@ class Program(Model):
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     files: Annotated[dict[str, str], AfterValidator(checks.check_files)] = Field(default_factory=dict)
     """Path to content; placed in the step's working folder before it starts."""
+    requirements: list[Annotated[str, AfterValidator(checks.check_requirement)]] = Field(default_factory=list)
+    """Python packages, as pip names them; installed once, before anything is measured."""
     resources: Resources = Resources()
 
 

@@ -25,6 +25,7 @@ _DOING = {
 _DONE = {
     EventType.RUN_STARTED: "run {message}",
     EventType.INPUT_FETCHED: "fetched {message}",
+    EventType.REQUIREMENTS_INSTALLED: "{step} has {message}",
     EventType.SERVICE_READY: "{step} is ready",
     EventType.SERVICE_STOPPED: "{step} is stopped",
 }

@@ -15,6 +15,8 @@ from typing import IO
 HOME = PurePosixPath("/windtunnel")
 WORK = HOME / "work"
 RESULTS = HOME / "results"
+PYTHON = HOME / "python"
+"""Where a step finds its Python environment, if it has one."""
 OUT, METRICS = RESULTS / "out", RESULTS / "metrics.jsonl"
 _IN_MEMORY = 8 << 20
 

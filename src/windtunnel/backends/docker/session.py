@@ -17,6 +17,7 @@ from windtunnel.backends.docker.calls import APIError, daemon_words, make_client
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.launcher import Launcher, Place
+from windtunnel.backends.docker.requirements import Installer
 from windtunnel.backends.docker.results import collect
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.docker.streams import Command
@@ -27,6 +28,7 @@ from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.probes import Answer, ask
 from windtunnel.errors import BenchmarkFailed, PlatformError
 from windtunnel.plan import Job, Plan, Probe, Service
+from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 from windtunnel.substitution import substitute
 
@@ -71,7 +73,7 @@ class DockerSession(AttendedSession[RunningStep]):
         self._closing.callback(self._watcher.close)
         self._usage = UsageSampler(self._api, self._journal.add_usage)
         self._closing.callback(self._usage.close)
-        place = Place(
+        self._place = Place(
             api=self._api,
             daemon=self._daemon,
             warden=self._warden,
@@ -82,7 +84,7 @@ class DockerSession(AttendedSession[RunningStep]):
             folder=self._folder,
             journal=self._journal,
         )
-        self._launcher = Launcher(place)
+        self._launcher = Launcher(self._place)
         self._closing.callback(self._launcher.close)
 
     def _make_network(self, labels: RunLabels) -> str:
@@ -129,6 +131,16 @@ class DockerSession(AttendedSession[RunningStep]):
             },
             "images": {step: image.to_json() for step, image in self._images.items()},
         }
+
+    def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        return Installer(self._place, self._launcher, self._control, self._wait_for).install(step)
+
+    def _wait_for(self, container: Container) -> int:
+        """Return the exit status of a container."""
+        while not self._wait_change(lambda: container.status is not None, POLL_SECONDS):
+            self._check_platform()
+            self._control.check()
+        return container.status or 0
 
     def start_service(self, launch: Launch[Service]) -> RunningStep:
         """Start a service, all of its replicas."""
@@ -227,14 +239,14 @@ class DockerSession(AttendedSession[RunningStep]):
             container.output.close()
 
     def survivors(self) -> list[str]:
-        """Return containers, and once this is closed the network too, as the daemon knows them."""
+        """Return containers, and once this is closed the network and volumes too, as the daemon knows them."""
         with daemon_words("looking for what is left"):
             found = list(find(self._daemon, self._folder.run_id))
         return [str(resource) for resource in found if self._is_closed or resource.kind == "container"]
 
     def created(self) -> int:
-        """Return how many containers and networks were made."""
-        return self._launcher.created + (1 if self._network else 0)
+        """Return how many containers, networks and volumes were made."""
+        return self._launcher.created + len(set(self._launcher.volumes.values())) + (1 if self._network else 0)
 
     def close(self) -> None:
         """Remove everything of the run and end the warden."""
