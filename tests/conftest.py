@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.docker_lab import need_docker, wait_empty
+from support import docker_lab, kubernetes_lab
 from support.lab import Lab, living
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -45,10 +45,26 @@ def nothing_left(_subreaper: None) -> Iterator[Callable[[], None]]:
 @pytest.fixture
 def docker_empty(tmp_path: Path) -> Iterator[Callable[[], None]]:
     """Count from outside: 10 s after a test says so, and at its end, Docker holds nothing of its runs."""
-    need_docker()
+    docker_lab.need_docker()
 
     def check() -> None:
-        wait_empty(tmp_path)
+        docker_lab.wait_empty(tmp_path)
+
+    yield check
+    check()
+
+
+@pytest.fixture
+def cluster_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Count from outside: a lease and 30 s after a test says so, and at its end, the cluster holds nothing of its runs.
+
+    Its drivers have a short lease.
+    """
+    kubernetes_lab.need_kubernetes()
+    monkeypatch.setenv("WINDTUNNEL_LEASE_SECONDS", str(kubernetes_lab.LEASE_SECONDS))
+
+    def check() -> None:
+        kubernetes_lab.wait_empty(tmp_path)
 
     yield check
     check()

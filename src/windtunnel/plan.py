@@ -52,7 +52,7 @@ class Liveness:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What a step runs. CPU is in cores and memory in bytes."""
+    """What a step runs, and on which nodes. CPU is in cores, memory in bytes, GPUs are whole ones."""
 
     command: tuple[str, ...]
     image: str | None = None
@@ -60,10 +60,14 @@ class Program:
     files: Mapping[str, str] = field(default_factory=dict)
     cpu: float | None = None
     memory: float | None = None
+    gpu: int | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, str | int], ...] = ()
     requirements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", MappingProxyType(dict(self.env)))
+        object.__setattr__(self, "node_selector", MappingProxyType(dict(self.node_selector)))
         object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
 
     def texts(self) -> Iterator[str]:

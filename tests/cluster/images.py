@@ -144,7 +144,7 @@ def load_into(node: str, built: dict[str, str], say: Callable[[str], None]) -> N
     """Give one node images, and label them there with the daemon's ids."""
     ctr = ["ctr", "-n", "k8s.io"]
     wait_until(f"{node} takes images", lambda: docker.works_in_node(node, [*ctr, "version"]), 60)
-    has = loaded(node)
+    has = loaded(node, built)
     stale = [image for image, ident in built.items() if has.get(image) != ident]
     if stale:
         start = time.monotonic()
@@ -161,11 +161,11 @@ def idents() -> dict[str, str]:
     return {image: ident for image, ident in found.items() if ident}
 
 
-def loaded(node: str) -> dict[str, str]:
-    """Return which of the project's images a node has: its name and the daemon's id."""
+def loaded(node: str, images: Iterable[str]) -> dict[str, str]:
+    """Return which of some images a node has: its name and the daemon's id."""
     found = {}
     rows = docker.in_node(node, ["ctr", "-n", "k8s.io", "images", "ls"]).splitlines()
-    for image in PROJECT:
+    for image in images:
         for row in rows:
             if row.startswith(f"{full_name(image)} ") and f"{_SOURCE}=" in row:
                 found[image] = row.partition(f"{_SOURCE}=")[2].split(",")[0].strip()
@@ -173,5 +173,5 @@ def loaded(node: str) -> dict[str, str]:
 
 
 def full_name(image: str) -> str:
-    """Return what a node calls an image that has no registry and no tag in its name."""
-    return f"docker.io/library/{image}:latest"
+    """Return what a node calls an image that has no registry in its name."""
+    return f"docker.io/library/{image}" + ("" if ":" in image else ":latest")

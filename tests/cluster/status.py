@@ -54,7 +54,7 @@ def add_on_lines() -> list[str]:
 def image_lines(found: list[docker.Container]) -> list[str]:
     """Tell which nodes have the project's images as they are built here."""
     workers = [each for each in found if each.running and each.name != docker.CONTROL_PLANE]
-    has = {each.name: images.loaded(each.name.removeprefix("windtunnel-")) for each in workers}
+    has = {each.name: images.loaded(each.name.removeprefix("windtunnel-"), images.PROJECT) for each in workers}
     built = images.idents()
     told = []
     for image in images.PROJECT:

@@ -87,7 +87,7 @@ def test_the_projects_images_are_on_every_node_and_not_root(workers: list[str], 
     built = images.idents()
     assert set(built) == set(images.PROJECT)
     for worker in workers:
-        assert images.loaded(worker) == built
+        assert images.loaded(worker, built) == built
     assert as_admin("exec", f"--namespace={namespace}", workers[0], "--", "id", "-u").strip() == "1000"
     programs_there = as_admin("exec", f"--namespace={namespace}", workers[0], "--", "which", "uvicorn", "locust")
     assert len(programs_there.split()) == 2

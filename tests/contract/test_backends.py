@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support import docker_lab
+from support import docker_lab, kubernetes_lab
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend, Launch, RunContext, Session
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, TimedOut
@@ -64,18 +64,21 @@ def _server(image: str | None, text: str = SERVE) -> Service:
     return Service(name="server", program=_python(image, text), port=0, ready=READY, grace=2)
 
 
-@pytest.fixture(params=["process", "docker", "recording"])
+@pytest.fixture(params=["process", "docker", "kubernetes", "recording"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Every backend in turn."""
     if request.param == "docker":
         request.getfixturevalue("docker_empty")
+    if request.param == "kubernetes":
+        request.getfixturevalue("cluster_empty")
     return make_backend(request.param)
 
 
 @pytest.fixture
 def image(backend: Backend) -> str | None:
     """The image that steps need on this backend, if they need one."""
-    return docker_lab.image() if backend.name == "docker" else None
+    labs = {"docker": docker_lab.image, "kubernetes": kubernetes_lab.image}
+    return labs[backend.name]() if backend.name in labs else None
 
 
 @pytest.fixture
@@ -177,9 +180,12 @@ def test_a_server_is_started_ready_and_stopped(run: Run) -> None:
 @pytest.mark.usefixtures("real")
 def test_the_death_of_a_server_ends_the_wait(run: Run) -> None:
     """A job that would run for ever is not waited for, and the server is named."""
-    server = run.session.start_service(
-        run.server(f"import threading, os; threading.Timer(0.7, lambda: os._exit(4)).start()\n{SERVE}")
+    mortal = (
+        "import os, socket, time\n"
+        "s = socket.create_server(('', int(os.environ['PORT'])))\n"
+        "s.accept(); time.sleep(1); os._exit(4)"
     )
+    server = run.session.start_service(run.server(mortal))
     run.session.until_ready(server, [])
     job = run.session.start_job(run.job("import time; time.sleep(1000)"))
 
@@ -201,15 +207,16 @@ def test_a_server_that_is_not_ready_in_time_is_told(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("real")
-def test_the_deadline_ends_the_wait(open_run: Callable[..., Run]) -> None:
+def test_the_deadline_ends_the_wait(backend: Backend, open_run: Callable[..., Run]) -> None:
     """A job that hangs is not waited for longer than the run may take."""
-    run = open_run(timeout=1.5)
-    job = run.session.start_job(run.job("import time; time.sleep(1000)"))
+    timeout = 10.0 if backend.name == "kubernetes" else 1.5
     began = time.monotonic()
+    run = open_run(timeout=timeout)
+    job = run.session.start_job(run.job("import time; time.sleep(1000)"))
 
     with pytest.raises(TimedOut):
         run.session.wait(job, [])
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < timeout + 1.5
 
 
 @pytest.mark.usefixtures("real")
@@ -262,7 +269,7 @@ def test_two_runs_at_once_do_not_see_each_other(real: Backend, open_run: Callabl
     assert servers[0].address != servers[1].address
     one.session.close()
     assert one.session.survivors() == []
-    assert len(two.session.survivors()) == 1
+    assert two.session.survivors()
     job = two.session.start_job(two.job("pass"))
     assert two.session.wait(job, [servers[1]]) == 0
 

@@ -12,6 +12,7 @@ from windtunnel.names import nearest
 BACKENDS = {
     "process": "windtunnel.backends.process:ProcessBackend",
     "docker": "windtunnel.backends.docker:DockerBackend",
+    "kubernetes": "windtunnel.backends.kubernetes:KubernetesBackend",
     "recording": "windtunnel.backends.recording:RecordingBackend",
 }
 

@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, TypeVar
 from windtunnel.backends.base import Address, Handle, RunContext, describe_status
 from windtunnel.backends.inputs import fetch_input
 from windtunnel.backends.probes import Answer, ask, describe
-from windtunnel.errors import InvalidResult, PlatformError, WindtunnelError
+from windtunnel.errors import InvalidResult, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.events import EventType
@@ -133,9 +133,13 @@ class AttendedSession(ABC, Generic[R]):
             self._inputs[item.path] = path
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
 
-    @abstractmethod
     def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
-        """Install what a step requires; return its packages by name, and whether they were there already."""
+        """Install what a step requires; return its packages by name, and whether they were there already.
+
+        Raises:
+            Unsupported: Unless a backend says how, it cannot.
+        """
+        raise Unsupported(f"{step.name}: its requirements cannot be installed here", step=step.name)
 
     def install(self, steps: Sequence[Service | Job]) -> None:
         """Install the Python packages that steps require, or take them from the user's cache."""
@@ -172,8 +176,12 @@ class AttendedSession(ABC, Generic[R]):
             interval = min(max(FIRST_INTERVAL, INTERVAL_GROWTH * (time.monotonic() - began)), LAST_INTERVAL)
             self._wait_change(lambda: running.has_ended, interval)
         self._check_before_ready(running)
-        if service.live:
-            watcher = threading.Thread(target=self._watch_live, args=(running, service.live), daemon=True)
+        self._watch_liveness(running)
+
+    def _watch_liveness(self, running: R) -> None:
+        """Watch a service that is ready, if it says how."""
+        if live := running.service.live:
+            watcher = threading.Thread(target=self._watch_live, args=(running, live), daemon=True)
             watcher.start()
 
     def _check_before_ready(self, running: R) -> None:

@@ -32,6 +32,17 @@ def check_labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
+def check_node_selector(labels: dict[str, str]) -> dict[str, str]:
+    """Return labels as Kubernetes has them: a key may have a prefix that is a DNS name (ValueError otherwise)."""
+    for key, value in labels.items():
+        prefix, _, name = key.rpartition("/")
+        well_formed = re.fullmatch(LABEL_KEY_PATTERN, name) and re.fullmatch(r"([a-z0-9.-]{1,253})?", prefix)
+        if not well_formed or not re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value):
+            msg = f'{key!r} = {value!r} is no label of a node; write it like "kubernetes.io/arch" = "arm64"'
+            raise ValueError(msg)
+    return labels
+
+
 def check_files(files: dict[str, str]) -> dict[str, str]:
     """Return inline files whose paths can lie beside each other (ValueError otherwise)."""
     for path in files:

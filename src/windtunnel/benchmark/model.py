@@ -100,6 +100,17 @@ class Resources(Model):
 
     cpu: Quantity | None = None
     memory: Quantity | None = None
+    gpu: Annotated[int, Field(ge=1)] | None = None
+    """Whole GPUs, on kubernetes."""
+
+
+class Toleration(Model):
+    """A taint of nodes that a step's pods do not mind, as Kubernetes writes it."""
+
+    key: str | None = None
+    operator: Literal["Exists", "Equal"] = "Equal"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
 
 class Program(Model):
@@ -113,6 +124,10 @@ class Program(Model):
     requirements: list[Annotated[str, AfterValidator(checks.check_requirement)]] = Field(default_factory=list)
     """Python packages, as pip names them; installed once, before anything is measured."""
     resources: Resources = Resources()
+    node_selector: Annotated[dict[str, str], AfterValidator(checks.check_node_selector)] = Field(default_factory=dict)
+    """Labels of the nodes that may run it, on kubernetes."""
+    tolerations: list[Toleration] = Field(default_factory=list)
+    """Taints of nodes that it does not mind, on kubernetes."""
 
 
 class Server(Program):

@@ -13,11 +13,13 @@ from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
+from windtunnel.errors import PlatformError, UsageError
 
 
 class Platform(StrEnum):
     """What can be installed to."""
 
+    KUBERNETES = "kubernetes"
     PREFECT = "prefect"
 
 
@@ -64,13 +66,27 @@ def _worker(pool: str, queue: str | None) -> str:
     return f"prefect worker start --pool {pool} --work-queue {queue or 'default'} --limit 1"
 
 
-@app.command(epilog="Example: PREFECT_API_URL=http://127.0.0.1:4200/api windtunnel install prefect")
+@app.command(
+    epilog="Examples: PREFECT_API_URL=http://127.0.0.1:4200/api windtunnel install prefect · "
+    "windtunnel install kubernetes --print | kubectl apply -f -"
+)
 def install(
     platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)],
     store: FolderOption = DEFAULT_STORE,
+    namespace: Annotated[
+        str | None, typer.Option(help="kubernetes: the namespace; else the context's own.", show_default=False)
+    ] = None,
+    only_print: Annotated[
+        bool, typer.Option("--print", help="kubernetes: print the manifests, apply nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make what a platform needs once; again changes nothing that somebody else has set."""
+    if platform is Platform.KUBERNETES:
+        _install_kubernetes(namespace, only_print=only_print, as_json=as_json)
+        return
+    if namespace or only_print:
+        raise UsageError("--namespace and --print go with kubernetes")
     from windtunnel.engines import require_engine
 
     require_engine(platform.value)
@@ -84,3 +100,23 @@ def install(
         echo(line)
     echo(f"workers: {_worker('windtunnel', None)}")
     echo("         prefect worker start --pool windtunnel-janitor")
+
+
+def _install_kubernetes(namespace: str | None, *, only_print: bool, as_json: bool) -> None:
+    from windtunnel.backends import make_backend
+
+    reason = make_backend("kubernetes").available()
+    if reason and not (only_print and namespace):
+        raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
+    from windtunnel.backends.kubernetes import install as kubernetes
+
+    if only_print:
+        print_json({"apiVersion": "v1", "kind": "List", "items": kubernetes.manifests(kubernetes.namespace(namespace))})
+        return
+    place, lines = kubernetes.install(namespace)
+    if as_json:
+        print_json({"platform": "kubernetes", "namespace": place, "installed": lines})
+        return
+    for line in lines:
+        echo(line)
+    echo(f"namespace {place} is ready: windtunnel run FILE --backend kubernetes")

@@ -25,7 +25,7 @@ from windtunnel.engines.request import make_request  # noqa: E402
 from windtunnel.errors import WindtunnelError  # noqa: E402
 from windtunnel.strategies import make_plan  # noqa: E402
 
-BackendName = Literal["process", "docker", "recording"]
+BackendName = Literal["process", "docker", "kubernetes", "recording"]
 
 
 def strategy_flow(strategy: str) -> Flow[..., State[Any]]:

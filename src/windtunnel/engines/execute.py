@@ -95,6 +95,8 @@ class _Execution:
             self._attempt(lambda: self._describe(session))
             walk = Walk(context, session, call)
             self._attempt(walk.run)
+            # Only now is it known which nodes and images there were.
+            self._attempt(lambda: self._describe(session))
             self._attempt(self._summarise)
             self._attempt(self._store_early)
             if request.hold:

@@ -21,8 +21,6 @@ DEFAULT_STORE = Path("runs")
 """The folder that keeps runs, and the copies of those that are uploaded."""
 CLAIM_BACKENDS: frozenset[str] = frozenset()
 """The backends that can write to a Kubernetes volume claim: none yet."""
-REQUIREMENTS_BACKENDS = frozenset({"process", "docker", "recording"})
-"""The backends that can install a step's Python packages."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,6 @@ def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | Non
     backend = make_backend(backend_name)
     folder, remote = _find_store(store or loaded.benchmark.output.store, backend_name)
     _check_extras(plan, remote)
-    _check_requirements(plan, backend_name)
     notes = backend.check(plan)
     if reason := backend.available():
         raise PlatformError(f"backend {backend_name}: {reason}", code="backend_unavailable")
@@ -115,15 +112,6 @@ def _find_store(store: str, backend: str) -> tuple[Path, ObjectAddress | None]:
             )
         return DEFAULT_STORE, None
     return DEFAULT_STORE, place
-
-
-def _check_requirements(plan: Plan, backend: str) -> None:
-    for step in plan.steps:
-        if step.program.requirements and backend not in REQUIREMENTS_BACKENDS:
-            raise Unsupported(
-                f"{step.name}: requirements: the {backend} backend cannot install them yet; put them into the image",
-                step=step.name,
-            )
 
 
 def _check_extras(plan: Plan, remote: ObjectAddress | None) -> None:

@@ -63,6 +63,9 @@ def _program(table: source.Program) -> Program:
         requirements=tuple(table.requirements),
         cpu=parse_quantity(limits.cpu) if limits.cpu else None,
         memory=parse_quantity(limits.memory) if limits.memory else None,
+        gpu=limits.gpu,
+        node_selector=table.node_selector,
+        tolerations=tuple(each.model_dump(exclude_none=True) for each in table.tolerations),
     )
 
 

@@ -1,0 +1,81 @@
+"""The kubernetes backend: each step is a pod, owned by a Job that ends with its driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from windtunnel.backends.attended import warden_seconds
+from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.kubernetes.settings import lease_seconds
+from windtunnel.backends.labels import RunLabels
+from windtunnel.errors import PlatformError, Unsupported
+from windtunnel.plan import Plan, Service, Step
+
+LEAST_VERSION = (1, 29)
+"""The first that has native sidecars without asking for them."""
+ASK_SECONDS = 5.0
+_MOST_FILES = 900_000
+"""A ConfigMap may have 1 MiB in all."""
+
+
+class KubernetesBackend:
+    """Runs steps as pods of the cluster that the kubeconfig's current context names."""
+
+    name = "kubernetes"
+
+    def available(self) -> str | None:
+        """Return why pods cannot be run, or None."""
+        if find_spec("kubernetes") is None:
+            return "pip install 'windtunnel[kubernetes]'"
+        from windtunnel.backends.kubernetes.calls import Refused, connect
+
+        try:
+            cluster = connect()
+            version = cluster.ask("GET", "/version", timeout=ASK_SECONDS)
+        except PlatformError as error:
+            return error.message
+        except (Refused, OSError) as error:
+            return f"no answer from the cluster {cluster.context}: {error}"
+        if (int(version["major"]), int(version["minor"].rstrip("+"))) < LEAST_VERSION:
+            return f"needs Kubernetes 1.29 or newer; {cluster.context} has {version['gitVersion']}"
+        return None
+
+    def check(self, plan: Plan) -> list[str]:
+        """Refuse what cannot be done in pods."""
+        lease_seconds()
+        return [note for step in plan.steps for note in _check_step(step)]
+
+    def open(self, context: RunContext) -> Session:
+        """Make the warden of a run, which will own all of it."""
+        from windtunnel.backends.kubernetes.calls import connect
+        from windtunnel.backends.kubernetes.session import KubernetesSession
+
+        seconds = warden_seconds(context.plan, context.control.timeout)
+        labels = RunLabels(context.folder.run_id, context.plan, time.time() + seconds)
+        return KubernetesSession(context, connect(), labels, seconds)
+
+
+def _check_step(step: Step) -> Iterator[str]:
+    name = step.name
+    if not step.program.image:
+        raise Unsupported(f'{name}: the kubernetes backend needs an image; give {name}.image = "NAME:TAG"', step=name)
+    if step.program.requirements:
+        raise Unsupported(
+            f"{name}: requirements: the kubernetes backend cannot install them yet; put them into the image", step=name
+        )
+    if sum(len(text.encode()) for text in step.program.files.values()) > _MOST_FILES:
+        raise Unsupported(
+            f"{name}: its files have more than 900 kB, too much for a ConfigMap; use [[inputs]]", step=name
+        )
+    if isinstance(step, Service) and step.placement == "same-pod":
+        if step.ready.probe.kind == "log":
+            raise Unsupported(
+                f"{name}: in its client's pod Kubernetes asks whether it is ready, and that cannot read logs;"
+                " use http, tcp or exec",
+                step=name,
+            )
+        if step.replicas > 1:
+            raise Unsupported(f"{name}: {step.replicas} replicas do not go with same-pod", step=name)
+    yield from ()

@@ -1,0 +1,169 @@
+"""The driver's side of the agent in the warden's pod."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from kubernetes.stream.ws_client import WSClient
+
+from windtunnel.backends.asking import Answer
+from windtunnel.backends.kubernetes.calls import API_LOST, OUTAGE_SECONDS, Cluster
+from windtunnel.errors import PlatformError
+
+PIECE = 1 << 18
+_PAUSE_SECONDS = 0.2
+_ROUND_TRIP_SECONDS = 20.0
+"""How long an answer may take beyond what it was asked to wait; after that the connection is taken for dead."""
+
+
+class Agent:
+    """Asks the agent, over a connection that is made again when it is lost. Any thread may ask.
+
+    Args:
+        cluster: Where it is.
+        pod: The warden's pod, once it runs; called before each connection, and raises if it will never.
+        command: What starts the agent there.
+        container: The warden's container.
+    """
+
+    def __init__(self, cluster: Cluster, pod: Callable[[], str], command: list[str], container: str) -> None:
+        self._cluster, self._pod, self._command, self._container = cluster, pod, command, container
+        self._lock = threading.Lock()
+        self._connection: _Connection | None = None
+        self._is_closed = False
+
+    def probe(self, kind: str, host: str, port: int, target: str, timeout: float) -> Answer:
+        """Ask a server once, from the warden's pod."""
+        answer = self.ask("probe", timeout, kind=kind, host=host, port=port, target=target, timeout=timeout)
+        return Answer(ok=answer["ok"], detail=answer["detail"], is_late=answer["is_late"])
+
+    def result_size(self, name: str, timeout: float) -> int | None:
+        """Wait so long for what a step wrote; return its archive's size in bytes, or None if it did not come."""
+        size = self.ask("wait_result", timeout, name=name, timeout=timeout)["size"]
+        return None if size is None else int(size)
+
+    def read_result(self, name: str, size: int, target: Path) -> None:
+        """Copy an archive of that size from the hub; a lost connection is gone on with where it was lost."""
+        with target.open("wb") as file:
+            while (offset := file.tell()) < size:
+                answer = self.ask("read_result", 0, name=name, offset=offset, length=PIECE)
+                file.write(base64.b64decode(answer["data"]))
+
+    def read_usage(self, name: str, offset: int) -> str:
+        """Return the lines from an offset on, of what a pod uses."""
+        return str(self.ask("read_usage", 0, name=name, offset=offset)["lines"])
+
+    def send_input(self, name: str, source: Path, check: Callable[[], None]) -> None:
+        """Copy a file to the hub, verified there; `check` is called between its pieces."""
+        digest = hashlib.sha256()
+        with source.open("rb") as file:
+            while piece := file.read(PIECE):
+                check()
+                offset = file.tell() - len(piece)
+                digest.update(piece)
+                self.ask("write_input", 0, name=name, offset=offset, data=base64.b64encode(piece).decode("ascii"))
+            size = file.tell()
+        if not size:
+            self.ask("write_input", 0, name=name, offset=0, data="")
+        self.ask("finish_input", 0, name=name, size=size, sha256=digest.hexdigest())
+
+    def ask(self, deed: str, seconds: float, **arguments: Any) -> dict[str, Any]:
+        """Have something done that takes at most so many seconds, and return the answer.
+
+        Raises:
+            PlatformError: It cannot be done, or the agent cannot be reached for an outage long.
+        """
+        deadline = time.monotonic() + seconds + OUTAGE_SECONDS
+        while True:
+            try:
+                answer = self._connected().ask({"do": deed, **arguments}, seconds + _ROUND_TRIP_SECONDS)
+                break
+            except OSError as error:
+                if time.monotonic() > deadline or self._is_closed:
+                    raise PlatformError(f"the warden's pod cannot be reached: {error}", code=API_LOST) from None
+            time.sleep(_PAUSE_SECONDS)
+        if "error" in answer:
+            raise PlatformError(f"the warden's pod cannot {deed.replace('_', ' ')}: {answer['error']}", code="hub")
+        return answer
+
+    def close(self) -> None:
+        """Ask no more."""
+        with self._lock:
+            self._is_closed = True
+            if self._connection:
+                self._connection.close()
+
+    def _connected(self) -> _Connection:
+        with self._lock:
+            if self._is_closed:
+                raise OSError("closed")
+            if self._connection is None or not self._connection.is_open:
+                pod = self._pod()
+                self._connection = _Connection(self._cluster.execute(pod, self._container, self._command, stdin=True))
+            return self._connection
+
+
+class _Connection:
+    """One connection; its answers are read by a thread and handed to whoever asked."""
+
+    def __init__(self, streams: WSClient) -> None:
+        self._streams = streams
+        self._waiting: dict[int, Future[dict[str, Any]]] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self.is_open = True
+        threading.Thread(target=self._read, name="kubernetes-agent", daemon=True).start()
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a request and return its answer (OSError if it does not come)."""
+        answer: Future[dict[str, Any]] = Future()
+        with self._lock:
+            if not self.is_open:
+                raise OSError("the connection is lost")
+            key = next(self._numbers)
+            self._waiting[key] = answer
+        try:
+            self._streams.write_stdin(json.dumps({"id": key, **request}) + "\n")
+            return answer.result(seconds)
+        except TimeoutError:
+            self.close()
+            raise OSError("no answer") from None
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - websocket-client has errors of many families
+            raise OSError(str(error) or type(error).__name__) from None
+        finally:
+            self._waiting.pop(key, None)
+
+    def close(self) -> None:
+        """End it; the agent ends with its standard input."""
+        self.is_open = False
+        with contextlib.suppress(Exception):  # it may be lost already
+            self._streams.sock.shutdown()
+
+    def _read(self) -> None:
+        reason = "the connection was closed"
+        try:
+            while line := self._streams.readline_stdout():
+                answer = json.loads(line)
+                if waiting := self._waiting.get(answer.pop("id")):
+                    waiting.set_result(answer)
+            reason = self._streams.read_stderr(timeout=0) or reason
+        except Exception as error:  # noqa: BLE001 - however it ends, it is lost
+            reason = str(error) or type(error).__name__
+        with self._lock:
+            self.is_open = False
+            lost = list(self._waiting.values())
+        for waiting in lost:
+            if not waiting.done():
+                waiting.set_exception(OSError(reason))

@@ -1,0 +1,251 @@
+"""The API of a cluster: one way to ask it, and its refusals in our words."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
+from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, list_kube_config_contexts
+from kubernetes.stream.ws_client import WSClient, get_websocket_url
+from urllib3.exceptions import HTTPError
+
+from windtunnel.errors import PlatformError
+
+API_LOST = "api_lost"
+"""The code of errors that tell that the API did not answer."""
+CALL_SECONDS = 30.0
+OUTAGE_SECONDS = 60.0
+"""How long the API may be away: a server that restarts, a control plane that moves."""
+_FIRST_PAUSE, _LAST_PAUSE = 0.1, 2.0
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+NOT_FOUND, CONFLICT, GONE = 404, 409, 410
+_REFUSED, _TOO_MANY, _BROKEN = 400, 429, 500
+_METHODS = {
+    "PATCH": ("PATCH", "application/merge-patch+json"),
+    "APPLY": ("PATCH", "application/apply-patch+yaml"),  # server-side apply; JSON is YAML
+}
+T = TypeVar("T")
+
+COLLECTIONS = {
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "Service": "/api/v1/namespaces/{}/services",
+    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
+    "Secret": "/api/v1/namespaces/{}/secrets",
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "Job": "/apis/batch/v1/namespaces/{}/jobs",
+    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+}
+"""Where the objects of each kind that a run has are, or that it asks about."""
+
+
+class Refused(Exception):
+    """The API's answer to what it will not do.
+
+    Attributes:
+        status: HTTP's number.
+        message: Its words.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+    @property
+    def code(self) -> str:
+        """A stable word for machines."""
+        if "exceeded quota" in self.message:
+            return "quota"
+        return {401: "unauthorized", 403: "forbidden", NOT_FOUND: "removed"}.get(self.status, "rejected")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A namespace of a cluster.
+
+    Attributes:
+        api: The client, with credentials.
+        namespace: The namespace.
+        context: What the user calls the cluster.
+    """
+
+    api: ApiClient
+    namespace: str
+    context: str
+
+    def path(self, kind: str, name: str = "") -> str:
+        """Return where an object is, or all of its kind."""
+        return COLLECTIONS[kind].format(self.namespace) + (f"/{name}" if name else "")
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, Any] | None = None,
+        timeout: float = CALL_SECONDS,
+    ) -> Any:
+        """Ask once and return the answer's JSON.
+
+        Raises:
+            Refused: The API says no.
+            OSError: It does not answer.
+        """
+        answer = self.open(method, path, body, query, timeout)
+        try:
+            return json.loads(answer.data or b"null")
+        except HTTPError as error:
+            raise OSError(_brief(error)) from None
+
+    def open(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None, timeout: Any = None
+    ) -> Any:
+        """Ask once and return the answer as it comes, an open response of urllib3's; raises as `ask` does."""
+        verb, kind = _METHODS.get(method, (method, "application/json"))
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        target = f"{path}?{urlencode(query)}" if query else path
+        try:
+            serialised = self.api.param_serialize(
+                verb, target, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            answer = self.api.call_api(*serialised, _request_timeout=timeout).response
+            if answer.status < _REFUSED:
+                return answer
+            text = answer.data
+        except (HTTPError, ApiException) as error:
+            raise OSError(_brief(error)) from None
+        raise Refused(answer.status, _words(text))
+
+    def insist(self, what: Callable[[], T]) -> T:
+        """Do `what` until the API answers, an outage long (PlatformError after that; what it refuses is raised)."""
+        deadline, pause = time.monotonic() + OUTAGE_SECONDS, _FIRST_PAUSE
+        while True:
+            try:
+                return what()
+            except Refused as error:
+                if error.status != _TOO_MANY and error.status < _BROKEN:
+                    raise
+                problem = error.message
+            except OSError as error:
+                problem = str(error)
+            if time.monotonic() > deadline:
+                raise PlatformError(f"the cluster's API does not answer: {problem}", code=API_LOST)
+            time.sleep(pause)
+            pause = min(2 * pause, _LAST_PAUSE)
+
+    def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        """Ask until the API answers, and return the answer's JSON (Refused, PlatformError)."""
+        return self.insist(lambda: self.ask(method, path, body, query))
+
+    def create(self, thing: Mapping[str, Any]) -> Any:
+        """Create an object and return it; one that was created though the answer was lost is returned too."""
+        name, labels = thing["metadata"]["name"], thing["metadata"]["labels"]
+        try:
+            return self.call("POST", self.path(thing["kind"]), thing)
+        except Refused as error:
+            if error.status != CONFLICT:
+                raise
+            there = self.call("GET", self.path(thing["kind"], name))
+            if there["metadata"].get("labels") != labels or "deletionTimestamp" in there["metadata"]:
+                raise
+            return there
+
+    def delete(self, kind: str, name: str, grace: float | None = None) -> None:
+        """Delete an object and what it owns; one that is gone already is fine."""
+        options: dict[str, Any] = {"propagationPolicy": "Background"}
+        if grace is not None:
+            options["gracePeriodSeconds"] = round(grace)
+        try:
+            self.call("DELETE", self.path(kind, name), options)
+        except Refused as error:
+            if error.status != NOT_FOUND:
+                raise
+
+    def find(self, kind: str, selector: str) -> list[Any]:
+        """Return all objects of a kind that have some labels."""
+        return list(self.call("GET", self.path(kind), query={"labelSelector": selector})["items"])
+
+    def execute(self, pod: str, container: str, command: list[str], *, stdin: bool = False) -> WSClient:
+        """Run a command in a container and return its streams.
+
+        Raises:
+            OSError: It could not be begun.
+        """
+        flags = {"container": container, "stdin": stdin, "stdout": True, "stderr": True}
+        query = [*((name, str(value).lower()) for name, value in flags.items()), *(("command", w) for w in command)]
+        path = f"{self.path('Pod', pod)}/exec"
+        _method, url, headers, *_ = self.api.param_serialize("GET", path, auth_settings=["BearerToken"])
+        try:
+            return WSClient(self.api.configuration, get_websocket_url(url, query), headers, capture_all=False)
+        except Exception as error:  # noqa: BLE001 - websocket-client has errors of many families
+            raise OSError(_brief(error)) from None
+
+
+@contextmanager
+def cluster_words(what: str, step: str | None = None) -> Iterator[None]:
+    """Turn what the API refuses into a PlatformError that says what was asked for."""
+    begin = f"{step}: {what}" if step else what
+    try:
+        yield
+    except Refused as error:
+        raise PlatformError(f"{begin}: {error.message}", code=error.code, step=step) from None
+
+
+def connect(namespace: str | None = None) -> Cluster:
+    """Return the namespace that the kubeconfig's current context names, or this pod's own.
+
+    ``WINDTUNNEL_NAMESPACE`` names another one.
+
+    Args:
+        namespace: Yet another one, whatever these say.
+
+    Raises:
+        PlatformError: No cluster is configured.
+    """
+    configuration = Configuration()
+    try:
+        if _has_kubeconfig():
+            load_kube_config(client_configuration=configuration)
+            context = list_kube_config_contexts()[1]
+            default, name = context["context"].get("namespace"), str(context["name"])
+        elif os.environ.get(SERVICE_HOST_ENV_NAME) and Path(SERVICE_TOKEN_FILENAME).exists():
+            load_incluster_config(client_configuration=configuration)
+            default, name = _NAMESPACE_FILE.read_text(encoding="ascii").strip(), "this cluster"
+        else:
+            raise PlatformError("no cluster is configured; set KUBECONFIG", code="no_cluster")
+    except (ConfigException, OSError, KeyError, TypeError) as error:
+        raise PlatformError(f"the kubeconfig cannot be used: {error}", code="no_cluster") from None
+    configuration.connection_pool_maxsize = 64
+    chosen = namespace or os.environ.get("WINDTUNNEL_NAMESPACE") or default or "default"
+    return Cluster(ApiClient(configuration), chosen, name)
+
+
+def _has_kubeconfig() -> bool:
+    places = KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
+    return any(Path(place).expanduser().exists() for place in places if place)
+
+
+def _words(text: bytes) -> str:
+    try:
+        return str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return text.decode(errors="replace").strip() or "refused"
+
+
+def _brief(error: Exception) -> str:
+    """Return the innermost reason: urllib3 wraps each in others, with objects' addresses in the text."""
+    reason: Any = error
+    while (inner := getattr(reason, "reason", None)) and isinstance(inner, Exception):
+        reason = inner
+    return str(reason).rpartition(">: ")[2].rpartition(": ")[2] or type(reason).__name__

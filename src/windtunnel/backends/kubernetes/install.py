@@ -1,0 +1,119 @@
+"""What a namespace needs once: the wardens' account, and the rights of those who run benchmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
+from windtunnel.backends.kubernetes.settings import ACCOUNT
+
+RUNNER = "windtunnel-runner"
+"""The account, and its role, of those who run benchmarks from within the cluster, such as a worker."""
+NODES = "windtunnel-nodes"
+_RBAC = "rbac.authorization.k8s.io"
+_ALL = ["create", "delete", "deletecollection", "get", "list", "watch"]
+_PATHS = {
+    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
+    "Role": f"/apis/{_RBAC}/v1/namespaces/{{}}/roles",
+    "RoleBinding": f"/apis/{_RBAC}/v1/namespaces/{{}}/rolebindings",
+    "ClusterRole": f"/apis/{_RBAC}/v1/clusterroles",
+    "ClusterRoleBinding": f"/apis/{_RBAC}/v1/clusterrolebindings",
+}
+_FIELD_MANAGER = "windtunnel"
+
+
+def manifests(namespace: str) -> list[dict[str, Any]]:
+    """Return the objects for a namespace, each with the least rights that will do.
+
+    A warden looks at its lease. A runner makes a run's objects, reads its pods' output, runs
+    probes in them, and looks at nodes: for their zone, and what the report says of them.
+    """
+    return [
+        _account(ACCOUNT, namespace),
+        _role("Role", ACCOUNT, namespace, [_rule("coordination.k8s.io", ["leases"], ["get"])]),
+        _binding("RoleBinding", ACCOUNT, ACCOUNT, namespace),
+        _account(RUNNER, namespace),
+        _role("Role", RUNNER, namespace, _runner_rules()),
+        _binding("RoleBinding", RUNNER, RUNNER, namespace),
+        _role("ClusterRole", NODES, None, [_rule("", ["nodes"], ["get"])]),
+        # One binding for each namespace: a cluster has one of a name.
+        _binding("ClusterRoleBinding", f"{NODES}-{namespace}", RUNNER, namespace, NODES),
+    ]
+
+
+def _runner_rules() -> list[dict[str, Any]]:
+    return [
+        _rule("", ["pods", "services", "configmaps", "secrets"], _ALL),
+        _rule("", ["pods/log"], ["get"]),
+        _rule("", ["pods/exec"], ["create", "get"]),
+        _rule("", ["serviceaccounts"], ["get"], [ACCOUNT]),
+        _rule("batch", ["jobs"], _ALL),
+        _rule("coordination.k8s.io", ["leases"], [*_ALL, "patch"]),
+        _rule("networking.k8s.io", ["networkpolicies"], _ALL),
+    ]
+
+
+def apply(cluster: Cluster) -> Iterator[str]:
+    """Make the objects, or renew them; yield a line for each.
+
+    Raises:
+        PlatformError: The namespace is missing, or this user may not do it.
+    """
+    _check_namespace(cluster)
+    for manifest in manifests(cluster.namespace):
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        path = f"{_PATHS[kind].format(cluster.namespace)}/{name}"
+        query = {"fieldManager": _FIELD_MANAGER, "force": "true"}
+        with cluster_words(f"making the {kind} {name}"):
+            cluster.call("APPLY", path, manifest, query)
+        yield f"{kind} {name}"
+
+
+def _check_namespace(cluster: Cluster) -> None:
+    with cluster_words(f"namespace {cluster.namespace} of {cluster.context}"):
+        try:
+            cluster.call("GET", f"/api/v1/namespaces/{cluster.namespace}")
+        except Refused as error:
+            if error.status == NOT_FOUND:
+                raise
+            # Whoever may make roles in it need not be allowed to look at it.
+
+
+def namespace(chosen: str | None) -> str:
+    """Return the namespace that is meant: the chosen one, else the context's own."""
+    return chosen or connect().namespace
+
+
+def install(namespace: str | None) -> tuple[str, list[str]]:
+    """Install into a namespace, the context's own if None; return its name and a line for each object."""
+    cluster = connect(namespace)
+    return cluster.namespace, list(apply(cluster))
+
+
+def _rule(group: str, resources: list[str], verbs: list[str], names: list[str] | None = None) -> dict[str, Any]:
+    rule: dict[str, Any] = {"apiGroups": [group], "resources": resources, "verbs": verbs}
+    return rule | ({"resourceNames": names} if names else {})
+
+
+def _metadata(name: str, namespace: str | None) -> dict[str, Any]:
+    place = {"namespace": namespace} if namespace else {}
+    return {"name": name, **place, "labels": {"app.kubernetes.io/part-of": "windtunnel"}}
+
+
+def _account(name: str, namespace: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(name, namespace)}
+
+
+def _role(kind: str, name: str, namespace: str | None, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": _metadata(name, namespace), "rules": rules}
+
+
+def _binding(kind: str, name: str, account: str, namespace: str, role: str | None = None) -> dict[str, Any]:
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": kind,
+        "metadata": _metadata(name, None if kind.startswith("Cluster") else namespace),
+        "roleRef": {"apiGroup": _RBAC, "kind": kind.removesuffix("Binding"), "name": role or account},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }

@@ -1,0 +1,240 @@
+"""Starting steps: their objects, made and waited for."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from windtunnel.backends.base import Address, Launch
+from windtunnel.backends.docker.archive import METRICS, OUT, WORK
+from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
+from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.output import Output
+from windtunnel.backends.kubernetes.pod.places import PORT, token_for
+from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Placing, Surroundings, pod
+from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.kubernetes.watcher import Watcher
+from windtunnel.plan import Job, Plan, Service
+from windtunnel.run.folder import RunFolder
+from windtunnel.substitution import substitute
+
+_PORTS = range(20_000, 30_000)
+"""Free in a pod's own namespace: below those that Linux gives to outgoing connections."""
+_HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's objects are made.
+
+    Attributes:
+        cluster: The cluster.
+        naming: How they are called.
+        plan: What the run does.
+        key: The run's key, of which each pod gets its tokens.
+        runner: The image of collectors.
+        watcher: Tells of pods.
+        folder: The run's folder.
+        zone_of: Returns a node's zone, or None.
+    """
+
+    cluster: Cluster
+    naming: Naming
+    plan: Plan
+    key: bytes
+    runner: str
+    watcher: Watcher
+    folder: RunFolder
+    zone_of: Callable[[str], str | None]
+
+    @property
+    def hub(self) -> str:
+        """The URL of the hub."""
+        return f"http://{self.naming.name(objects.WARDEN)}:{PORT}"
+
+    def token(self, path: str) -> str:
+        """Return the token for a path of the hub."""
+        return token_for(self.key, path)
+
+
+class Launcher:
+    """Starts the steps of one run.
+
+    Attributes:
+        inputs: Path at which each step finds an input, to its name at the hub.
+        created: How many objects were made.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.inputs: dict[str, str] = {}
+        self.created = 0
+        self._place = place
+        self._nodes: dict[str, str] = {}
+        self._in_client: dict[str, tuple[RunningStep, Container]] = {}
+        self._outputs: list[Output] = []
+
+    def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        """Make a step's objects; its pods need not run yet. A service in its client's pod has none of its own.
+
+        Raises:
+            PlatformError: The API refuses.
+        """
+        step = launch.step
+        running = self._running(launch)
+        container = self._container(launch, running)
+        if isinstance(step, Service):
+            if step.placement == "same-pod":
+                self._in_client[step.name] = running, container
+                return running
+            self._make_service(step, running)
+            names = [self._pod_name(launch, number) for number in range(1, step.replicas + 1)]
+            beside: list[tuple[RunningStep, Container]] = []
+        else:
+            names = [self._pod_name(launch, 1)]
+            beside = [self._in_client[need] for need in self._order(step) if need in self._in_client]
+        for name in names:
+            self._make_pod(name, running, [container, *(each for _step, each in beside)])
+            running.replicas.append(Replica(name, step.name, self._look(name)))
+            for other, each in beside:
+                other.replicas[:] = [Replica(name, each.name, self._look(name), client=step.name)]
+        return running
+
+    def beside(self, running: RunningStep) -> list[RunningStep]:
+        """Return the services that share the pod of a job."""
+        if not isinstance(running.step, Job):
+            return []
+        return [self._in_client[name][0] for name in self._order(running.step) if name in self._in_client]
+
+    def remove_belongings(self, running: RunningStep) -> None:
+        """Delete what belongs to a step beside its pods, which are gone; it would go with the run too."""
+        with cluster_words("removing what it had", running.name):
+            if isinstance(running.step, Service):
+                self._place.cluster.delete("Service", running.address.host)
+            if running.step.program.files:
+                self._place.cluster.delete("ConfigMap", self._place.naming.name(running.name, running.iteration))
+
+    def forget(self, running: RunningStep) -> None:
+        """Put a service of its client's pod into no further pod."""
+        self._in_client.pop(running.name, None)
+
+    def follow(self, running: RunningStep) -> None:
+        """Write the output of containers that were started into the run's folder."""
+        for number, replica in enumerate(running.replicas, start=1):
+            if replica.output is not None or not replica.has_started:
+                continue
+            name, iteration = running.step.name, running.iteration
+            path = running.log if number == 1 else self._place.folder.log(f"{name}.replica-{number}", iteration)
+            replica.output = Output(
+                self._place.cluster,
+                (replica.pod, replica.container),
+                path,
+                lambda replica=replica: _is_over(replica),  # type: ignore[misc]
+                self._place.watcher.notify,
+            )
+            self._outputs.append(replica.output)
+            if node := replica.view.node:
+                self._nodes[name] = node
+
+    def close(self) -> None:
+        """Follow no output any more."""
+        for output in self._outputs:
+            output.close()
+
+    def create(self, manifest: Mapping[str, Any], what: str, step: str | None = None) -> Any:
+        """Create an object and count it (PlatformError)."""
+        with cluster_words(what, step):
+            made = self._place.cluster.create(manifest)
+        self.created += 1
+        return made
+
+    def _running(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        step, place = launch.step, self._place
+        host = place.naming.name(step.name, launch.iteration)
+        if isinstance(step, Service) and step.placement == "same-pod":
+            host = _HERE
+        address = Address(host, _choose_port(step))
+        values = launch.names(address, WORK, OUT, METRICS)
+        env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
+        return RunningStep(
+            step=step,
+            label=launch.label,
+            iteration=launch.iteration,
+            address=address,
+            log=place.folder.log(step.name, launch.iteration),
+            metrics=place.folder.path / "logs" / f"{launch.label}.metrics.jsonl",
+            env=env,
+            values=values,
+            memory=step.program.memory,
+        )
+
+    def _container(self, launch: Launch[Service] | Launch[Job], running: RunningStep) -> Container:
+        step, values = launch.step, running.values
+        contents = {path: substitute(text, values) for path, text in step.program.files.items()}
+        keys = {path: f"file-{number}" for number, path in enumerate(contents)}
+        config = self._place.naming.name(step.name, launch.iteration)
+        if contents:
+            data = {keys[path]: text for path, text in contents.items()}
+            self.create(objects.config_map(self._place.naming, config, step.name, data), "its files", step.name)
+        service = step if isinstance(step, Service) else None
+        return Container(
+            name=step.name,
+            program=step.program,
+            argv=[substitute(word, values) for word in step.program.command],
+            env=running.env,
+            files=keys,
+            config=config,
+            sidecar=service if service and service.placement == "same-pod" else None,
+            stop=[substitute(word, values) for word in service.stop or ()] if service else (),
+            ready=[substitute(word, values) for word in service.ready.probe.command] if service else (),
+            port=running.address.port,
+        )
+
+    def _make_service(self, step: Service, running: RunningStep) -> None:
+        asked = [step.ready.probe.port, step.live.probe.port if step.live else None]
+        ports = sorted({port for port in (running.address.port, *asked) if port})
+        selector = objects.step_selector(self._place.naming, step.name)
+        manifest = objects.service(self._place.naming, running.address.host, step.name, selector, ports)
+        self.create(manifest, "its Service", step.name)
+
+    def _make_pod(self, name: str, running: RunningStep, containers: list[Container]) -> None:
+        place, step = self._place, running.step
+        inputs = {
+            path: (key, f"{place.hub}/inputs/{key}", place.token(f"/inputs/{key}")) for path, key in self.inputs.items()
+        }
+        grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS
+        collect = (place.hub, place.token(f"/results/{name}"), place.token(f"/usage/{name}"), name)
+        around = Surroundings(place.runner, collect, grace, inputs)
+        manifest = pod(place.naming, name, containers, self._placing(step), around)
+        self.create(manifest, "its pod", step.name)
+
+    def _placing(self, step: Service | Job) -> Placing:
+        if isinstance(step, Service):
+            return Placing(node=self._nodes.get(step.name))
+        services = self._place.plan.services_for(step)
+        nodes = [self._nodes[each.name] for each in services if each.name in self._nodes]
+        zones = [zone for node in nodes if (zone := self._place.zone_of(node))]
+        away_from = [each.name for each in services if each.placement == "apart"]
+        return Placing(away_from, zones[0] if zones else None, self._nodes.get(step.name))
+
+    def _order(self, step: Job) -> list[str]:
+        return [each.name for each in self._place.plan.services_for(step)]
+
+    def _pod_name(self, launch: Launch[Service] | Launch[Job], number: int) -> str:
+        name = self._place.naming.name(launch.step.name, launch.iteration)
+        return name if number == 1 else f"{name}-replica-{number}"
+
+    def _look(self, name: str) -> Callable[[], Any]:
+        return lambda: self._place.watcher.view(name)
+
+
+def _is_over(replica: Replica) -> bool:
+    return replica.view.is_removed or replica.view.terminated(replica.container) is not None
+
+
+def _choose_port(step: Service | Job) -> int | None:
+    if not isinstance(step, Service) or step.port != 0:
+        return step.port if isinstance(step, Service) else None
+    return random.choice(_PORTS)  # noqa: S311 - no secret

@@ -1,0 +1,210 @@
+"""What a run's objects are made of, as the API takes them: no I/O."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from windtunnel.backends.kubernetes.pod.places import HUB, KEY, PORT, SCRIPTS
+from windtunnel.backends.kubernetes.settings import ACCOUNT
+from windtunnel.backends.labels import BENCHMARK, DRIVER, EXPIRES, PREFIX, RUN, STEP, RunLabels
+
+WARDEN = "warden"
+PART = f"{PREFIX}part"
+"""What carries it belongs to the run as a whole, not to a step."""
+_PACKAGE = Path(__file__).parents[2]
+_SCRIPTS = ("backends/asking.py", *(f"backends/kubernetes/pod/{name}.py" for name in (
+    "agent", "collector", "host", "hub", "places", "usage"
+)))  # fmt: skip
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the objects of one run are called and labelled.
+
+    Attributes:
+        labels: The run's labels.
+        salt: What all names end with, so that two runs never meet.
+        owner: The warden's Job, once it is there: what it owns goes with it.
+    """
+
+    labels: RunLabels
+    salt: str
+    owner: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, labels: RunLabels) -> Naming:
+        """Return the names of a run; they follow from its id."""
+        return cls(labels, sha256(labels.run_id.encode()).hexdigest()[:8])
+
+    def name(self, title: str, iteration: int | None = None) -> str:
+        """Return the name of an object: a DNS label of 63 characters at most."""
+        return f"{title}-{self.salt}" + ("" if iteration is None else f"-{iteration}")
+
+    @property
+    def selector(self) -> str:
+        """What selects all objects of the run."""
+        return f"{RUN}={self.labels.run_id}"
+
+    def metadata(self, name: str, step: str | None = None) -> Manifest:
+        """Return the metadata of an object that belongs to `step`, or to the run as a whole."""
+        everything: dict[str, str] = dict(self.labels.to_json(step))
+        labels = {
+            key: value
+            for key, value in everything.items()
+            if key not in {EXPIRES, DRIVER} and _LABEL_VALUE.fullmatch(value)
+        }
+        annotations = {key: value for key, value in everything.items() if key not in labels}
+        annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] = "false"
+        if step is None:
+            labels[PART] = WARDEN
+        return {
+            "name": name,
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [dict(self.owner)] if self.owner else [],
+        }
+
+
+def owner_reference(job: Mapping[str, Any]) -> Manifest:
+    """Return what makes an object go with a Job."""
+    return {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+
+
+def warden_job(naming: Naming, image: str, lease_path: str, lease_seconds: float, seconds: float) -> Manifest:
+    """Return the Job that owns everything: it ends when its pod does, or after so many seconds, and goes then."""
+    name = naming.name(WARDEN)
+    env = {"WINDTUNNEL_LEASE": lease_path, "WINDTUNNEL_LEASE_SECONDS": str(lease_seconds)}
+    container = {
+        "name": WARDEN,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": script("hub"),
+        "env": [{"name": key, "value": value} for key, value in (env | script_environment()).items()],
+        "ports": [{"containerPort": PORT}],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [
+            script_mount(),
+            {"name": "key", "mountPath": str(KEY.parent), "readOnly": True},
+            {"name": "hub", "mountPath": str(HUB)},
+        ],
+    }
+    pod = {
+        "serviceAccountName": ACCOUNT,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 1,
+        "enableServiceLinks": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65534, "runAsGroup": 65534, "fsGroup": 65534},
+        "containers": [container],
+        "volumes": [
+            script_volume(naming),
+            {"name": "key", "secret": {"secretName": name}},
+            {"name": "hub", "emptyDir": {}},
+        ],
+    }
+    template = naming.metadata(name)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": naming.metadata(name),
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": round(seconds),
+            "ttlSecondsAfterFinished": 0,
+            "template": {
+                "metadata": {"labels": template["labels"], "annotations": template["annotations"]},
+                "spec": pod,
+            },
+        },
+    }
+
+
+def lease(naming: Naming, seconds: float) -> Manifest:
+    """Return the Lease that the driver renews."""
+    now = micro_time()
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": naming.metadata(naming.name(WARDEN)),
+        "spec": {
+            "holderIdentity": naming.labels.run_id,
+            "leaseDurationSeconds": round(seconds),
+            "acquireTime": now,
+            "renewTime": now,
+        },
+    }
+
+
+def micro_time() -> str:
+    """Return the time as a Lease has it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def secret(naming: Naming, key: bytes) -> Manifest:
+    """Return the Secret with the run's key, which only the warden's pod mounts."""
+    data = {KEY.name: base64.b64encode(key).decode("ascii")}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": naming.metadata(naming.name(WARDEN)), "data": data}
+
+
+def scripts(naming: Naming) -> Manifest:
+    """Return the ConfigMap of the programs that run beside steps: this version's, whatever the image has."""
+    data = {place.replace("/", "."): (_PACKAGE / place).read_text(encoding="utf-8") for place in _SCRIPTS}
+    return config_map(naming, naming.name(WARDEN), None, data)
+
+
+def config_map(naming: Naming, name: str, step: str | None, data: Mapping[str, str]) -> Manifest:
+    """Return a ConfigMap."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": naming.metadata(name, step), "data": dict(data)}
+
+
+def script_volume(naming: Naming) -> Manifest:
+    """Return the volume of a pod that runs one of our programs."""
+    # Without an __init__.py these are namespace packages: nothing else of Windtunnel is needed.
+    items = [{"key": place.replace("/", "."), "path": f"windtunnel/{place}"} for place in _SCRIPTS]
+    return {"name": "windtunnel-scripts", "configMap": {"name": naming.name(WARDEN), "items": items}}
+
+
+def script_mount() -> Manifest:
+    """Return the mount of that volume."""
+    return {"name": "windtunnel-scripts", "mountPath": str(SCRIPTS), "readOnly": True}
+
+
+def script(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs one of our programs; -S keeps an installed Windtunnel out of its way."""
+    return ["python3", "-S", "-m", f"windtunnel.backends.kubernetes.pod.{name}", *arguments]
+
+
+def script_environment() -> dict[str, str]:
+    """Return what our programs need to be found."""
+    return {"PYTHONPATH": str(SCRIPTS), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def service(naming: Naming, name: str, step: str, selector: Mapping[str, str], ports: Sequence[int]) -> Manifest:
+    """Return a Service; without ports, one that is only a name.
+
+    Its addresses are published before its pods are ready: readiness is asked here, and by then
+    every node has the rules.
+    """
+    spec: Manifest = {"selector": dict(selector), "publishNotReadyAddresses": True}
+    if ports:
+        spec["ports"] = [{"name": f"port-{port}", "port": port, "targetPort": port} for port in ports]
+    else:
+        spec["clusterIP"] = "None"
+    return {"apiVersion": "v1", "kind": "Service", "metadata": naming.metadata(name, step), "spec": spec}
+
+
+def step_selector(naming: Naming, step: str, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Return the labels that select a step's pods."""
+    return {RUN: naming.labels.run_id, STEP: step, **dict(extra)}
+
+
+__all__ = ["BENCHMARK", "Manifest", "Naming"]

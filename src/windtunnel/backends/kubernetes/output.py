@@ -1,0 +1,133 @@
+"""A container's output, followed through the API into a file; a lost connection loses no line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+
+from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused
+from windtunnel.backends.kubernetes.watcher import shut
+
+_PAUSE_SECONDS = 0.2
+_READ_SECONDS = 3600.0
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """The time at the beginning of a line: a text that sorts, and the time down to its second."""
+
+    key: str
+    to_second: str
+
+    @classmethod
+    def parse(cls, text: str) -> Stamp:
+        """Return a line's time; one that is none sorts before all others."""
+        match = _STAMP.fullmatch(text)
+        if match is None:
+            return cls("", "")
+        seconds, fraction, zone = match.groups()
+        return cls(f"{seconds}.{fraction or '':0<9}", f"{seconds}{zone}")
+
+
+class Output:
+    """Follows a container that has been started.
+
+    Args:
+        cluster: Where it is.
+        replica: Its pod and its name.
+        path: The file, which is appended to.
+        is_over: Tells whether the container has ended, as far as is known.
+        on_end: Called at the end of the output.
+
+    Attributes:
+        has_ended: Whether it is all there.
+        problem: Why it could not be written, if so.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        replica: tuple[str, str],
+        path: Path,
+        is_over: Callable[[], bool],
+        on_end: Callable[[], None],
+    ) -> None:
+        self.path = path
+        self.has_ended = False
+        self.problem: str | None = None
+        self._cluster, (self._pod, self._container) = cluster, replica
+        self._is_over, self._on_end = is_over, on_end
+        self._closed = threading.Event()
+        self._answer: Any = None
+        self._last: Stamp | None = None
+        self._file = path.open("ab", buffering=0)
+        self._thread = threading.Thread(target=self._follow, name="kubernetes-output", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._closed.set()
+        if self._answer is not None:
+            shut(self._answer)
+        self._thread.join(2)
+
+    def _follow(self) -> None:
+        try:
+            while not self._closed.is_set():
+                # What is read after the end is all of it; what was read before may lack the last lines.
+                was_over = self._is_over()
+                try:
+                    self._read()
+                except Refused as error:
+                    if error.status == NOT_FOUND:
+                        break
+                except (OSError, HTTPError):
+                    pass
+                else:
+                    if was_over:
+                        break
+                self._closed.wait(0 if self._is_over() else _PAUSE_SECONDS)
+        finally:
+            self._file.close()
+            self.has_ended = True
+            self._on_end()
+
+    def _read(self) -> None:
+        query = {"container": self._container, "follow": "true", "timestamps": "true"}
+        if self._last:
+            query["sinceTime"] = self._last.to_second
+        path = f"{self._cluster.path('Pod', self._pod)}/log"
+        self._answer = self._cluster.open("GET", path, query=query, timeout=_READ_SECONDS)
+        since, rest, stamp = self._last, b"", None
+        try:
+            for piece in self._answer.stream(65536, decode_content=True):
+                rest += piece
+                while rest:
+                    if stamp is None:
+                        text, blank, after = rest.partition(b" ")
+                        if not blank:
+                            break
+                        stamp, rest = Stamp.parse(text.decode("ascii", errors="replace")), after
+                    line, newline, rest = rest.partition(b"\n")
+                    if since is None or stamp.key > since.key:
+                        self._write(line + newline)
+                        self._last = stamp
+                    stamp = None if newline else stamp
+        finally:
+            with contextlib.suppress(Exception):
+                self._answer.close()
+
+    def _write(self, piece: bytes) -> None:
+        try:
+            while piece:
+                piece = piece[self._file.write(piece) :]
+        except OSError as error:
+            self.problem = self.problem or error.strerror

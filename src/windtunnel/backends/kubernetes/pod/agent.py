@@ -1,0 +1,112 @@
+"""The driver's hands in the cluster: it is run in the warden's pod and does what a line of JSON says.
+
+Standard input has a request a line, ``{"id": 1, "do": "probe", …}``; standard output an answer
+a line, ``{"id": 1, …}`` or ``{"id": 1, "error": "…"}``, in the order in which they are done. A
+request may be sent again, after a lost connection: each does the same the second time.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+from windtunnel.backends.asking import Answer, ask_http, ask_tcp
+from windtunnel.backends.kubernetes.pod.places import input_file, result_file, usage_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LOOK_SECONDS = 0.02
+_writing = threading.Lock()
+
+
+def probe(kind: str, host: str, port: int, target: str, timeout: float) -> dict[str, Any]:
+    """Ask a server once."""
+    answer: Answer = ask_http(host, port, target, timeout) if kind == "http" else ask_tcp(host, port, timeout)
+    return vars(answer)
+
+
+def wait_result(name: str, timeout: float) -> dict[str, Any]:
+    """Wait for what a step wrote; its size is null if it did not come."""
+    deadline = time.monotonic() + timeout
+    path = result_file(name)
+    while not path.is_file() and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+    return {"size": path.stat().st_size if path.is_file() else None}
+
+
+def read_result(name: str, offset: int, length: int) -> dict[str, Any]:
+    """Return a piece of what a step wrote."""
+    with result_file(name).open("rb") as file:
+        file.seek(offset)
+        return {"data": base64.b64encode(file.read(length)).decode("ascii")}
+
+
+def read_usage(name: str, offset: int) -> dict[str, Any]:
+    """Return the whole lines from an offset on, of what a pod uses."""
+    path = usage_file(name)
+    if not path.is_file():
+        return {"lines": ""}
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read()
+    return {"lines": data[: data.rfind(b"\n") + 1].decode("ascii")}
+
+
+def write_input(name: str, offset: int, data: str) -> dict[str, Any]:
+    """Write a piece of an input."""
+    path = _part(name)
+    with path.open("r+b" if path.exists() else "wb") as file:
+        file.seek(offset)
+        file.write(base64.b64decode(data))
+    return {}
+
+
+def finish_input(name: str, size: int, sha256: str) -> dict[str, Any]:
+    """Make an input available if it is what was sent."""
+    part, path = _part(name), input_file(name)
+    if part.exists():
+        digest = hashlib.sha256()
+        with part.open("r+b") as file:
+            file.truncate(size)
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        if digest.hexdigest() != sha256:
+            raise ValueError("it did not arrive as it was sent")
+        part.replace(path)
+    return {"size": path.stat().st_size}
+
+
+def _part(name: str) -> Path:
+    return input_file(name + ".part")
+
+
+DEEDS = {each.__name__: each for each in (probe, wait_result, read_result, read_usage, write_input, finish_input)}
+
+
+def serve(request: dict[str, Any]) -> None:
+    """Do what a request says and answer it."""
+    key = request.pop("id")
+    try:
+        answer = DEEDS[request.pop("do")](**request)
+    except Exception as error:  # noqa: BLE001 - told to the driver
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    with _writing:
+        sys.stdout.write(json.dumps({"id": key, **answer}) + "\n")
+        sys.stdout.flush()
+
+
+def main() -> None:
+    """Serve until the end of standard input."""
+    for line in sys.stdin:
+        threading.Thread(target=serve, args=(json.loads(line),), daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()

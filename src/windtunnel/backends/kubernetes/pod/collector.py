@@ -1,0 +1,175 @@
+"""Beside a step, in its pod: samples what its containers use, and hands on what it wrote.
+
+Run as ``collector HUB RESULTS_TOKEN USAGE_TOKEN NAME`` it samples until SIGTERM, which
+Kubernetes sends when the step has ended, or is to end; then it sends an archive of what the
+step wrote, and ``host.json``. Run as ``collector fetch NAME,URL,TOKEN…`` it gets inputs.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import shutil
+import signal
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from windtunnel.backends.kubernetes.pod.host import describe_host
+from windtunnel.backends.kubernetes.pod.places import INPUTS, RESULTS, TOKEN_HEADER
+from windtunnel.backends.kubernetes.pod.usage import Sampler
+
+SAMPLE_SECONDS = 0.5
+CALL_SECONDS = 10.0
+GIVE_UP_SECONDS = 6.0
+PAUSE_SECONDS = 0.1
+PIECE = 1 << 18
+
+
+class Pieces(io.RawIOBase):
+    """A file to write an archive to, which is sent as it grows."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+        self.buffer = bytearray()
+
+    def writable(self) -> bool:
+        """It is for writing."""
+        return True
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001 - any buffer
+        """Take in a piece."""
+        self.buffer += data
+        if len(self.buffer) >= PIECE:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        """Send what is there as one chunk."""
+        if self.buffer:
+            self.connection.send(b"%x\r\n%b\r\n" % (len(self.buffer), bytes(self.buffer)))
+            self.buffer.clear()
+
+    def finish(self) -> None:
+        """Send the last chunk."""
+        self.flush()
+        self.connection.send(b"0\r\n\r\n")
+
+
+def pack(file: Pieces, extra: dict[str, bytes]) -> None:
+    """Write the archive; a file that vanishes or cannot be read meanwhile is left out."""
+    with tarfile.open(fileobj=file, mode="w|") as archive:
+        for name, content in extra.items():
+            entry = tarfile.TarInfo("results/" + name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        for path in sorted(RESULTS.rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                add(archive, path)
+
+
+def add(archive: tarfile.TarFile, path: Path) -> None:
+    """Add a file as it is now."""
+    try:
+        with path.open("rb") as file:
+            entry = archive.gettarinfo(arcname="results/" + str(path.relative_to(RESULTS)), fileobj=file)
+            if entry is not None and entry.isreg():
+                archive.addfile(entry, file)
+    except OSError as error:
+        sys.stderr.write(f"{path}: {error}\n")
+
+
+def send(url: str, token: str, extra: dict[str, bytes]) -> bool:
+    """Send everything once; tell whether it arrived."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
+    try:
+        connection.putrequest("PUT", parts.path)
+        connection.putheader(TOKEN_HEADER, token)
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+        pieces = Pieces(connection)
+        pack(pieces, extra)
+        pieces.finish()
+        return connection.getresponse().status < 300  # noqa: PLR2004 - HTTP's own
+    finally:
+        connection.close()
+
+
+def insist(what: str, attempt) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - a function that tells whether it worked
+    """Try until it works; end this program if it does not for too long."""
+    deadline = time.monotonic() + GIVE_UP_SECONDS
+    while True:
+        try:
+            if attempt():
+                return
+            problem = "refused"
+        except (OSError, http.client.HTTPException) as error:
+            problem = f"{type(error).__name__}: {error}"
+        if time.monotonic() > deadline:
+            sys.exit(f"{what}: {problem}")
+        time.sleep(PAUSE_SECONDS)
+
+
+def fetch(url: str, token: str, name: str) -> bool:
+    """Get an input from the hub; tell whether it could be had."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
+    try:
+        connection.request("GET", parts.path, headers={TOKEN_HEADER: token})
+        answer = connection.getresponse()
+        if answer.status != 200:  # noqa: PLR2004 - HTTP's own
+            return False
+        with (INPUTS / name).open("wb") as file:
+            shutil.copyfileobj(answer, file)
+        return (INPUTS / name).stat().st_size == int(answer.headers["Content-Length"])
+    finally:
+        connection.close()
+
+
+def collect(hub: str, results_token: str, usage_token: str, name: str) -> None:
+    """Sample until SIGTERM, then send what there is."""
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: over.set())
+    sampler, waiting = Sampler(), ""
+    while True:
+        is_over = over.wait(SAMPLE_SECONDS)
+        waiting += "".join(json.dumps(sample) + "\n" for sample in sampler.sample())
+        if post(f"{hub}/usage/{name}", usage_token, waiting):
+            waiting = ""
+        if is_over:
+            break
+    extra = {"host.json": json.dumps(describe_host()).encode()}
+    insist("sending what the step wrote", lambda: send(f"{hub}/results/{name}", results_token, extra))
+
+
+def post(url: str, token: str, text: str) -> bool:
+    """Send a text once; tell whether it arrived."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
+    try:
+        connection.request("POST", parts.path, text.encode("ascii"), {TOKEN_HEADER: token})
+        return connection.getresponse().status < 300  # noqa: PLR2004 - HTTP's own
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def main() -> None:
+    """Run as the arguments say."""
+    if sys.argv[1] == "fetch":
+        for argument in sys.argv[2:]:
+            name, url, token = argument.split(",")
+            insist(f"fetching {name}", lambda: fetch(url, token, name))  # noqa: B023 - called at once
+            (INPUTS / name).chmod(0o444)
+        return
+    collect(*sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What the driver and the programs in the pods agree on: folders, the port, tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from pathlib import Path
+
+HOME = Path("/windtunnel")
+"""Where a step's folders are, in its own pod."""
+RESULTS = HOME / "results"
+SCRIPTS = Path("/opt/windtunnel-scripts")
+"""Where these files are."""
+HUB = Path("/hub")
+KEY = Path("/key/key")
+"""The run's secret, which only the warden has."""
+INPUTS = Path("/inputs")
+"""Where a pod's inputs are put, for its steps' containers to mount."""
+PORT = 8347
+TOKEN_HEADER = "X-Windtunnel-Token"  # noqa: S105 - its name
+
+
+def token_for(key: bytes, path: str) -> str:
+    """Return what lets its bearer use one path of the hub, and no other (RFC 2104)."""
+    return hmac.new(key, path.encode(), hashlib.sha256).hexdigest()
+
+
+def input_file(name: str) -> Path:
+    """Return where the hub keeps an input."""
+    return HUB / "inputs" / name
+
+
+def result_file(name: str) -> Path:
+    """Return where the hub keeps what a step wrote, as an archive."""
+    return HUB / "results" / (name + ".tar")
+
+
+def usage_file(name: str) -> Path:
+    """Return where the hub keeps what a pod's containers use, a line of JSON for each sample."""
+    return HUB / "usage" / name

@@ -1,0 +1,95 @@
+"""What a step wrote, taken from the hub into the run's folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from windtunnel.backends.docker.archive import METRICS, OUT, unpack
+from windtunnel.backends.inputs import collect_artifacts
+from windtunnel.backends.kubernetes.agent import Agent
+from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.errors import PlatformError
+from windtunnel.plan import Job
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import Journal
+
+HOST = "host.json"
+_PIECE = 1 << 20
+
+
+@dataclass
+class Results:
+    """Takes results, each pod's once.
+
+    Attributes:
+        hosts: What the collectors told of their nodes, by the node's name.
+    """
+
+    agent: Agent
+    folder: RunFolder
+    journal: Journal
+    hosts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _taken: dict[str, Path | None] = field(default_factory=dict)
+
+    def take(self, running: RunningStep, seconds: float) -> bool:
+        """Keep a step's artifacts and metrics; those of replicas but the first under names of their own.
+
+        Args:
+            running: The step, which has ended or been told to.
+            seconds: How long its collectors are waited for.
+
+        Returns:
+            Whether all of them sent something.
+
+        Raises:
+            PlatformError: It cannot be fetched, or not be written here.
+        """
+        is_whole = True
+        for number, replica in enumerate(running.replicas, start=1):
+            source = self._fetch(replica, running.name, seconds)
+            if source is None:
+                is_whole = False
+                continue
+            label = running.label if number == 1 else f"{running.label}.replica-{number}"
+            self._keep(running, replica, source, label, is_first=number == 1)
+        return is_whole
+
+    def _fetch(self, replica: Replica, step: str, seconds: float) -> Path | None:
+        if replica.pod not in self._taken:
+            self._taken[replica.pod] = None
+            size = self.agent.result_size(replica.pod, seconds)
+            if size is not None:
+                self._taken[replica.pod] = self._unpack(replica.pod, step, size)
+        return self._taken[replica.pod]
+
+    def _unpack(self, name: str, step: str, size: int) -> Path:
+        work = self.folder.path / "work"
+        archive, target = work / f"{name}.tar", work / name
+        try:
+            work.mkdir(exist_ok=True)
+            self.agent.read_result(name, size, archive)
+            with archive.open("rb") as file:
+                unpack(iter(lambda: file.read(_PIECE), b""), target)
+            archive.unlink()
+        except (OSError, tarfile.TarError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise PlatformError(
+                f"{step}: what it wrote cannot be kept: {reason}", code="results_lost", step=step
+            ) from None
+        return target
+
+    def _keep(self, running: RunningStep, replica: Replica, source: Path, label: str, *, is_first: bool) -> None:
+        globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
+        own = source / running.name
+        collect_artifacts(own / OUT.name, globs, self.folder.path / "artifacts" / label)
+        metrics = own / METRICS.name
+        if metrics.is_file() and is_first:
+            shutil.move(metrics, running.metrics)
+        if replica.view.node and (source / HOST).is_file():
+            self.hosts[replica.view.node] = json.loads((source / HOST).read_text(encoding="utf-8"))

@@ -1,0 +1,292 @@
+"""A run on the kubernetes backend: its warden, its steps' pods, and what watches them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from windtunnel.backends.asking import Answer
+from windtunnel.backends.attended import AttendedSession, seconds_until
+from windtunnel.backends.base import Address, Handle, Launch, RunContext
+from windtunnel.backends.kubernetes.agent import Agent
+from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
+from windtunnel.backends.kubernetes.commands import run_command
+from windtunnel.backends.kubernetes.facts import Facts
+from windtunnel.backends.kubernetes.launcher import Launcher, Place
+from windtunnel.backends.kubernetes.objects import PART, WARDEN, Naming, script
+from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.results import Results
+from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
+from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, COLLECTOR
+from windtunnel.backends.kubernetes.starting import Starting
+from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.kubernetes.usage import UsageReader
+from windtunnel.backends.kubernetes.warden import Terms, Warden
+from windtunnel.backends.kubernetes.watcher import Watcher
+from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.probes import ask
+from windtunnel.errors import BenchmarkFailed, PlatformError
+from windtunnel.plan import InputFile, Job, Probe, Service
+from windtunnel.run.control import POLL_SECONDS
+from windtunnel.run.folder import tail
+from windtunnel.substitution import substitute
+
+GONE_SECONDS = 30.0
+"""How long a pod may take to go beyond its grace."""
+_LEAST_COLLECT = 3.0
+_ASKED_OVER_NETWORK = {"http", "tcp"}
+_LOOPBACK_HINT = "; in a pod a server has to listen on all addresses (0.0.0.0), not on 127.0.0.1 alone"
+_REFUSED = "connection refused"
+
+
+class KubernetesSession(AttendedSession[RunningStep]):
+    """One run's objects in a cluster, all of them owned by its warden.
+
+    Args:
+        context: The run.
+        cluster: Where.
+        labels: What all of its objects carry.
+        seconds: When its warden ends everything at the latest, from now on.
+    """
+
+    _kind = RunningStep
+
+    def __init__(self, context: RunContext, cluster: Cluster, labels: RunLabels, seconds: float) -> None:
+        super().__init__(context)
+        self._cluster = cluster
+        self._is_closed = False
+        self._closing = contextlib.ExitStack()  # the last that was made is closed first
+        self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
+        naming = Naming.of(labels)
+        self._watcher = Watcher(cluster, naming.selector)
+        self._closing.callback(self._watcher.close)
+        self._facts = Facts(cluster)
+        self._fetched: dict[str, Path] = {}
+        try:
+            runner = runner_image()
+            terms = Terms(runner, seconds, lease_seconds())
+            self._warden = Warden(cluster, naming, terms, self._watcher.notify)
+            self._closing.callback(self._warden.close)
+        except BaseException:
+            self.close()
+            raise
+        self._agent = Agent(cluster, self._warden_pod, script("agent"), WARDEN)
+        self._closing.callback(self._agent.close)
+        self._usage = UsageReader(self._agent, self._journal)
+        self._live: dict[RunningStep, None] = {}
+        self._results = Results(self._agent, self._folder, self._journal)
+        place = Place(
+            cluster=cluster,
+            naming=self._warden.naming,
+            plan=context.plan,
+            key=self._warden.key,
+            runner=runner,
+            watcher=self._watcher,
+            folder=self._folder,
+            zone_of=self._facts.zone,
+        )
+        self._launcher = Launcher(place)
+        self._closing.callback(self._launcher.close)
+        self._starting = Starting(self._watcher, self._check_run, self._launcher.follow)
+
+    @property
+    def _inputs(self) -> dict[str, Path]:
+        return self._fetched
+
+    def fetch(self, inputs: Sequence[InputFile]) -> None:
+        """Fetch and verify the inputs here, and hand them to the hub, which hands them to the pods."""
+        super().fetch(inputs)
+        for number, (path, source) in enumerate(self._fetched.items()):
+            self._agent.send_input(str(number), source, self._control.check)
+            self._launcher.inputs[path] = str(number)
+
+    def environment(self) -> dict[str, Any]:
+        """Return what is known of the cluster, of the nodes that were used, and of the images by step."""
+        return self._facts.to_json(self._results.hosts)
+
+    def start_service(self, launch: Launch[Service]) -> RunningStep:
+        """Start a service, all of its replicas; one that shares its client's pod starts with that."""
+        return self._start(launch)
+
+    def start_job(self, launch: Launch[Job]) -> RunningStep:
+        """Start one iteration of a job, and before it the services that share its pod."""
+        running = self._start(launch)
+        for beside in self._launcher.beside(running):
+            self._watch_liveness(beside)
+        return running
+
+    def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        self._check_platform()
+        running = self._launcher.start(launch)
+        try:
+            self._starting.wait(running, self._launcher.beside(running))
+        except BaseException:
+            # Nobody has got it yet who could stop it.
+            self._delete(running, 0)
+            raise
+        self._facts.note(running)
+        self._live[running] = None
+        return running
+
+    def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
+        """Ask the readiness probe again and again; in its client's pod, Kubernetes asks."""
+        if not self._own(handle).is_in_client:
+            super().until_ready(handle, others)
+
+    def _wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        return self._watcher.wait_change(condition, seconds)
+
+    def _check_platform(self) -> None:
+        self._warden.check()
+        self._watcher.check()
+        for view in self._wardens():
+            trouble = view.trouble()
+            if trouble and not trouble.may_pass:
+                raise PlatformError(f"the run's warden {trouble.words}", code=trouble.code)
+            if ended := view.terminated(WARDEN):
+                words = f"the run's warden ended with status {ended.get('exitCode')}: {ended.get('message', '')}"
+                raise PlatformError(words.rstrip(": "), code="warden_lost")
+
+    def _wardens(self) -> list[PodView]:
+        return [view for view in self._watcher.views().values() if PART in view.labels]
+
+    def _warden_pod(self) -> str:
+        """Return the name of the warden's pod once it runs."""
+
+        def running() -> list[str]:
+            return [str(view.data["metadata"]["name"]) for view in self._wardens() if view.is_running(WARDEN)]
+
+        while not self._watcher.wait_change(lambda: bool(running()), POLL_SECONDS):
+            self._check_run()
+        return running()[0]
+
+    def _check_run(self) -> None:
+        self._check_platform()
+        self._control.check()
+
+    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
+        """Wait for the job's end while the services live."""
+        running = self._own(job)
+        try:
+            status = super().wait(job, services)
+        finally:
+            # All that ran beside it, too: it is judged before anything is taken down.
+            self._usage.read(self._live)
+        ended = running.ended
+        if ended and ended.is_out_of_memory:
+            raise BenchmarkFailed(
+                f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
+            )
+        if ended and status and (words := ended.view.disruption()):
+            code = "evicted" if "evicted" in words else "removed"
+            raise PlatformError(f"{running.name}: its pod {words}", code=code, step=job.name)
+        return status
+
+    def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:
+        answer = Answer(ok=False, detail="no pod")
+        for replica in running.replicas:
+            answer = self._ask_replica(running, replica, probe, timeout)
+            if not answer.ok:
+                hint = _LOOPBACK_HINT if answer.detail == _REFUSED else ""
+                return replace(answer, detail=f"{answer.detail}{hint}")
+        if running.address.port and not running.is_reached and not running.is_in_client:
+            # A server's own answer is not enough: the client takes the way through the Service.
+            host, port = running.address.host, running.address.port
+            answer = self._agent.probe("tcp", host, port, "", timeout)
+            if not answer.ok:
+                return replace(answer, detail=f"the Service {host}:{port}: {answer.detail}{_LOOPBACK_HINT}")
+            running.is_reached = True
+        return answer
+
+    def _ask_replica(self, running: RunningStep, replica: Replica, probe: Probe, timeout: float) -> Answer:
+        port = probe.port or running.address.port or 0
+        if probe.kind in _ASKED_OVER_NETWORK:
+            return self._agent.probe(probe.kind, replica.view.ip, port, probe.target, timeout)
+        log = replica.output.path if replica.output else running.log
+        address = Address(replica.view.ip, running.address.port)
+        return ask(probe, address, log, lambda c, t: self._run_in(running, replica, c, t), timeout)
+
+    def _run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
+        answers = [self._run_in(running, replica, command, seconds) for replica in running.replicas]
+        return next((answer for answer in answers if not answer.ok), answers[0])
+
+    def _run_in(self, running: RunningStep, replica: Replica, command: tuple[str, ...], seconds: float) -> Answer:
+        argv = [substitute(word, running.values) for word in command]
+        return run_command(self._cluster, replica, running.name, argv, seconds)
+
+    def stop(self, handle: Handle) -> None:
+        """End a step and keep what it wrote; what shares its client's pod has ended with that."""
+        running = self._own(handle)
+        if running.is_in_client:
+            self._launcher.forget(running)
+            if not running.is_stopped:
+                running.is_stopped = True
+                self._results.take(running, 0)
+            return
+        super().stop(handle)
+
+    def _finish(self, running: RunningStep, grace: float) -> None:
+        """Take what it wrote, and its pods away; a pod that runs gets SIGTERM, and SIGKILL after `grace` seconds."""
+        can_send = any(replica.view.is_running(COLLECTOR) for replica in running.replicas)
+        self._live.pop(running, None)
+        try:
+            if running.is_gone:
+                self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
+                self._delete(running, 0)
+            else:
+                self._delete(running, 1 if self._control.is_urgent else grace)
+                if can_send:
+                    self._collect(running, grace + _LEAST_COLLECT)
+        finally:
+            self._await_removal(running, grace)
+
+    def _collect(self, running: RunningStep, seconds: float) -> None:
+        beside = self._launcher.beside(running)
+        for each in (running, *beside):
+            if not self._results.take(each, seconds):
+                self._journal.note("its pod is gone, and with it what it wrote", each.name)
+            for replica in each.replicas:
+                if replica.output and replica.output.problem:
+                    self._journal.note(f"its output could not be written: {replica.output.problem}", each.name)
+
+    def _delete(self, running: RunningStep, grace: float) -> None:
+        for replica in running.replicas:
+            with cluster_words("deleting its pod", running.name):
+                # Zero would take the object away before its containers have ended.
+                self._cluster.delete("Pod", replica.pod, max(1.0, grace))
+
+    def _await_removal(self, running: RunningStep, grace: float) -> None:
+        deadline = time.monotonic() + grace + GONE_SECONDS
+        is_urgent = self._control.is_urgent
+        while not all(replica.view.is_removed for replica in running.replicas):
+            if not seconds_until(deadline):
+                self._journal.note("its pod is still there; the run's end will take it away", running.name)
+                return
+            if self._control.is_urgent and not is_urgent:
+                is_urgent = True
+                self._delete(running, 0)
+            self._watcher.wait_change(
+                lambda: all(replica.view.is_removed for replica in running.replicas), POLL_SECONDS
+            )
+        self._launcher.remove_belongings(running)
+
+    def survivors(self) -> list[str]:
+        """Return the steps' objects, and once this is closed the run's own too, as the API knows them."""
+        with cluster_words("looking for what is left"):
+            return self._warden.left(steps_only=not self._is_closed)
+
+    def created(self) -> int:
+        """Return how many objects were made."""
+        return self._warden.created + self._launcher.created
+
+    def close(self) -> None:
+        """Remove everything of the run."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._closing.close()

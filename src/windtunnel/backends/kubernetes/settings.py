@@ -1,0 +1,32 @@
+"""What the environment says of runs on a cluster."""
+
+from __future__ import annotations
+
+import os
+
+from windtunnel.errors import UsageError
+
+ACCOUNT = "windtunnel-warden"
+"""The service account of wardens; ``install kubernetes`` makes it."""
+LEAST_LEASE = 3.0
+
+
+def runner_image() -> str:
+    """Return the image of wardens and collectors: any with Python."""
+    return os.environ.get("WINDTUNNEL_RUNNER_IMAGE") or "windtunnel"
+
+
+def lease_seconds() -> float:
+    """Return how long a run goes on without its driver.
+
+    Raises:
+        UsageError: ``WINDTUNNEL_LEASE_SECONDS`` is no number, or too small.
+    """
+    text = os.environ.get("WINDTUNNEL_LEASE_SECONDS") or "30"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not LEAST_LEASE <= seconds < float("inf"):
+        raise UsageError(f"WINDTUNNEL_LEASE_SECONDS={text}: give a number of seconds, {LEAST_LEASE:g} at least")
+    return seconds

@@ -1,0 +1,241 @@
+"""What a step's pod is made of: its own containers, and the collector beside them. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from windtunnel.backends.docker.archive import OUT, RESULTS, WORK
+from windtunnel.backends.kubernetes.objects import (
+    Manifest,
+    Naming,
+    script,
+    script_environment,
+    script_mount,
+    script_volume,
+    step_selector,
+)
+from windtunnel.backends.kubernetes.pod.places import INPUTS
+from windtunnel.plan import Probe, Program, Service
+
+COLLECTOR, FETCHER = "windtunnel-collector", "windtunnel-inputs"
+COLLECT_SECONDS = 20
+"""How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
+HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+_ROOT = 0
+
+
+@dataclass(frozen=True)
+class Container:
+    """A step's container.
+
+    Attributes:
+        name: The step's name.
+        program: What it runs.
+        argv: Its command, with all names replaced.
+        env: Its environment.
+        files: Path to key, for files that are in the ConfigMap called `config`.
+        config: That ConfigMap.
+        sidecar: The service, if it lives in its client's pod.
+        stop: Its stop command, with all names replaced.
+        ready: The command of its readiness probe, the same.
+        port: Its port.
+    """
+
+    name: str
+    program: Program
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    config: str = ""
+    sidecar: Service | None = None
+    stop: Sequence[str] = ()
+    ready: Sequence[str] = ()
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Where a pod may run.
+
+    Attributes:
+        away_from: Steps whose nodes it must not share.
+        zone: The zone that it has to be in.
+        node: The node that it should run on again.
+    """
+
+    away_from: Sequence[str] = ()
+    zone: str | None = None
+    node: str | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the pod of a step has beside the step.
+
+    Attributes:
+        runner: The image of the collector.
+        collect: The collector's arguments: where it sends what to, and the tokens for it.
+        grace: Seconds that it may take to end.
+        inputs: Path to the name, URL and token of an input.
+    """
+
+    runner: str
+    collect: Sequence[str]
+    grace: float
+    inputs: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+
+
+def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Placing, around: Surroundings) -> Manifest:
+    """Return a step's pod: the first of `containers` is the step's, the others are beside it.
+
+    It is started once and never again: a restart would falsify what is measured. Its processes
+    share a namespace, in which they are not process 1, which no SIGTERM ends by default.
+    """
+    main, *beside = containers
+    fetcher = [_fetcher(around)] if around.inputs else []
+    spec: Manifest = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "shareProcessNamespace": True,
+        "terminationGracePeriodSeconds": math.ceil(around.grace),
+        "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
+        "initContainers": [*fetcher, _collector(around, containers), *(_container(each, around) for each in beside)],
+        "containers": [_container(main, around)],
+        "volumes": [*_volumes(containers, around), script_volume(naming)],
+        "affinity": _affinity(naming, placing),
+    }
+    selector = {key: value for each in containers for key, value in each.program.node_selector.items()}
+    if selector:
+        spec["nodeSelector"] = selector
+    if tolerations := [dict(each) for container in containers for each in container.program.tolerations]:
+        spec["tolerations"] = tolerations
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": naming.metadata(name, main.name), "spec": spec}
+
+
+def _container(container: Container, around: Surroundings) -> Manifest:
+    name = container.name
+    found: Manifest = {
+        "name": name,
+        "image": container.program.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [_escape(word) for word in container.argv],
+        "env": [{"name": key, "value": _escape(value)} for key, value in container.env.items()],
+        "workingDir": str(WORK),
+        "resources": _resources(container.program),
+        "securityContext": {"allowPrivilegeEscalation": False},
+        "volumeMounts": [
+            {"name": f"{name}-work", "mountPath": str(WORK)},
+            {"name": f"{name}-results", "mountPath": str(RESULTS)},
+            {"name": f"{name}-out", "mountPath": str(OUT)},
+            *(
+                {"name": f"{name}-files", "mountPath": str(WORK / path), "subPath": key}
+                for path, key in container.files.items()
+            ),
+            *(
+                {"name": "inputs", "mountPath": str(WORK / path), "subPath": key, "readOnly": True}
+                for path, (key, _url, _token) in around.inputs.items()
+            ),
+        ],
+    }
+    if container.sidecar:
+        found["restartPolicy"] = "Always"
+        found["startupProbe"] = _probe(container.sidecar.ready.probe, container) | {
+            "periodSeconds": 1,
+            "failureThreshold": math.ceil(container.sidecar.ready.within) + 5,
+        }
+        if container.stop:
+            found["lifecycle"] = {"preStop": {"exec": {"command": list(container.stop)}}}
+    return found
+
+
+def _probe(probe: Probe, container: Container) -> Manifest:
+    port = probe.port or container.port
+    if probe.kind == "http":
+        return {"httpGet": {"path": probe.target, "port": port}}
+    if probe.kind == "tcp":
+        return {"tcpSocket": {"port": port}}
+    return {"exec": {"command": list(container.ready)}}
+
+
+def _resources(program: Program) -> Manifest:
+    wanted: dict[str, str] = {}
+    if program.cpu:
+        wanted["cpu"] = f"{round(program.cpu * 1000)}m"
+    if program.memory:
+        wanted["memory"] = str(round(program.memory))
+    if program.gpu:
+        wanted["nvidia.com/gpu"] = str(program.gpu)
+    return {"requests": wanted, "limits": wanted} if wanted else {}
+
+
+def _collector(around: Surroundings, containers: Sequence[Container]) -> Manifest:
+    mounts = [
+        mount
+        for each in containers
+        for mount in (
+            {"name": f"{each.name}-results", "mountPath": f"{RESULTS}/{each.name}"},
+            {"name": f"{each.name}-out", "mountPath": f"{RESULTS}/{each.name}/{OUT.name}"},
+        )
+    ]
+    return _runner(COLLECTOR, around, script("collector", *around.collect), mounts) | {
+        "restartPolicy": "Always",
+        # It reads what any user of the step's image wrote.
+        "securityContext": {"runAsUser": _ROOT, "allowPrivilegeEscalation": False},
+    }
+
+
+def _fetcher(around: Surroundings) -> Manifest:
+    arguments = [",".join(each) for each in around.inputs.values()]
+    mounts = [{"name": "inputs", "mountPath": str(INPUTS)}]
+    return _runner(FETCHER, around, script("collector", "fetch", *arguments), mounts)
+
+
+def _runner(name: str, around: Surroundings, command: list[str], mounts: list[dict[str, str]]) -> Manifest:
+    return {
+        "name": name,
+        "image": around.runner,
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        "env": [{"name": key, "value": value} for key, value in script_environment().items()],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "volumeMounts": [script_mount(), *mounts],
+    }
+
+
+def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Manifest]:
+    found: list[Manifest] = [
+        {"name": f"{each.name}-{part}", "emptyDir": {}} for each in containers for part in ("work", "results", "out")
+    ]
+    found += [{"name": f"{each.name}-files", "configMap": {"name": each.config}} for each in containers if each.files]
+    return found + ([{"name": "inputs", "emptyDir": {}}] if around.inputs else [])
+
+
+def _affinity(naming: Naming, placing: Placing) -> Manifest:
+    found: dict[str, Any] = {}
+    if placing.away_from:
+        others = [
+            {"labelSelector": {"matchLabels": step_selector(naming, step)}, "topologyKey": HOSTNAME}
+            for step in placing.away_from
+        ]
+        found["podAntiAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": others}
+    node: dict[str, Any] = {}
+    if placing.zone:
+        node["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [_is_in(ZONE, placing.zone)]}
+    if placing.node:
+        # The same node for each iteration: numbers of two machines are not comparable.
+        preference = {"weight": 100, "preference": _is_in(HOSTNAME, placing.node)}
+        node["preferredDuringSchedulingIgnoredDuringExecution"] = [preference]
+    return found | ({"nodeAffinity": node} if node else {})
+
+
+def _is_in(label: str, value: str) -> Manifest:
+    return {"matchExpressions": [{"key": label, "operator": "In", "values": [value]}]}
+
+
+def _escape(text: str) -> str:
+    """Return a text as Kubernetes gives it on unchanged: it takes two dollars for one, and ``$(NAME)`` for a name."""
+    return text.replace("$", "$$")

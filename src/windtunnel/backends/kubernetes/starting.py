@@ -1,0 +1,91 @@
+"""The wait for a step's pods: until they run, or it is known why they never will."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.kubernetes.watcher import Watcher
+from windtunnel.errors import PlatformError
+from windtunnel.run.control import POLL_SECONDS
+from windtunnel.run.folder import tail
+
+PATIENCE_SECONDS = 6.0
+"""How long something may be wrong that may pass: an image on its second try, a node that is just being freed."""
+
+
+class Starting:
+    """Waits for steps to start.
+
+    Args:
+        watcher: Tells of pods.
+        check: Raises what ends the run meanwhile.
+        follow: Called with a step when a container of it may have started.
+    """
+
+    def __init__(self, watcher: Watcher, check: Callable[[], None], follow: Callable[[RunningStep], None]) -> None:
+        self._watcher, self._check, self._follow = watcher, check, follow
+
+    def wait(self, running: RunningStep, beside: Sequence[RunningStep]) -> None:
+        """Return when all of a step's containers run, or have run.
+
+        Args:
+            running: The step.
+            beside: Services in its pod, which are ready before it starts.
+
+        Raises:
+            PlatformError: One cannot start, or one beside it is not ready in time.
+        """
+        since: dict[str, float] = {}
+        began: dict[str, float] = {}
+        everyone = (*beside, running)
+
+        def is_settled() -> bool:
+            return all(replica.has_started for replica in running.replicas)
+
+        while True:
+            is_over = self._watcher.wait_change(is_settled, POLL_SECONDS)
+            for each in everyone:
+                self._follow(each)
+            for replica in running.replicas:
+                self._check_trouble(running, replica, since)
+            if is_over:
+                return
+            self._check()
+            for each in beside:
+                _check_beside(each, began)
+
+    def _check_trouble(self, running: RunningStep, replica: Replica, since: dict[str, float]) -> None:
+        trouble = None if replica.has_terminated_well else replica.view.trouble()
+        if trouble is None:
+            since.pop(replica.pod, None)
+            return
+        now = time.monotonic()
+        if trouble.may_pass and now < since.setdefault(replica.pod, now) + PATIENCE_SECONDS:
+            return
+        step = trouble.container or running.name
+        raise PlatformError(f"{step}: {trouble.words}", code=trouble.code, step=running.name)
+
+
+def _check_beside(service: RunningStep, began: dict[str, float]) -> None:
+    """Raise if a service in its client's pod ended, or is not ready in time; its client has not started."""
+    within = service.service.ready.within
+    for replica in service.replicas:
+        log_tail = tail(service.log)
+        if replica.view.terminated(replica.container) is not None:
+            raise PlatformError(
+                f"{service.name} {service.end().words} before it was ready",
+                code="oom" if replica.is_out_of_memory else "exited_before_ready",
+                step=service.name,
+                log_tail=log_tail,
+            )
+        if replica.has_started and time.monotonic() > began.setdefault(service.name, time.monotonic()) + within:
+            if replica.view.container(replica.container).get("started"):
+                continue
+            raise PlatformError(
+                f"{service.name} was not ready within {within:g} s, as Kubernetes asked it in its client's pod",
+                code="not_ready",
+                step=service.name,
+                log_tail=log_tail,
+            )

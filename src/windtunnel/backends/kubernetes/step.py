@@ -1,0 +1,150 @@
+"""A running step of the kubernetes backend: a pod, several replicas of one, or a container beside its client's."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from windtunnel.backends.attended import End, StartedStep
+from windtunnel.backends.base import describe_status
+from windtunnel.backends.kubernetes.output import Output
+from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.plan import Service
+
+OUTPUT_SECONDS = 5.0
+"""How long a container's last output is waited for once it has ended."""
+_SIGNALLED = 128
+"""Runtimes tell of a command that signal N killed by status 128 + N, as shells do."""
+OUT_OF_MEMORY = "OOMKilled"
+
+
+@dataclass(eq=False)
+class Replica:
+    """One container of a step.
+
+    Attributes:
+        pod: Its pod's name.
+        container: Its own.
+        look: Returns the pod as it was told last.
+        output: Its output, once it was started.
+        client: In one pod with its client: the client's container, which ends the pod by its end.
+    """
+
+    pod: str
+    container: str
+    look: Callable[[], PodView]
+    output: Output | None = None
+    client: str | None = None
+    died_at: float = field(default=0.0)
+
+    @property
+    def view(self) -> PodView:
+        """Its pod as it was told last."""
+        return self.look()
+
+    @property
+    def container_id(self) -> str:
+        """Its container's id, once it has one."""
+        return str(self.view.container(self.container).get("containerID") or "").rpartition("/")[2]
+
+    @property
+    def has_started(self) -> bool:
+        """Whether its container runs, or did."""
+        return self.view.is_running(self.container) or self.view.terminated(self.container) is not None
+
+    @property
+    def has_terminated(self) -> bool:
+        """Whether its container has ended, or its pod is gone; in its client's pod not if that ended first."""
+        view = self.view
+        if self.client and view.terminated(self.client) and not view.container(self.container).get("restartCount"):
+            return False
+        ended = view.is_removed or view.terminated(self.container) is not None or view.status.get("phase") == "Failed"
+        if ended and not self.died_at:
+            self.died_at = time.monotonic()
+        return ended
+
+    @property
+    def has_terminated_well(self) -> bool:
+        """Whether its command ran to an end of its own: what is said of its pod then comes from that."""
+        ended = self.view.terminated(self.container)
+        return ended is not None and ended.get("reason") in {"Completed", "Error", OUT_OF_MEMORY}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, and its output is there."""
+        if not self.has_terminated:
+            return False
+        has_output = self.output is None or self.output.has_ended
+        return has_output or time.monotonic() >= self.died_at + OUTPUT_SECONDS
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, -N for signal N; None while it runs, or if it was taken away before it ended."""
+        ended = self.view.terminated(self.container)
+        if ended is None or not self.is_over:
+            return None
+        code = int(ended.get("exitCode", 0))
+        return _SIGNALLED - code if code - _SIGNALLED in signal.valid_signals() else code
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether the kernel ended it for its memory."""
+        return (self.view.terminated(self.container) or {}).get("reason") == OUT_OF_MEMORY
+
+
+@dataclass(eq=False, kw_only=True)
+class RunningStep(StartedStep):
+    """A step's containers.
+
+    Attributes:
+        iteration: The iteration that it was started for, if for one.
+        replicas: They.
+        memory: Their limit in bytes, if they have one.
+        is_reached: Whether its Service was seen to lead to it.
+    """
+
+    iteration: int | None = None
+    replicas: list[Replica] = field(default_factory=list)
+    memory: float | None = None
+    is_reached: bool = False
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, -N for signal N: that of the first replica that ended; None while all run."""
+        ended = self.ended
+        return ended.status if ended else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether one of its containers has ended."""
+        return self.ended is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether none of its containers runs any more, and their output is there."""
+        return all(replica.is_over for replica in self.replicas)
+
+    @property
+    def is_in_client(self) -> bool:
+        """Whether it lives in its client's pod."""
+        return isinstance(self.step, Service) and self.step.placement == "same-pod"
+
+    @property
+    def ended(self) -> Replica | None:
+        """The replica that ended first."""
+        over = [replica for replica in self.replicas if replica.is_over]
+        return min(over, key=lambda replica: replica.died_at, default=None)
+
+    def end(self) -> End:
+        """Return how it ended."""
+        ended = self.ended
+        which = f"'s replica {ended.pod} " if ended and len(self.replicas) > 1 else ""
+        if ended and ended.is_out_of_memory:
+            limit = f" of {self.memory / 2**20:g} MiB" if self.memory else ""
+            return End(f"{which}ran out of its memory{limit}", "oom")
+        if ended and (words := ended.view.disruption()):
+            return End(f"{which}{words}")
+        again = ended and ended.view.container(ended.container).get("restartCount")
+        return End(f"{which}{describe_status(self.status or 0)}" + (" and was started again" if again else ""))

@@ -1,0 +1,38 @@
+"""What steps' containers use, as their collectors told the hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from windtunnel.backends.kubernetes.agent import Agent
+from windtunnel.backends.kubernetes.step import RunningStep
+from windtunnel.run.journal import Journal, UsageSample
+
+
+@dataclass
+class UsageReader:
+    """Reads on from where it stopped, for each pod."""
+
+    agent: Agent
+    journal: Journal
+    _offsets: dict[str, int] = field(default_factory=dict)
+
+    def read(self, steps: Iterable[RunningStep]) -> None:
+        """Write down what these steps have used since the last time (PlatformError)."""
+        owners = {
+            replica.container_id: (replica.pod, step.name)
+            for step in steps
+            for replica in step.replicas
+            if replica.container_id
+        }
+        for pod in dict.fromkeys(pod for pod, _step in owners.values()):
+            offset = self._offsets.get(pod, 0)
+            lines = self.agent.read_usage(pod, offset)
+            self._offsets[pod] = offset + len(lines)
+            for sample in map(json.loads, lines.splitlines()):
+                group = sample.pop("container")
+                step = next((name for key, (_pod, name) in owners.items() if key in group), None)
+                if step:
+                    self.journal.add_usage(UsageSample(step=step, **sample))

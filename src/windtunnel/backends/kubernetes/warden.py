@@ -1,0 +1,170 @@
+"""The warden of a run on a cluster: made first, kept alive by the driver, gone with all that it owns."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.objects import WARDEN, Naming
+from windtunnel.backends.kubernetes.pod.places import PORT
+from windtunnel.backends.kubernetes.settings import ACCOUNT
+from windtunnel.errors import PlatformError
+
+RENEWALS_A_LEASE = 6
+KINDS = ("Pod", "Service", "ConfigMap", "Secret", "Lease", "NetworkPolicy", "Job")
+GONE_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+_GRACE_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a warden is made with.
+
+    Attributes:
+        image: Its image.
+        seconds: When it ends everything at the latest, from now on.
+        lease: How many seconds it goes on without the driver.
+    """
+
+    image: str
+    seconds: float
+    lease: float
+
+
+class Warden:
+    """A run's warden, and the thread that renews its lease.
+
+    Args:
+        cluster: Where.
+        naming: The run's names.
+        terms: Its image, deadline and lease.
+        on_loss: Called when it is lost.
+
+    Attributes:
+        naming: The run's names, with the owner of everything.
+        key: The run's key.
+        created: How many objects it consists of.
+
+    Raises:
+        PlatformError: The API refuses; what was made until then goes by itself.
+    """
+
+    def __init__(self, cluster: Cluster, naming: Naming, terms: Terms, on_loss: Callable[[], None]) -> None:
+        self._cluster, self._lease, self._on_loss = cluster, terms.lease, on_loss
+        self.created = 0
+        self.key = secrets.token_bytes(32)
+        self._over = threading.Event()
+        self._lost: PlatformError | None = None
+        self._renewed = time.monotonic()
+        self.naming = naming
+        self._check_account()
+        name = naming.name(WARDEN)
+        with cluster_words("making the run's warden"):
+            job = cluster.create(
+                objects.warden_job(naming, terms.image, cluster.path("Lease", name), terms.lease, terms.seconds)
+            )
+            self.naming = replace(naming, owner=objects.owner_reference(job))
+            try:
+                self._make_belongings()
+            except BaseException:
+                self._cluster.delete("Job", name)
+                raise
+        self._thread = threading.Thread(target=self._renew_all, name="lease", daemon=True)
+        self._thread.start()
+
+    def _make_belongings(self) -> None:
+        name = self.naming.name(WARDEN)
+        hub = objects.service(self.naming, name, WARDEN, {"batch.kubernetes.io/job-name": name}, [PORT])
+        hub["metadata"] = self.naming.metadata(name)
+        belongings = [
+            objects.secret(self.naming, self.key),
+            objects.scripts(self.naming),
+            objects.lease(self.naming, self._lease),
+            hub,
+        ]
+        for thing in belongings:
+            self._cluster.create(thing)
+        self.created = 1 + len(belongings)
+
+    def _check_account(self) -> None:
+        try:
+            with cluster_words("looking at the cluster"):
+                try:
+                    self._cluster.call("GET", self._cluster.path("ServiceAccount", ACCOUNT))
+                except Refused as error:
+                    if error.status != NOT_FOUND:
+                        raise
+                    raise PlatformError(
+                        f"namespace {self._cluster.namespace} of {self._cluster.context} has no service account"
+                        f" {ACCOUNT}; make it once: windtunnel install kubernetes",
+                        code="not_installed",
+                    ) from None
+        except PlatformError as error:
+            # Who may start pods need not be allowed to look at accounts.
+            if error.code != "forbidden":
+                raise
+
+    def check(self) -> None:
+        """Raise PlatformError if the lease could not be renewed in time, or is gone."""
+        if time.monotonic() > self._renewed + self._lease:
+            self._lose(f"the lease was not renewed for {self._lease:g} s, so the run has been ended")
+        if self._lost:
+            raise self._lost
+
+    def close(self) -> None:
+        """Remove everything of the run; return when it is gone, or after a minute."""
+        self._over.set()
+        self._thread.join(self._lease)
+        deadline = time.monotonic() + GONE_SECONDS
+        # Pods first, and at once: left to the Job's end they would have their full grace, though
+        # whoever still had something to say was asked for it before.
+        for kind in KINDS:
+            query = {"labelSelector": self.naming.selector}
+            options = {"gracePeriodSeconds": _GRACE_SECONDS, "propagationPolicy": "Background"}
+            try:
+                self._cluster.call("DELETE", self._cluster.path(kind), options, query)
+            except Refused:
+                # Kubernetes' own collector takes what may not be deleted at once.
+                continue
+        while self.left() and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+
+    def left(self, *, steps_only: bool = False) -> list[str]:
+        """Return what the cluster has of this run, by kind and name; the run's own objects too unless `steps_only`."""
+        selector = self.naming.selector + (f",!{objects.PART}" if steps_only else "")
+        found = []
+        for kind in KINDS:
+            try:
+                things = self._cluster.find(kind, selector)
+            except Refused:
+                continue
+            found += [f"{kind.lower()} {each['metadata']['name']}" for each in things]
+        return found
+
+    def _renew_all(self) -> None:
+        path = self._cluster.path("Lease", self.naming.name(WARDEN))
+        while not self._over.wait(self._lease / RENEWALS_A_LEASE):
+            began = time.monotonic()
+            try:
+                body = {"spec": {"renewTime": objects.micro_time()}}
+                self._cluster.ask("PATCH", path, body, timeout=max(2.0, self._lease / 3))
+            except Refused as error:
+                if error.status == NOT_FOUND:
+                    self._lose("the run's lease is gone: somebody has ended the run, or its warden has")
+                    return
+            except OSError:
+                continue
+            else:
+                if began <= self._renewed + self._lease:
+                    self._renewed = began
+
+    def _lose(self, message: str) -> None:
+        if not self._lost and not self._over.is_set():
+            self._lost = PlatformError(message, code="lease_lost")
+            self._on_loss()

@@ -1,0 +1,82 @@
+"""A cluster for tests: images of the test programs on its nodes, and what it holds, counted from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from cluster import docker as nodes
+from cluster import images as cluster_images
+from cluster import kubeconfig
+from support import docker_lab
+from support.needs import lacking
+from windtunnel.backends import make_backend
+
+KINDS = "pods,services,configmaps,secrets,jobs.batch,leases,networkpolicies"
+LEASE_SECONDS = 6
+"""What the tests' drivers have: a run may outlive its driver by that, and half a minute."""
+
+
+@cache
+def need_kubernetes() -> None:
+    """Skip the test without a cluster; fail it if ``WINDTUNNEL_REQUIRE`` asks for one."""
+    if reason := make_backend("kubernetes").available():
+        lacking(f"kubernetes: {reason}", "kubernetes")
+
+
+@cache
+def image(target: str = "plain") -> str:
+    """Return the name of the tests' image, which the cluster's nodes have."""
+    need_kubernetes()
+    name = docker_lab.image(target)
+    if not kubeconfig.is_set():
+        # A cluster of somebody's own: how it gets images is theirs to say.
+        return name
+    with docker_lab.docker_client() as client:
+        ident = client.images.get(name).id
+    for worker in worker_names():
+        cluster_images.load_into(worker, {name: ident}, lambda _line: None)
+    return name
+
+
+def worker_names() -> list[str]:
+    """Return the containers of the test cluster's workers."""
+    found = nodes.containers()
+    return [each.name.removeprefix("windtunnel-") for each in found if each.name != nodes.CONTROL_PLANE]
+
+
+def kubectl(*arguments: str, text: str | None = None) -> str:
+    """Run kubectl with the current context; return what it prints."""
+    done = subprocess.run(["kubectl", *arguments], check=False, capture_output=True, text=True, timeout=120, input=text)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def salt(run_id: str) -> str:
+    """Return what the names of a run's objects have in them."""
+    return sha256(run_id.encode()).hexdigest()[:8]
+
+
+def inventory(runs: Path) -> set[str]:
+    """Return the objects of all runs below a folder, found by name in every namespace, whatever their labels."""
+    salts = [salt(path.parent.name) for path in runs.glob("**/plan.json")]
+    return {name for name in everything() if any(each in name for each in salts)}
+
+
+def everything() -> Iterable[str]:
+    """Return every object of the kinds that runs have."""
+    found = json.loads(kubectl("get", KINDS, "--all-namespaces", "--output", "json"))["items"]
+    return [f"{each['kind']} {each['metadata']['name']}" for each in found]
+
+
+def wait_empty(runs: Path, seconds: float = LEASE_SECONDS + 30.0) -> None:
+    """Wait until the cluster holds nothing of the runs below a folder."""
+    deadline = time.monotonic() + seconds
+    while left := inventory(runs):
+        assert time.monotonic() < deadline, f"still in the cluster: {left}"
+        time.sleep(0.3)
