@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support import docker_lab
 from support.lab import Lab, Result, finish, single_node
 from support.s3_lab import BUCKET, SECRET, S3Lab, s3_server
 
@@ -120,6 +121,20 @@ def test_a_run_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
     assert all(s3.read(key) == path.read_bytes() for key, path in files.items())
     assert result.record == json.loads(s3.read(f"nightly/{folder.name}/run.json"))
     secret_is_nowhere(lab, result)
+
+
+def test_a_docker_run_by_prefect_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
+    """Engine and backend make no difference."""
+    pytest.importorskip("prefect", reason="prefect is not installed")
+    lab.env |= {"PREFECT_HOME": str(lab.path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    text = docker_lab.single_node(["echo", "rate=4"], f'{RATE}\n[output]\nstore = "{STORE}"')
+    result = lab.run(text, "--engine", "prefect", "--backend", "docker")
+
+    assert result.exit_code == 0, result.stderr
+    folder = lab.only_run()
+    files = {f"nightly/{path.relative_to(folder.parent)}" for path in folder.glob("**/*") if path.is_file()}
+    assert set(s3.objects()) == files
+    assert result.record == json.loads(s3.read(f"nightly/{folder.name}/run.json"))
 
 
 def test_commands_read_a_store_without_its_folders(lab: Lab, s3: S3Lab) -> None:

@@ -145,9 +145,14 @@ class AttendedSession(ABC, Generic[R]):
         """Install the Python packages that steps require, or take them from the user's cache."""
         for step in steps:
             packages, is_kept = self._install(step)
-            message = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+            # An image may have it all.
+            names = [f"{name} {version}" for name, version in sorted(packages.items())] or ["all that it requires"]
             self._journal.emit(
-                EventType.REQUIREMENTS_INSTALLED, step.name, message=message, packages=packages, cached=is_kept
+                EventType.REQUIREMENTS_INSTALLED,
+                step.name,
+                message=", ".join(names),
+                packages=packages,
+                cached=is_kept,
             )
 
     def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:

@@ -43,6 +43,11 @@ def pip_command(python: str) -> list[str] | None:
     return [python, "-m", "pip"] if made.returncode == 0 else None
 
 
+def packages_in(folder: Path) -> dict[str, str]:
+    """Return the packages of a folder with their versions."""
+    return {item.metadata["Name"]: item.version for item in metadata.distributions(path=[str(folder)])}
+
+
 def main() -> int:
     """Make the environment; return pip's exit status."""
     target, mode, *requirements = sys.argv[1:]
@@ -55,13 +60,14 @@ def main() -> int:
     if pip is None:
         sys.stdout.write(f"{NO_PIP}\n")
         return 1
+    own = packages_in(packages)  # of ensurepip
     options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     # A user's setting that leads elsewhere would be obeyed.
     elsewhere = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME"}
     env = {name: value for name, value in os.environ.items() if name not in elsewhere} | {"PIP_USER": "0"}
     done = subprocess.run([*pip, "install", *options, *requirements], env=env, check=False)  # noqa: S603 - pip
     if done.returncode == 0:
-        found = {item.metadata["Name"]: item.version for item in metadata.distributions(path=[str(packages)])}
+        found = {name: version for name, version in packages_in(packages).items() if name not in own}
         Path(target, _DONE).write_text(json.dumps(found), encoding="utf-8")
     return done.returncode
 
