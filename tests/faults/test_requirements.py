@@ -140,6 +140,18 @@ def test_a_step_of_docker_cannot_change_its_packages(lab: Lab, index: Index) -> 
     assert index.requests > 0
 
 
+def test_a_sealed_step_has_its_packages(lab: Lab, index: Index) -> None:
+    """pip reaches its index; the step itself reaches nothing, and may not write where they are."""
+    need_docker()
+    script = "touch $VIRTUAL_ENV/x 2>/dev/null || measure-speed"
+    text = benchmark("docker", ["sh", "-c", script], "speed").replace("[client]", '[client]\nisolation = "sealed"')
+    result = lab.run(text, "--backend", "docker")
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["metrics"]["rate"]["values"] == [2]
+    assert index.requests > 0
+
+
 def test_two_runs_side_by_side_install_once(lab: Lab, index: Index, backend: str) -> None:
     """The second waits for the first, and takes what it made."""
     file = str(lab.write(benchmark(backend, IMPORT, "speed")))

@@ -21,6 +21,7 @@ import boto3
 from cluster import places
 from cluster.build import timed
 from cluster.shell import Failed, run
+from support.lab import free_port
 from support.needs import lacking
 from support.proxy import Proxy
 
@@ -52,13 +53,6 @@ def build() -> None:
         run(["go", "install", "-trimpath", "-ldflags", "-s -w", package], env=_SETTINGS | {"GOBIN": str(part)})
         (part / "versitygw").rename(binary())
         part.rmdir()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -42,6 +42,8 @@ program: dict[str, st.SearchStrategy[Any]] = {
     "files": st.dictionaries(st.sampled_from(["app.py", "conf/app.conf"]), words, max_size=2),
     "requirements": st.lists(st.sampled_from(["numpy>=2", "a[b]==1 ; python_version < '4'", "c"]), max_size=2),
     "resources": st.fixed_dictionaries({}, optional={"cpu": quantities, "memory": quantities}),
+    "isolation": st.sampled_from(["open", "sealed"]),
+    "trace": st.booleans(),
 }
 service = program | {
     "stop": commands,
@@ -155,7 +157,7 @@ def known_keys() -> set[str]:
     """Return every key that the format has anywhere, now or later."""
     schema = json_schema()
     keys = {key for table in [schema, *schema["$defs"].values()] for key in table.get("properties", {})}
-    return keys | {"task", "isolation", "trace", "until"}
+    return keys | {"task", "until"}
 
 
 @given(documents())

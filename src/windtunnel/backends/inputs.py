@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import shutil
 import urllib.error
 import urllib.request
@@ -17,7 +16,7 @@ from windtunnel.addresses import S3, parse_object
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile
 from windtunnel.run.control import Control, beside
-from windtunnel.run.places import cache_folder
+from windtunnel.run.places import cache_folder, whole
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
@@ -78,11 +77,9 @@ def _download(item: InputFile, control: Control, target: Path) -> None:
     )
     retrying(beside, control, lambda: _read(item.src, target))
     if cached and _digest(target) == item.sha256:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
-        shutil.copyfile(target, partial)
-        partial.chmod(0o444)
-        partial.replace(cached)
+        with whole(cached) as partial:
+            shutil.copyfile(target, partial)
+            partial.chmod(0o444)
 
 
 def _is_passing(error: BaseException) -> bool:

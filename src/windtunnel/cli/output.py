@@ -139,14 +139,9 @@ def print_record(record: RunRecord) -> None:
         out.print(f"left behind: {left}", style="red", markup=False)
     out.print(f"run: {shorten(record.path or '')}", markup=False)
     if record.upload:
-        is_told = record.upload.error and record.cause and record.cause.message == record.upload.error
-        why = "" if is_told or not record.upload.error else f" ({record.upload.error})"
-        print_upload = (
-            f"stored: {record.upload.url}"
-            if record.upload.complete
-            else f"not (all) stored in {record.upload.url}{why}"
-        )
-        out.print(print_upload, markup=False)
+        out.print(f"{'stored' if record.upload.complete else 'not all stored'}: {record.upload.url}", markup=False)
+        if record.upload.error and not (record.cause and record.cause.message == record.upload.error):
+            out.print(f"  - {record.upload.error}", markup=False)
 
 
 def print_sweep(records: Sequence[RunRecord], planned: int) -> None:

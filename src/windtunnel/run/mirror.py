@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from windtunnel.addresses import ObjectAddress
 from windtunnel.errors import PlatformError
 from windtunnel.run.folder import RECORD, RunFolder
-from windtunnel.run.places import cache_folder
+from windtunnel.run.places import cache_folder, whole
 from windtunnel.run.s3 import Bucket, Listed
 
 _ATTEMPTS = 4
@@ -74,7 +74,6 @@ class Mirror:
             is_here = path.is_file() and path.stat().st_size == item.size and path.stat().st_mtime == moment
             if is_here or ".." in name.parts or name.is_absolute() or key.endswith("/"):
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._download(key, path)
             os.utime(path, (moment, moment))
 
@@ -85,15 +84,12 @@ class Mirror:
             retry=retry_if_exception_type(ConnectionError),
             reraise=True,
         )
-        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            retrying(self._bucket.download, key, partial)
-            partial.replace(path)
+            with whole(path) as partial:
+                retrying(self._bucket.download, key, partial)
         except OSError as error:
             address = ObjectAddress(self._store.bucket, key)
             raise PlatformError(f"{address}: {error.strerror or error}", code="store_failed") from None
-        finally:
-            partial.unlink(missing_ok=True)
 
 
 def _is_name(name: str) -> bool:

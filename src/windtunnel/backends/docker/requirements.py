@@ -10,7 +10,6 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from windtunnel.backends.docker.archive import HOME, PYTHON
 from windtunnel.backends.docker.calls import APIError, daemon_words
@@ -32,6 +31,7 @@ from windtunnel.backends.requirements import (
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service
 from windtunnel.run.control import Control
+from windtunnel.run.places import whole
 
 _SCRIPT, _CERTIFICATES = HOME / "install.py", HOME / "certificates.pem"
 _CERTIFICATES_OF = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
@@ -72,7 +72,8 @@ class Installer:
                 else:
                     self._install(step, image, volume, archive)
                     # The archive is whole before that tells it.
-                    _write_whole(packages, [_read_packages(archive)])
+                    with whole(packages) as partial:
+                        partial.write_bytes(_read_packages(archive))
             self.launcher.volumes[step.name] = volume
             return json.loads(packages.read_text(encoding="utf-8")), is_kept
 
@@ -108,7 +109,9 @@ class Installer:
                 self.place.api.start(key)
                 status = self.wait(container)
                 tell(step, output, self.place.folder.log(f"{step.name}.requirements"), status)
-                _write_whole(archive, self.place.api.get_archive(key, str(PYTHON))[0])
+                chunks, _stat = self.place.api.get_archive(key, str(PYTHON))
+                with whole(archive) as partial, partial.open("wb") as file:
+                    file.writelines(chunks)
             finally:
                 self.place.watcher.remove(container)
                 with contextlib.suppress(APIError):
@@ -173,15 +176,3 @@ def _read_packages(archive: Path) -> bytes:
     with tarfile.open(archive) as content:
         file = content.extractfile(str(PurePosixPath(PYTHON.name, PACKAGES)))
         return file.read() if file else b"{}"
-
-
-def _write_whole(path: Path, chunks: Any) -> None:
-    """Write a file that is there only once all of it is."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
