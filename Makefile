@@ -11,7 +11,7 @@ WORKERS ?= 4
 
 CLUSTER := cd tests && ../.venv/bin/python -m cluster
 
-.PHONY: help demo test test-full bench screenshots images cluster-up cluster-status cluster-down lint types format lock clean
+.PHONY: help demo test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types format lock clean
 
 help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -44,6 +44,9 @@ bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few 
 
 screenshots: .venv/.compiled  ## Renew the docs' pictures of Prefect's UI; needs Chromium
 	cd tests && ../.venv/bin/python screenshots.py
+
+s3-server: .venv/.compiled  ## Build the S3 server that tests use, from Go modules; once, some minutes
+	@cd tests && ../.venv/bin/python -m support.s3_lab
 
 images: .venv/.compiled  ## Build the images of containers/; into the test cluster too, if it is up
 	@$(CLUSTER) images
