@@ -27,7 +27,6 @@ WARDEN_MARGIN_SECONDS = 60.0
 JOB_GRACE_SECONDS = 5.0
 SETTLE_SECONDS = 0.1
 PROBE_SECONDS = 1.0
-STOPPED_SECONDS = 0.5
 FIRST_INTERVAL, LAST_INTERVAL, INTERVAL_GROWTH = 0.01, 0.25, 0.02
 
 
@@ -98,6 +97,8 @@ class AttendedSession(ABC, Generic[R]):
     """A session that this process watches over."""
 
     _kind: ClassVar[type[StartedStep]]
+    _told_late: ClassVar[float] = 0.5
+    """How many seconds may pass until this hears that a step has ended."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
@@ -282,7 +283,7 @@ class AttendedSession(ABC, Generic[R]):
             self._wait_patiently(lambda: running.is_gone, seconds_until(deadline))
             return
         # One that runs beside its server may be ended with it before it can tell that it was obeyed.
-        self._wait_patiently(lambda: running.is_gone, min(STOPPED_SECONDS, grace))
+        self._wait_patiently(lambda: running.is_gone, min(self._told_late, grace))
         if not running.is_gone:
             self._journal.note(f"the stop command failed ({answer.detail}); SIGTERM instead", running.name)
 
