@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support import docker_lab, kubernetes_lab
+from support.kubernetes_faults import Fault
 from support.lab import Lab, living
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -68,3 +70,11 @@ def cluster_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
     yield check
     check()
+
+
+@pytest.fixture
+def fault(lab: Lab, cluster_empty: Callable[[], None], request: pytest.FixtureRequest) -> Fault:
+    """A run on the cluster that something happens to; its figures are in the report of ``--junit-xml``."""
+    kubernetes_lab.image()
+    lab.env = dict(os.environ)  # with the short lease
+    return Fault(lab, cluster_empty, lambda name, value: request.node.user_properties.append((name, value)))
