@@ -20,6 +20,7 @@ from windtunnel.substitution import STEP_NAMES, address_names, references
 PLAN_VERSION = 1
 ProbeKind = Literal["http", "tcp", "exec", "log"]
 Reduce = Literal["median", "mean", "max", "sum", "last"]
+Isolation = Literal["open", "sealed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,12 @@ class Liveness:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What a step runs, and on which nodes. CPU is in cores, memory in bytes, GPUs are whole ones."""
+    """What a step runs, and on which nodes. CPU is in cores, memory in bytes, GPUs are whole ones.
+
+    Attributes:
+        isolation: ``sealed``: it reaches the run's other steps and nothing else, and cannot change its inputs.
+        trace: Whether its system calls are recorded.
+    """
 
     command: tuple[str, ...]
     image: str | None = None
@@ -63,6 +69,8 @@ class Program:
     gpu: int | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, str | int], ...] = ()
+    isolation: Isolation = "open"
+    trace: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", MappingProxyType(dict(self.env)))

@@ -21,7 +21,8 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.engines import compare_engines
-from bench.scenarios import Scenario, scenarios
+from bench.scenario import Scenario
+from bench.scenarios import scenarios
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def main() -> int:
         for scenario in scenarios(Path(folder)):
             if arguments.only not in scenario.name:
                 continue
-            figure = measure(scenario, arguments.rounds, say)
+            figure = measure(scenario, min(arguments.rounds, scenario.rounds or arguments.rounds), say)
             is_met = figure.added <= figure.limit
             missed += not is_met
             table.add_row(

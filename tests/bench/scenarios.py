@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from bench import kubernetes_scenario
 from bench.docker_scenario import by_hand, is_possible, write_benchmark
+from bench.scenario import Scenario
+from bench.timing import gap, last_gap, timed
 from support.prefect_lab import ROOT, PrefectLab
 from windtunnel.backends import make_backend
 from windtunnel.benchmark import parse
@@ -41,21 +43,6 @@ true
 TRIVIAL = 'spec_version = "1"\n[benchmark]\nname = "trivial"\nstrategy = "single-node"\n[client]\ncommand = ["true"]\n'
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """One comparison; both functions return a figure in `unit`, and ours may add `limit` at most.
-
-    With a `share`, the limit is that share of the figure by hand instead.
-    """
-
-    name: str
-    unit: str
-    limit: float
-    ours: Callable[[], float]
-    by_hand: Callable[[], float]
-    share: float | None = None
-
-
 def scenarios(folder: Path) -> Iterator[Scenario]:
     """Yield every scenario; they work in `folder`."""
     sample = str(FLOWS / "client_server.toml")
@@ -65,17 +52,11 @@ def scenarios(folder: Path) -> Iterator[Scenario]:
     yield from _client_server(folder)
     if is_possible(partial(print, file=sys.stderr)):
         yield from _on_docker(folder)
+    yield from kubernetes_scenario.scenarios(folder, WINDTUNNEL, partial(print, file=sys.stderr))
     yield _trivial("steps of one plan", folder, plan_of_steps())
     repeated = make_plan(parse(f"{TRIVIAL}[run]\nrepeats = {STEPS}", folder / "x.toml").benchmark)
     yield _trivial("iterations of one job", folder, repeated)
     yield prefect_tasks(folder)
-
-
-def timed(command: list[str], folder: Path) -> float:
-    """Return the seconds that a command takes as a whole process."""
-    began = time.perf_counter()
-    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - began
 
 
 def _client_server(folder: Path) -> Iterator[Scenario]:
@@ -101,11 +82,11 @@ pattern = 'value=(\\d+)'
 
     def gap_ours() -> float:
         timed(ours, folder)
-        return _last_gap(folder)
+        return last_gap(folder)
 
     def gap_by_hand() -> float:
         timed(script, folder)
-        return _gap(folder / "server.log", folder / "client.log")
+        return gap(folder / "server.log", folder / "client.log")
 
     yield Scenario(
         "client-server, 1 s client, against a shell script",
@@ -124,7 +105,7 @@ def _on_docker(folder: Path) -> Iterator[Scenario]:
 
     def gap_ours() -> float:
         timed(ours, folder)
-        return _last_gap(folder)
+        return last_gap(folder)
 
     yield Scenario(
         "docker: client-server, 1 s client, against the docker CLI",
@@ -136,26 +117,10 @@ def _on_docker(folder: Path) -> Iterator[Scenario]:
 
     def gap_by_hand() -> float:
         timed(["sh", "-c", by_hand()], folder)
-        return _gap(folder / "server.log", folder / "client.log")
+        return gap(folder / "server.log", folder / "client.log")
 
     # Both wait for a container to be made and started; what is ours to add is the difference.
     yield Scenario("docker: server's first answer to client's start", "s", 0.3, gap_ours, gap_by_hand)
-
-
-def _last_gap(folder: Path) -> float:
-    last = max((folder / "runs").glob("one-second-*"), key=lambda path: path.stat().st_mtime)
-    return _gap(last / "logs" / "server.log", last / "logs" / "client.1.log")
-
-
-def _gap(server_log: Path, client_log: Path) -> float:
-    """Return the seconds from the server's first answer to its probe to the client's start."""
-    stamps = {}
-    for log in (server_log, client_log):
-        for line in log.read_text().splitlines():
-            key, _, value = line.partition("=")
-            if key in {"first-answer", "client"}:
-                stamps[key] = float(value)
-    return stamps["client"] - stamps["first-answer"]
 
 
 def plan_of_steps(number: int = STEPS) -> Plan:

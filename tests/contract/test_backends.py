@@ -166,6 +166,23 @@ def test_artifacts_and_metrics_are_kept(run: Run) -> None:
     assert job.metrics.read_text() == "{}"
 
 
+@pytest.mark.usefixtures("real")
+def test_each_start_has_an_output_folder_that_no_other_one_sees(run: Run) -> None:
+    """It is empty, its path is handed to nobody else, and it is gone when the next start looks for what was in it."""
+    look = (
+        "import os, pathlib; out = pathlib.Path(os.environ['WINDTUNNEL_OUT']); print(len(list(out.iterdir())))\n"
+        "print([name for name, value in os.environ.items() if name.endswith('_OUT')])\n"
+        "found = [str(p) for p in out.parent.rglob('secret')]; print(found)\n"
+        "(out / 'secret').write_text('mine')"
+    )
+    for iteration in (1, 2):
+        job = run.session.start_job(Launch(run.job(look).step, iteration, {}))
+        assert run.session.wait(job, []) == 0
+        run.session.stop(job)
+        assert run.folder.log("client", iteration).read_text() == "0\n['WINDTUNNEL_OUT']\n[]\n"
+        assert (run.folder.path / "artifacts" / f"client.{iteration}" / "secret").read_text() == "mine"
+
+
 def test_a_server_is_started_ready_and_stopped(run: Run) -> None:
     """It has an address, and stopping it twice is harmless."""
     server = run.session.start_service(run.server())

@@ -41,6 +41,8 @@ program: dict[str, st.SearchStrategy[Any]] = {
     "env": st.dictionaries(variables, words | st.integers() | st.floats(allow_nan=False), max_size=2),
     "files": st.dictionaries(st.sampled_from(["app.py", "conf/app.conf"]), words, max_size=2),
     "resources": st.fixed_dictionaries({}, optional={"cpu": quantities, "memory": quantities}),
+    "isolation": st.sampled_from(["open", "sealed"]),
+    "trace": st.booleans(),
 }
 service = program | {
     "stop": commands,
@@ -154,7 +156,7 @@ def known_keys() -> set[str]:
     """Return every key that the format has anywhere, now or later."""
     schema = json_schema()
     keys = {key for table in [schema, *schema["$defs"].values()] for key in table.get("properties", {})}
-    return keys | {"task", "isolation", "trace", "until"}
+    return keys | {"task", "until"}
 
 
 @given(documents())

@@ -12,11 +12,11 @@ import pytest
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.docker import cgroup, warden
-from windtunnel.backends.docker.archive import packed, unpack
+from windtunnel.backends.docker.archive import Content, packed, unpack
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Unsupported
-from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
 
 
 def archive_of(*entries: tuple[str, bytes, str | None]) -> list[bytes]:
@@ -67,7 +67,8 @@ def test_files_inputs_and_folders_go_in_with_their_owner(tmp_path: Path) -> None
     source = tmp_path / "source"
     source.write_bytes(b"x" * (9 << 20))
     files = {"sub/deep/a.conf": "one", "/etc/b.conf": "two"}
-    with packed(files, {"data.bin": source}, (1234, 100), tmp_path) as target, tarfile.open(fileobj=target) as archive:
+    content = Content(owner=(1234, 100), files=files, inputs={"data.bin": source})
+    with packed(content, tmp_path) as target, tarfile.open(fileobj=target) as archive:
         found = {entry.name: entry for entry in archive}
 
     assert set(found) == {
@@ -165,6 +166,23 @@ def test_a_plan_is_checked_before_anything_starts() -> None:
     bare = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=Program(command=("x",))),))
     with pytest.raises(Unsupported, match="client: the docker backend needs an image"):
         backend.check(bare)
+
+
+@pytest.mark.parametrize("where", ["files", "inputs"])
+def test_a_sealed_step_takes_no_absolute_path(where: str) -> None:
+    """Its root cannot be written; an open step takes them."""
+    files = {"/etc/a.conf": "x"} if where == "files" else {}
+    inputs = (InputFile(src="a", path="/srv/a"),) if where == "inputs" else ()
+
+    def plan(isolation: Isolation) -> Plan:
+        program = Program(command=("x",), image="i", files=files, isolation=isolation)
+        steps = (Job(name="client", program=program),)
+        return Plan(benchmark="b", strategy="s", timeout=1, steps=steps, inputs=inputs)
+
+    backend = make_backend("docker")
+    assert backend.check(plan("open")) == []
+    with pytest.raises(Unsupported, match="client: it is sealed, so its root cannot be written"):
+        backend.check(plan("sealed"))
 
 
 class LateDaemon(Daemon):

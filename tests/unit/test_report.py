@@ -250,3 +250,20 @@ def test_a_report_is_written_by_the_command(
     assert "größe" in (folder.path / "report.html").read_text(encoding="utf-8")
     assert capsys.readouterr().out == f"report: {folder.path / 'report.html'}\n"
     assert json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["status"] == "succeeded"
+
+
+def test_what_traced_steps_asked_of_the_kernel_is_shown(measured: Callable[..., RunFolder]) -> None:
+    """The system calls that took most of the time, of how many; a run without a trace has no such section."""
+    folder = measured()
+    assert "System calls" not in Page(render(folder)).text
+    calls = [{"name": f"call{n}", "calls": 2, "seconds": 0.5 / n, "errors": {"EAGAIN": n}} for n in range(1, 21)]
+    for number in (1, 2):
+        target = folder.path / "artifacts" / f"client.{number}"
+        target.mkdir()
+        (target / "strace.json").write_text(json.dumps({"step": "client", "system_calls": calls}))
+    page = Page(render(folder))
+
+    assert "client: 80 calls, 420 of them failed, 3.60 s in all, over 2 starts" in page.text
+    assert "call15" in page.text
+    assert "call16" not in page.text
+    assert "5 more system calls, which took less time, are in the artifacts" in page.text

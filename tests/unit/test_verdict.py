@@ -168,3 +168,15 @@ def test_a_labelled_series_is_its_metric() -> None:
     samples = [Sample("rate", 1.0, None, 1, 0.0, "client", {"test": name}) for name in ("GET", "SET")]
     samples.append(Sample("other", 1.0, None, 1, 0.0, "client"))
     assert missing_samples(plan("rate"), summarise(samples, plan())) is None
+
+
+def test_a_traced_step_makes_suspect_and_hides_starvation() -> None:
+    """Its numbers are slower, and a tracer looks like a lack of CPU; of other steps that is still told."""
+    starved = Usage(cpu_mean=0.1, cpu_max=0.2, cpu_wait_mean=0.9, memory_max=1)
+    job = Job(name="client", program=Program(command=("measure",), trace=True), repeats=3)
+    traced = Plan(benchmark="b", strategy="single-node", timeout=1.0, steps=(job,))
+    validity, reasons = judge(None, traced, measured(rate=3), {"client": starved, "server": starved}, RAN)
+
+    assert validity == "suspect"
+    assert reasons[0] == "client was traced: recording its system calls makes each of them slower"
+    assert [reason.partition(" was ")[0] for reason in reasons] == ["client", "server"]

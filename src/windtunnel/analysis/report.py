@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.analysis import words
 from windtunnel.errors import UsageError
 from windtunnel.run.folder import RunFolder
+from windtunnel.run.system_calls import load_traces
 
 if TYPE_CHECKING:
     from windtunnel.analysis.detail import Detail
@@ -21,6 +22,7 @@ _MOST_ITERATIONS = 1200
 _MOST_COLUMNS = 12
 _MOST_ARTIFACTS = 200
 _MOST_NOTES = 100
+_MOST_CALLS = 15
 
 
 def render(folder: RunFolder, at: Path | None = None) -> str:
@@ -66,6 +68,8 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
         extremes={name: (line.values.min(), line.values.max()) for name, line in detail.kept.items()},
         figures=figures.figures_of(detail),
         phases=detail.phase_totals(),
+        traces=load_traces(folder),
+        most_calls=_MOST_CALLS,
         run_facts=_run_facts(detail.record),
         host_facts=[
             (key.replace("_", " "), _fact(key, value)) for key, value in _read_json(folder, "environment.json").items()

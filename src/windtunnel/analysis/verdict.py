@@ -66,7 +66,8 @@ def judge(
 
     The verdict is None if no measuring command was started. ``invalid``: there are no
     samples, or a service died. ``suspect``: the run did not come to its end, there are too
-    few iterations for an interval, values are missing, or a step was starved of CPU.
+    few iterations for an interval, values are missing, a step was traced, or one was starved
+    of CPU (which a tracer looks like, too: of a traced step it is not told).
     """
     if not any(phase.phase == "run" for phase in phases):
         return None, []
@@ -88,7 +89,9 @@ def judge(
         for name, count in counts.items()
         if count < repeats and not cause
     ]
-    reasons += [_starvation(step, used) for step, used in usage.items() if is_starved(used)]
+    traced = [step.name for step in plan.steps if step.program.trace]
+    reasons += [f"{step} was traced: recording its system calls makes each of them slower" for step in traced]
+    reasons += [_starvation(step, used) for step, used in usage.items() if step not in traced and is_starved(used)]
     return ("suspect" if reasons else "valid"), reasons
 
 

@@ -41,7 +41,7 @@ def ask_http(host: str, port: int, path: str, timeout: float) -> Answer:
     try:
         connection.request(
             "GET",
-            quote(path, safe=_PATH_CHARACTERS),
+            request_target(path),
             headers={"Connection": "close", "User-Agent": "windtunnel-probe"},
         )
         status = connection.getresponse().status
@@ -53,6 +53,16 @@ def ask_http(host: str, port: int, path: str, timeout: float) -> Answer:
     if time.monotonic() >= deadline:
         # The connection may have been shut within the header, which http.client takes for its end.
         return _late(timeout)
+    return answer_status(status)
+
+
+def request_target(path: str) -> str:
+    """Return a path as it stands in a request."""
+    return quote(path, safe=_PATH_CHARACTERS)
+
+
+def answer_status(status: int) -> Answer:
+    """Return what an HTTP status means: from 200 to 399 is a yes."""
     return Answer(ok=200 <= status < 400, detail=f"status {status}")  # noqa: PLR2004 - HTTP's own
 
 

@@ -140,18 +140,22 @@ class AttendedSession(ABC, Generic[R]):
         began = time.monotonic()
         deadline = began + service.ready.within
         patience = PROBE_SECONDS
+        last: Answer | None = None
         while True:
             self._check_before_ready(running)
             self._check(watched)
-            answer = self._ask(running, service.ready.probe, min(patience, max(0.05, seconds_until(deadline))))
+            allowed = min(patience, max(0.05, seconds_until(deadline)))
+            answer = self._ask(running, service.ready.probe, allowed)
             if answer.ok:
                 break
+            if last is None or allowed == patience or not answer.is_late:
+                last = answer  # the deadline may leave no time for one, which says nothing of the server
             # An answer may be slow to come, and one that never comes must not use up all the time.
             patience *= 2 if answer.is_late else 1
             if time.monotonic() >= deadline:
                 question = describe(service.ready.probe, running.probed)
                 raise PlatformError(
-                    f"{service.name} was not ready within {service.ready.within:g} s: {question}: {answer.detail}",
+                    f"{service.name} was not ready within {service.ready.within:g} s: {question}: {last.detail}",
                     code="not_ready",
                     step=service.name,
                     log_tail=tail(running.log),

@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from windtunnel.backends.docker.reap import end_leftovers, find_leftovers
+from windtunnel.backends.docker import reap as docker
+from windtunnel.backends.kubernetes import reap as kubernetes
 from windtunnel.backends.process.reap import end_orphans, find_orphans
 from windtunnel.run.store import find_runs
 
@@ -20,19 +21,20 @@ class Reaped:
 
 
 def reap_all(store: Path, *, dry_run: bool = False) -> Reaped:
-    """End every orphan on this machine and its Docker, and remove the working folders of lost runs in `store`.
+    """End every orphan on this machine, its Docker and its cluster, and remove lost runs' working folders in `store`.
 
     Args:
         store: The folder that keeps runs.
         dry_run: Only look.
     """
-    orphans, leftovers = list(find_orphans()), find_leftovers()
+    orphans, containers, objects = list(find_orphans()), docker.find_leftovers(), kubernetes.find_leftovers()
     folders = [folder.path / "work" for folder, record in find_runs(store) if record.status == "lost"]
     folders = [folder for folder in folders if folder.exists()]
-    found = [str(thing) for thing in (*orphans, *leftovers, *folders)]
+    found = [str(thing) for thing in (*orphans, *containers, *objects, *folders)]
     if dry_run:
         return Reaped(found, [])
-    left = [str(thing) for thing in (*end_orphans(orphans), *end_leftovers(leftovers))]
+    still = (*end_orphans(orphans), *docker.end_leftovers(containers), *kubernetes.end_leftovers(objects))
+    left = [str(thing) for thing in still]
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     return Reaped(found, left + [str(folder) for folder in folders if folder.exists()])

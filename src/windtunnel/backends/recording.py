@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from windtunnel.backends.base import Address, Handle, Launch, RunContext
+from windtunnel.backends.tracing import refuse_traced
 from windtunnel.errors import WindtunnelError
 from windtunnel.plan import InputFile, Job, Plan, Service
 from windtunnel.run.control import POLL_SECONDS
@@ -68,8 +69,8 @@ class RecordingBackend:
         return None
 
     def check(self, plan: Plan) -> list[str]:
-        """Return the note that nothing is measured."""
-        del plan
+        """Return the note that nothing is measured; refuse what only a running program shows."""
+        refuse_traced(plan, self.name)
         return ["the recording backend starts nothing and measures nothing"]
 
     def open(self, context: RunContext) -> RecordingSession:

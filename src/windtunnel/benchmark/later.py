@@ -18,11 +18,7 @@ _LATER_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 _LATER_KEYS = (
     "run.until",
     "client.task",
-    "client.isolation",
-    "client.trace",
     "server.task",
-    "server.isolation",
-    "server.trace",
 )
 
 

@@ -126,6 +126,10 @@ class Program(Model):
     """Labels of the nodes that may run it, on kubernetes."""
     tolerations: list[Toleration] = Field(default_factory=list)
     """Taints of nodes that it does not mind, on kubernetes."""
+    isolation: Literal["open", "sealed"] = "open"
+    """sealed: no network outside of the run, no privileges, inputs that cannot be changed."""
+    trace: bool = False
+    """Whether its system calls are recorded; the numbers are then slower, and the result suspect."""
 
 
 class Server(Program):

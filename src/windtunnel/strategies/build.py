@@ -65,6 +65,8 @@ def _program(table: source.Program) -> Program:
         gpu=limits.gpu,
         node_selector=table.node_selector,
         tolerations=tuple(each.model_dump(exclude_none=True) for each in table.tolerations),
+        isolation=table.isolation,
+        trace=table.trace,
     )
 
 

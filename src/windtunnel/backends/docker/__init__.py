@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -40,8 +40,9 @@ class DockerBackend:
         return _unfit(facts)
 
     def check(self, plan: Plan) -> list[str]:
-        """Refuse steps without an image; note what is ignored."""
-        return [note for step in plan.steps for note in _check_step(step)]
+        """Refuse steps without an image, and files that a sealed root cannot take; note what is ignored."""
+        places = [item.path for item in plan.inputs]
+        return [note for step in plan.steps for note in _check_step(step, places)]
 
     def open(self, context: RunContext) -> Session:
         """Start the warden of a run, then make the run's network."""
@@ -58,10 +59,17 @@ class DockerBackend:
             raise
 
 
-def _check_step(step: Step) -> Iterator[str]:
+def _check_step(step: Step, inputs: Sequence[str]) -> Iterator[str]:
     if not step.program.image:
         raise Unsupported(
             f'{step.name}: the docker backend needs an image; give {step.name}.image = "NAME:TAG"', step=step.name
+        )
+    absolute = next((path for path in (*step.program.files, *inputs) if path.startswith("/")), None)
+    if step.program.isolation == "sealed" and absolute:
+        raise Unsupported(
+            f"{step.name}: it is sealed, so its root cannot be written, and nothing can be put at {absolute!r};"
+            " give a path relative to $WINDTUNNEL_WORK",
+            step=step.name,
         )
     if isinstance(step, Service) and step.placement != "apart":
         yield f"{step.name}: placement {step.placement!r} is ignored; all is on the daemon's machine"

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -16,39 +17,75 @@ HOME = PurePosixPath("/windtunnel")
 WORK = HOME / "work"
 RESULTS = HOME / "results"
 OUT, METRICS = RESULTS / "out", RESULTS / "metrics.jsonl"
+INPUTS, TOOLS = HOME / "inputs", HOME / "tools"
+ROOT = PurePosixPath("/")
 _IN_MEMORY = 8 << 20
 
 
-@contextmanager
-def packed(
-    files: Mapping[str, str], inputs: Mapping[str, Path], owner: tuple[int, int], folder: Path
-) -> Iterator[IO[bytes]]:
-    """Yield an archive of a step's folders, files and inputs, to be unpacked at ``/``.
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What goes into a container.
 
-    Args:
+    Attributes:
+        owner: User and group of all of it, those of the container's command.
         files: Path, relative to the working folder or absolute, to content.
         inputs: The same, to where the input lies.
-        owner: User and group of all of it, those of the container's command.
+        links: The same, to where it leads.
+        tools: Names of programs of ours, to where they lie.
+    """
+
+    owner: tuple[int, int]
+    files: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    links: Mapping[str, PurePosixPath] = field(default_factory=dict)
+    tools: Mapping[str, Path] = field(default_factory=dict)
+
+
+@contextmanager
+def packed(content: Content, folder: Path, root: PurePosixPath = ROOT) -> Iterator[IO[bytes]]:
+    """Yield an archive of a step's folders and what goes into them.
+
+    Args:
+        content: What goes in.
+        folder: Where an archive that is too large for memory is kept meanwhile.
+        root: The container's folder at which it is to be unpacked, and above which nothing goes in.
+    """
+    sources = [*content.inputs.values(), *content.tools.values()]
+    with _packing(sources, folder, content.owner, root) as (packer, target):
+        names = [*content.files, *content.inputs, *content.links]
+        for place in (HOME, WORK, RESULTS, OUT, *_folders_between(WORK / name for name in names)):
+            if place != root:
+                packer.add_folder(place)
+        for path, text in content.files.items():
+            packer.add_text(WORK / path, text)
+        for path, leads_to in content.links.items():
+            packer.add_link(WORK / path, leads_to)
+        for path, source in content.inputs.items():
+            packer.add_file(WORK / path, source, 0o444)
+        for name, source in content.tools.items():
+            packer.add_file(TOOLS / name, source, 0o555)
+        packer.close()
+        yield target
+
+
+@contextmanager
+def packed_inputs(inputs: Mapping[str, Path], folder: Path) -> Iterator[IO[bytes]]:
+    """Yield an archive of inputs, to be unpacked at `INPUTS`; see `input_links` for their names.
+
+    Args:
+        inputs: Path, relative to the working folder, to where the input lies.
         folder: Where an archive that is too large for memory is kept meanwhile.
     """
-    size = sum(source.stat().st_size for source in inputs.values())
-    with (
-        io.BytesIO() if size < _IN_MEMORY else tempfile.TemporaryFile(dir=folder) as target,
-        tarfile.open(fileobj=target, mode="w") as archive,
-    ):
-        places = {WORK / path: path for path in (*files, *inputs)}
-        for place in (HOME, WORK, RESULTS, OUT, *_folders_between(places)):
-            # A command that changes its user has to be able to write there too.
-            archive.addfile(_entry(place, owner, 0o777, tarfile.DIRTYPE))
-        for path, content in files.items():
-            data = content.encode()
-            archive.addfile(_entry(WORK / path, owner, 0o644, size=len(data)), io.BytesIO(data))
-        for path, source in inputs.items():
-            with source.open("rb") as data_file:
-                archive.addfile(_entry(WORK / path, owner, 0o444, size=source.stat().st_size), data_file)
-        archive.close()
-        target.seek(0)
+    with _packing(list(inputs.values()), folder, (0, 0), INPUTS) as (packer, target):
+        for path, place in input_links(inputs).items():
+            packer.add_file(place, inputs[path], 0o444)
+        packer.close()
         yield target
+
+
+def input_links(inputs: Iterable[str]) -> dict[str, PurePosixPath]:
+    """Return where each input lies for all steps: numbered, since two may have one name in different folders."""
+    return {path: INPUTS / str(number) for number, path in enumerate(inputs)}
 
 
 def _folders_between(places: Iterable[PurePosixPath]) -> list[PurePosixPath]:
@@ -57,13 +94,53 @@ def _folders_between(places: Iterable[PurePosixPath]) -> list[PurePosixPath]:
     return sorted(folders)
 
 
-def _entry(
-    place: PurePosixPath, owner: tuple[int, int], mode: int, kind: bytes = tarfile.REGTYPE, size: int = 0
-) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(str(place).lstrip("/"))
-    entry.type, entry.mode, entry.size, entry.mtime = kind, mode, size, int(time.time())
-    entry.uid, entry.gid = owner
-    return entry
+@contextmanager
+def _packing(
+    sources: Iterable[Path], folder: Path, owner: tuple[int, int], root: PurePosixPath
+) -> Iterator[tuple[_Packer, IO[bytes]]]:
+    size = sum(source.stat().st_size for source in sources)
+    with (
+        io.BytesIO() if size < _IN_MEMORY else tempfile.TemporaryFile(dir=folder) as target,
+        tarfile.open(fileobj=target, mode="w") as archive,
+    ):
+        yield _Packer(archive, owner, root), target
+
+
+class _Packer:
+    """An archive that is being written, its names relative to `root`."""
+
+    def __init__(self, archive: tarfile.TarFile, owner: tuple[int, int], root: PurePosixPath) -> None:
+        self._archive, self._owner, self._root = archive, owner, root
+
+    def add_folder(self, place: PurePosixPath) -> None:
+        # A command that changes its user has to be able to write there too.
+        self._archive.addfile(self._entry(place, 0o777, kind=tarfile.DIRTYPE))
+
+    def add_text(self, place: PurePosixPath, text: str) -> None:
+        data = text.encode()
+        self._archive.addfile(self._entry(place, 0o644, size=len(data)), io.BytesIO(data))
+
+    def add_link(self, place: PurePosixPath, leads_to: PurePosixPath) -> None:
+        entry = self._entry(place, 0o777, kind=tarfile.SYMTYPE)
+        entry.linkname = str(leads_to)
+        self._archive.addfile(entry)
+
+    def add_file(self, place: PurePosixPath, source: Path, mode: int) -> None:
+        with source.open("rb") as file:
+            self._archive.addfile(self._entry(place, mode, size=source.stat().st_size), file)
+
+    def close(self) -> None:
+        self._archive.close()
+        if self._archive.fileobj:
+            self._archive.fileobj.seek(0)
+
+    def _entry(
+        self, place: PurePosixPath, mode: int, *, kind: bytes = tarfile.REGTYPE, size: int = 0
+    ) -> tarfile.TarInfo:
+        entry = tarfile.TarInfo(str(place.relative_to(self._root)))
+        entry.type, entry.mode, entry.size, entry.mtime = kind, mode, size, int(time.time())
+        entry.uid, entry.gid = self._owner
+        return entry
 
 
 def unpack(chunks: Iterable[bytes], target: Path) -> None:

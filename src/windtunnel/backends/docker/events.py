@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
@@ -23,7 +23,7 @@ class Watcher:
         self._api = api
         self._changed = threading.Condition()
         self._containers: dict[str, Container] = {}
-        self._network = ""
+        self._networks: set[str] = set()
         self._is_closed = False
         self._lost: PlatformError | None = None
         with daemon_words("listening to Docker"):
@@ -39,9 +39,9 @@ class Watcher:
         """Hear no more of a container."""
         self._containers.pop(container.id, None)
 
-    def watch_network(self, key: str) -> None:
-        """Hear of the run's network."""
-        self._network = key
+    def watch_networks(self, keys: Iterable[str]) -> None:
+        """Hear of the run's networks, by their ids."""
+        self._networks |= set(keys)
 
     def check(self) -> None:
         """Raise PlatformError if the daemon, or the run's network, is gone."""
@@ -99,7 +99,7 @@ class Watcher:
             container.is_removed = True
 
     def _hear_network(self, action: str, actor: Mapping[str, Any]) -> None:
-        if actor["ID"] != self._network:
+        if actor["ID"] not in self._networks:
             return
         container = self._containers.get(actor["Attributes"].get("container", ""))
         # What ends leaves its network too; that is no loss.

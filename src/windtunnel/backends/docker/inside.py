@@ -12,6 +12,7 @@ from typing import Any
 from docker.utils import decode_json_header
 
 from windtunnel.backends.docker.archive import WORK
+from windtunnel.backends.docker.asking import ASKERS
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.images import Image
 from windtunnel.errors import PlatformError
@@ -30,6 +31,7 @@ class Inside:
         self._shells: dict[str, bool] = {}
         self._owners: dict[str, tuple[int, int]] = {}
         self._found: set[tuple[str, str, str]] = set()
+        self._askers: dict[str, str | None] = {}
 
     def may_use_shell(self, image: Image, env: Mapping[str, str]) -> bool:
         """Tell whether a shell can start a command: none is known to be missing, and it would lose no variable."""
@@ -66,6 +68,27 @@ class Inside:
         with tarfile.open(fileobj=BytesIO(b"".join(chunks))) as archive:
             file = next((archive.extractfile(entry) for entry in archive if entry.isreg()), None)
             return file.read().decode(errors="replace") if file else ""
+
+    def find_asker(self, container: str, image: Image, step: str) -> str:
+        """Return the program of an image that can ask over the network.
+
+        Raises:
+            PlatformError: It has none (``no_asker``).
+        """
+        if image.id not in self._askers:
+            self._askers[image.id] = next((name for name in ASKERS if self._has(container, image, name)), None)
+        if asker := self._askers[image.id]:
+            return asker
+        raise PlatformError(
+            f"{step}: a sealed container is asked from inside, and image {image.name} has none of"
+            f" {', '.join(ASKERS)}; use an exec or log probe",
+            code="no_asker",
+            step=step,
+        )
+
+    def _has(self, container: str, image: Image, program: str) -> bool:
+        with daemon_words("looking for what can ask"):
+            return any(self._follow(container, f"{path}/{program}") for path in image.env["PATH"].split(":"))
 
     def check_command(self, container: str, image: Image, program: str, path: str, step: str) -> None:
         """Return if a program can be run in a container.

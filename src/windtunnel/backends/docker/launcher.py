@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from windtunnel.backends.base import Address, Launch
-from windtunnel.backends.docker.archive import METRICS, OUT, WORK, packed
+from windtunnel.backends.docker.archive import HOME, METRICS, OUT, RESULTS, ROOT, WORK, Content, input_links, packed
 from windtunnel.backends.docker.calls import APIClient, daemon_words
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.inside import Inside
+from windtunnel.backends.docker.networks import Networks
+from windtunnel.backends.docker.sealing import host_options, volumes
+from windtunnel.backends.docker.shared import SharedInputs
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.docker.streams import Output
+from windtunnel.backends.docker.tracer import Tracer
 from windtunnel.backends.docker.warden import Daemon
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.plan import Job, Program, Service
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
@@ -39,22 +44,24 @@ class Place:
         daemon: The daemon, for streams.
         warden: Told before anything is made.
         watcher: Told of each container before it is started.
-        network: The run's network, by its name.
+        networks: The run's networks.
         labels: What everything carries.
         images: The image of each step, by the step's name.
         folder: The run's folder.
         journal: Told what the daemon warns of.
+        tracer: What records system calls, if a step wants that.
     """
 
     api: APIClient
     daemon: Daemon
     warden: WardenClient
     watcher: Watcher
-    network: str
+    networks: Networks
     labels: RunLabels
     images: Mapping[str, Image]
     folder: RunFolder
     journal: Journal
+    tracer: Tracer | None
 
 
 class Launcher:
@@ -66,6 +73,7 @@ class Launcher:
 
     def __init__(self, place: Place) -> None:
         self.inputs: dict[str, Path] = {}
+        self._shared: SharedInputs | None = None
         self._made: list[Container] = []
         self._warned: set[str] = set()
         self._place = place
@@ -75,8 +83,14 @@ class Launcher:
 
     @property
     def created(self) -> int:
-        """How many containers were made."""
-        return len(self._made)
+        """How many containers and volumes were made."""
+        return len(self._made) + (self._shared.created if self._shared else 0)
+
+    def share_inputs(self) -> None:
+        """Lay out the inputs where sealed steps can read them and not write."""
+        place = self._place
+        self._shared = SharedInputs(place.api, place.warden, place.labels)
+        self._shared.fill(self.inputs, next(iter(place.images.values())).id, self._work)
 
     def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
         """Make a step's containers, put its files into them, and start its command.
@@ -117,10 +131,15 @@ class Launcher:
         path = running.env.get("PATH", image.env["PATH"])
         self._inside.check_command(container.id, image, program, path, running.name)
 
+    def find_asker(self, running: RunningStep, container: Container) -> str:
+        """Return a program of a step's image that can ask over the network (PlatformError if it has none)."""
+        return self._inside.find_asker(container.id, self._place.images[running.name], running.name)
+
     def _make(self, running: RunningStep, iteration: int | None, number: int) -> Container:
         """Return one replica of a step: a container with all its files, whose output is listened to."""
         name, step, image = running.name, running.step, self._place.images[running.name]
-        argv = [substitute(word, running.values) for word in step.program.command]
+        command = [substitute(word, running.values) for word in step.program.command]
+        argv = self._traced(command) if step.program.trace else command
         title = f"{self._place.folder.run_id}-{running.label}"
         log = running.log
         if isinstance(step, Service) and step.replicas > 1:
@@ -132,28 +151,44 @@ class Launcher:
             if not self._inside.has_shell(key, image):
                 self._place.api.remove_container(key, v=True)
                 key = self._create(running, title, argv, is_shell=False)
-            owner = self._inside.owner(key, image)
-            with packed(files, self.inputs, owner, self._work) as archive:
-                self._place.api.put_archive(key, "/", archive)
+            self._fill(key, step.program, self._inside.owner(key, image), files)
             container = Container(key, title, Output(self._place.daemon, key, log, self._place.watcher.notify))
         self._made.append(container)
         self._place.watcher.add(container)
-        self.check_command(running, container, argv[0])
+        self.check_command(running, container, command[0])
         return container
+
+    def _traced(self, command: list[str]) -> list[str]:
+        tracer = self._place.tracer
+        return traced_command(tracer.command, RESULTS / RAW, command) if tracer else command
+
+    def _fill(self, key: str, program: Program, owner: tuple[int, int], files: Mapping[str, str]) -> None:
+        """Put a step's folders and files into its container."""
+        is_sealed = program.isolation == "sealed"
+        root = HOME if is_sealed else ROOT
+        content = Content(
+            owner=owner,
+            files=files,
+            inputs={} if is_sealed else self.inputs,
+            links=input_links(self.inputs) if is_sealed else {},
+            tools=self._place.tracer.files if self._place.tracer and program.trace else {},
+        )
+        with packed(content, self._work, root) as archive:
+            self._place.api.put_archive(key, str(root), archive)
 
     def _create(self, running: RunningStep, title: str, argv: list[str], *, is_shell: bool) -> str:
         place, program = self._place, running.step.program
-        endpoint = place.api.create_endpoint_config(aliases=[running.name])
+        network, *others = place.networks.of(program)
         host = place.api.create_host_config(
-            network_mode=place.network,
+            network_mode=network,
             # Reaps orphans and hands signals on: without, a command would be process 1, which no SIGTERM ends.
             init=True,
-            security_opt=["no-new-privileges"],
             # The output is in the run's folder; the daemon need not keep it a second time.
             log_config={"Type": "none"},
             nano_cpus=round(program.cpu * _NANO) if program.cpu else None,
             mem_limit=running.memory,
             memswap_limit=running.memory,
+            **host_options(program, place.api.api_version, self._shared.volume if self._shared else None),
         )
         with place.warden.creating(title), daemon_words("making its container", "container_failed", running.name):
             made = place.api.create_container(
@@ -167,8 +202,13 @@ class Launcher:
                 # The image's own check would run beside what is measured; readiness is asked by the benchmark's.
                 healthcheck={"test": ["NONE"]},
                 host_config=host,
-                networking_config=place.api.create_networking_config({place.network: endpoint}),
+                volumes=volumes(program),
+                networking_config=place.api.create_networking_config(
+                    {network: place.api.create_endpoint_config(aliases=[running.name])}
+                ),
             )
+            for other in others:
+                place.api.connect_container_to_network(made["Id"], other, aliases=[running.name])
         for warning in set(made.get("Warnings") or ()) - self._warned:
             self._warned.add(warning)
             place.journal.note(f"Docker warns: {warning}", running.name)
@@ -178,7 +218,8 @@ class Launcher:
         with daemon_words("starting its container", "container_failed", running.name):
             self._place.api.start(container.id)
             facts = self._place.api.inspect_container(container.id)
-        container.ip = facts["NetworkSettings"]["Networks"][self._place.network]["IPAddress"]
+        network = self._place.networks.of(running.step.program)[0]
+        container.ip = facts["NetworkSettings"]["Networks"][network]["IPAddress"]
         container.pid = facts["State"]["Pid"]
 
 

@@ -10,6 +10,7 @@ from windtunnel.backends.docker.archive import METRICS, OUT, RESULTS, unpack
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.inputs import collect_artifacts
+from windtunnel.backends.tracing import RAW, keep_trace
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job
 from windtunnel.run.folder import RunFolder
@@ -30,6 +31,8 @@ def collect(api: APIClient, running: RunningStep, folder: RunFolder, journal: Jo
             if not _fetch(api, container, temporary, running.name):
                 journal.note("its container is gone, and with it what it wrote", running.name)
             collect_artifacts(temporary / OUT.name, globs, folder.path / "artifacts" / label)
+            if running.step.program.trace:
+                keep_trace(temporary / RAW, folder.path / "artifacts" / label, running.name)
             metrics = temporary / METRICS.name
             if metrics.is_file() and number == 1:
                 shutil.move(metrics, running.metrics)

@@ -9,29 +9,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from windtunnel.backends.attended import AttendedSession
 from windtunnel.backends.base import Address, Handle, Launch, RunContext, describe_status
+from windtunnel.backends.docker.asking import ask_inside
 from windtunnel.backends.docker.calls import APIError, daemon_words, make_client
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.launcher import Launcher, Place
+from windtunnel.backends.docker.networks import ASKED_OVER_NETWORK, Networks
 from windtunnel.backends.docker.results import collect
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.docker.streams import Command
+from windtunnel.backends.docker.tracer import pack_tracer
 from windtunnel.backends.docker.usage import UsageSampler
 from windtunnel.backends.docker.warden import Daemon, find
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.probes import Answer, ask
+from windtunnel.backends.tracing import find_strace
 from windtunnel.errors import BenchmarkFailed, PlatformError
-from windtunnel.plan import Job, Plan, Probe, Service
+from windtunnel.plan import InputFile, Job, Probe, Service
 from windtunnel.run.folder import tail
 from windtunnel.substitution import substitute
 
 KILL_SECONDS = 10.0
-_ASKED_OVER_NETWORK = {"http", "tcp"}
 _LOOPBACK_HINT = "; in a container a server has to listen on all addresses (0.0.0.0), not on 127.0.0.1 alone"
 
 
@@ -50,7 +51,7 @@ class DockerSession(AttendedSession[RunningStep]):
         super().__init__(context)
         self._warden, self._daemon = warden, Daemon()
         self._is_closed = False
-        self._network: str | None = None
+        self._networks: Networks | None = None
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
         self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
         self._closing.callback(warden.close)
@@ -61,6 +62,7 @@ class DockerSession(AttendedSession[RunningStep]):
             raise
 
     def _open(self, labels: RunLabels) -> None:
+        strace = find_strace(self._context.plan)
         self._api = make_client()
         self._closing.callback(self._api.close)
         with daemon_words("asking Docker about itself"):
@@ -71,42 +73,28 @@ class DockerSession(AttendedSession[RunningStep]):
         self._closing.callback(self._watcher.close)
         self._usage = UsageSampler(self._api, self._journal.add_usage)
         self._closing.callback(self._usage.close)
+        self._networks = networks = self._make_networks(labels)
         place = Place(
             api=self._api,
             daemon=self._daemon,
             warden=self._warden,
             watcher=self._watcher,
-            network=self._make_network(labels),
+            networks=networks,
             labels=labels,
             images=self._images,
             folder=self._folder,
             journal=self._journal,
+            tracer=pack_tracer(strace, self._info.get("Architecture", "")) if strace else None,
         )
         self._launcher = Launcher(place)
         self._closing.callback(self._launcher.close)
 
-    def _make_network(self, labels: RunLabels) -> str:
-        name = self._folder.run_id
-        with self._warden.creating(name), daemon_words("making the run's network", "network_failed"):
-            made = self._api.create_network(name, driver="bridge", labels=dict(labels.to_json()))
-        self._network = made["Id"]
-        self._watcher.watch_network(self._network)
-        if _asks_over_network(self._context.plan):
-            self._check_reach()
-        return name
-
-    def _check_reach(self) -> None:
-        """Check that containers can be asked from here: the network's own address is one of this machine's."""
-        with daemon_words("looking at the run's network"):
-            facts = self._api.inspect_network(self._network)
-        gateways = {config.get("Gateway") for config in facts["IPAM"]["Config"] or ()}
-        here = {address.address for group in psutil.net_if_addrs().values() for address in group}
-        if not gateways & here:
-            raise PlatformError(
-                f"the containers of {self._daemon.host} cannot be reached from this machine, so probes by http and tcp"
-                " cannot be asked; use exec or log probes, or run Windtunnel where the daemon runs",
-                code="daemon_remote",
-            )
+    def _make_networks(self, labels: RunLabels) -> Networks:
+        plan = self._context.plan
+        networks = Networks(self._api, self._warden, labels, plan)
+        self._watcher.watch_networks(networks.keys.values())
+        networks.check_reach(plan, self._daemon.host)
+        return networks
 
     @property
     def _inputs(self) -> dict[str, Path]:
@@ -129,6 +117,12 @@ class DockerSession(AttendedSession[RunningStep]):
             },
             "images": {step: image.to_json() for step, image in self._images.items()},
         }
+
+    def fetch(self, inputs: Sequence[InputFile]) -> None:
+        """Fetch and verify the inputs, and lay out those that sealed steps share."""
+        super().fetch(inputs)
+        if any(step.program.isolation == "sealed" for step in self._context.plan.steps):
+            self._launcher.share_inputs()
 
     def start_service(self, launch: Launch[Service]) -> RunningStep:
         """Start a service, all of its replicas."""
@@ -166,18 +160,18 @@ class DockerSession(AttendedSession[RunningStep]):
     def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:
         answer = Answer(ok=False, detail="no container")
         for container in running.containers:
-            address = Address(container.ip, running.address.port)
-            answer = ask(
-                probe,
-                address,
-                container.output.path,
-                lambda c, t: self._run_in(running, container, c, t),  # noqa: B023 - called at once
-                timeout,
-            )
+            answer = self._ask_container(running, container, probe, timeout)
             if not answer.ok:
                 hint = _LOOPBACK_HINT if answer.detail == "connection refused" else ""
                 return replace(answer, detail=f"{answer.detail}{hint}")
         return answer
+
+    def _ask_container(self, running: RunningStep, container: Container, probe: Probe, timeout: float) -> Answer:
+        address = Address(container.ip, running.address.port)
+        if running.step.program.isolation == "sealed" and probe.kind in ASKED_OVER_NETWORK:
+            asker = self._launcher.find_asker(running, container)
+            return ask_inside(probe, address, asker, lambda c: self._run_argv(container, c, running.name, timeout))
+        return ask(probe, address, container.output.path, lambda c, t: self._run_in(running, container, c, t), timeout)
 
     def _run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
         answers = [self._run_in(running, container, command, seconds) for container in running.containers]
@@ -186,7 +180,10 @@ class DockerSession(AttendedSession[RunningStep]):
     def _run_in(self, running: RunningStep, container: Container, command: tuple[str, ...], seconds: float) -> Answer:
         argv = [substitute(word, running.values) for word in command]
         self._launcher.check_command(running, container, argv[0])
-        with daemon_words("running a command in its container", step=running.name):
+        return self._run_argv(container, argv, running.name, seconds)
+
+    def _run_argv(self, container: Container, argv: Sequence[str], step: str, seconds: float) -> Answer:
+        with daemon_words("running a command in its container", step=step):
             child = Command(self._daemon, container.id, argv, self._watcher.notify)
         self._wait_patiently(lambda: child.has_ended, seconds)
         if not child.has_ended:
@@ -233,8 +230,8 @@ class DockerSession(AttendedSession[RunningStep]):
         return [str(resource) for resource in found if self._is_closed or resource.kind == "container"]
 
     def created(self) -> int:
-        """Return how many containers and networks were made."""
-        return self._launcher.created + (1 if self._network else 0)
+        """Return how many containers, networks and volumes were made."""
+        return self._launcher.created + (len(self._networks.keys) if self._networks else 0)
 
     def close(self) -> None:
         """Remove everything of the run and end the warden."""
@@ -242,9 +239,3 @@ class DockerSession(AttendedSession[RunningStep]):
             return
         self._is_closed = True
         self._closing.close()
-
-
-def _asks_over_network(plan: Plan) -> bool:
-    services = [step for step in plan.steps if isinstance(step, Service)]
-    probes = [service.ready.probe for service in services] + [s.live.probe for s in services if s.live]
-    return any(probe.kind in _ASKED_OVER_NETWORK for probe in probes)

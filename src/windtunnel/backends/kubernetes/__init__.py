@@ -10,6 +10,7 @@ from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.backends.kubernetes.settings import lease_seconds
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.tracing import refuse_traced
 from windtunnel.errors import PlatformError, Unsupported
 from windtunnel.plan import Plan, Service, Step
 
@@ -45,6 +46,7 @@ class KubernetesBackend:
     def check(self, plan: Plan) -> list[str]:
         """Refuse what cannot be done in pods."""
         lease_seconds()
+        refuse_traced(plan, self.name)
         return [note for step in plan.steps for note in _check_step(step)]
 
     def open(self, context: RunContext) -> Session:

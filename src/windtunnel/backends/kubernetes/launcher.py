@@ -14,6 +14,7 @@ from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.pod.places import PORT, token_for
+from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Placing, Surroundings, pod
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -39,6 +40,7 @@ class Place:
         watcher: Tells of pods.
         folder: The run's folder.
         zone_of: Returns a node's zone, or None.
+        addresses: The Services of the run so far, with their addresses.
     """
 
     cluster: Cluster
@@ -49,6 +51,7 @@ class Place:
     watcher: Watcher
     folder: RunFolder
     zone_of: Callable[[str], str | None]
+    addresses: dict[str, str]
 
     @property
     def hub(self) -> str:
@@ -75,6 +78,8 @@ class Launcher:
         self._nodes: dict[str, str] = {}
         self._in_client: dict[str, tuple[RunningStep, Container]] = {}
         self._outputs: list[Output] = []
+        if any_sealed(place.plan):
+            self.create(policy(place.naming), "the NetworkPolicy of its sealed steps")
 
     def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
         """Make a step's objects; its pods need not run yet. A service in its client's pod has none of its own.
@@ -197,7 +202,9 @@ class Launcher:
         ports = sorted({port for port in (running.address.port, *asked) if port})
         selector = objects.step_selector(self._place.naming, step.name)
         manifest = objects.service(self._place.naming, running.address.host, step.name, selector, ports)
-        self.create(manifest, "its Service", step.name)
+        made = self.create(manifest, "its Service", step.name)
+        if ports:
+            self._place.addresses[running.address.host] = str(made["spec"]["clusterIP"])
 
     def _make_pod(self, name: str, running: RunningStep, containers: list[Container]) -> None:
         place, step = self._place, running.step
@@ -206,7 +213,7 @@ class Launcher:
         }
         grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS
         collect = (place.hub, place.token(f"/results/{name}"), place.token(f"/usage/{name}"), name)
-        around = Surroundings(place.runner, collect, grace, inputs)
+        around = Surroundings(place.runner, collect, grace, inputs, place.addresses)
         manifest = pod(place.naming, name, containers, self._placing(step), around)
         self.create(manifest, "its pod", step.name)
 

@@ -20,7 +20,7 @@ PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
 _SCRIPTS = ("backends/asking.py", *(f"backends/kubernetes/pod/{name}.py" for name in (
-    "agent", "collector", "host", "hub", "places", "usage"
+    "agent", "collector", "host", "hub", "places", "seal", "usage"
 )))  # fmt: skip
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
 Manifest = dict[str, Any]
@@ -48,6 +48,11 @@ class Naming:
     def name(self, title: str, iteration: int | None = None) -> str:
         """Return the name of an object: a DNS label of 63 characters at most."""
         return f"{title}-{self.salt}" + ("" if iteration is None else f"-{iteration}")
+
+    @property
+    def own(self) -> dict[str, str]:
+        """What all objects of the run are labelled with, and no others."""
+        return {RUN: self.labels.run_id}
 
     @property
     def selector(self) -> str:

@@ -72,6 +72,11 @@ class Output:
         self._thread = threading.Thread(target=self._follow, name="kubernetes-output", daemon=True)
         self._thread.start()
 
+    def finish(self) -> None:
+        """Read what is left and no longer: the container has ended, and the API would tell it up to a second later."""
+        if self._answer is not None:
+            shut(self._answer)
+
     def close(self) -> None:
         """Stop following."""
         self._closed.set()

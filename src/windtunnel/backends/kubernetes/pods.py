@@ -15,6 +15,12 @@ _NO_CONTAINER_YET = frozenset(
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 _MISSING = ("not found", "no such file or directory")
 _DEFINITIVE = ("not found", "does not exist", "unauthorized", "denied", "forbidden", "invalid reference")
+SEAL, FETCHER = "windtunnel-seal", "windtunnel-inputs"
+_BEFORE = {
+    SEAL: ("not_sealed", "cannot be sealed in this cluster"),
+    FETCHER: ("input_unavailable", "could not get its inputs"),
+}
+"""What runs before a step in its pod: the code, and the words, of its failure."""
 _DISRUPTIONS = {
     "EvictionByEvictionAPI": "was evicted",
     "PreemptionByScheduler": "was preempted",
@@ -121,7 +127,9 @@ class PodView:
             *(self.status.get("initContainerStatuses") or ()),
             *(self.status.get("containerStatuses") or ()),
         ]
-        return next((found for each in containers if (found := _container_trouble(each))), None)
+        troubles = (_container_trouble(each) for each in containers)
+        before = (_before_trouble(each) for each in self.status.get("initContainerStatuses") or ())
+        return next((found for found in (*troubles, *before) if found), None)
 
 
 def _container_trouble(status: Mapping[str, Any]) -> Trouble | None:
@@ -143,6 +151,15 @@ def _container_trouble(status: Mapping[str, Any]) -> Trouble | None:
             "container_failed", f"could not be started: {text}", container=name
         )
     return None
+
+
+def _before_trouble(status: Mapping[str, Any]) -> Trouble | None:
+    """Return why a container that runs to its end before the step did not do what it was for."""
+    ended = (status.get("state") or {}).get("terminated") or {}
+    if status["name"] not in _BEFORE or not ended.get("exitCode"):
+        return None
+    code, words = _BEFORE[str(status["name"])]
+    return Trouble(code, f"{words}: {str(ended.get('message') or '').strip()}")
 
 
 def _start_trouble(message: str, name: str) -> Trouble | None:

@@ -38,6 +38,7 @@ from windtunnel.substitution import substitute
 
 GONE_SECONDS = 30.0
 """How long a pod may take to go beyond its grace."""
+KILL_SECONDS = 10.0
 _LEAST_COLLECT = 3.0
 _ASKED_OVER_NETWORK = {"http", "tcp"}
 _LOOPBACK_HINT = "; in a pod a server has to listen on all addresses (0.0.0.0), not on 127.0.0.1 alone"
@@ -79,6 +80,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._closing.callback(self._agent.close)
         self._usage = UsageReader(self._agent, self._journal)
         self._live: dict[RunningStep, None] = {}
+        self._leaving: dict[RunningStep, float] = {}
         self._results = Results(self._agent, self._folder, self._journal)
         place = Place(
             cluster=cluster,
@@ -89,6 +91,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
             watcher=self._watcher,
             folder=self._folder,
             zone_of=self._facts.zone,
+            addresses={self._warden.naming.name(WARDEN): self._warden.address},
         )
         self._launcher = Launcher(place)
         self._closing.callback(self._launcher.close)
@@ -122,6 +125,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
 
     def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
         self._check_platform()
+        self._await_removal()
         running = self._launcher.start(launch)
         try:
             self._starting.wait(running, self._launcher.beside(running))
@@ -231,19 +235,26 @@ class KubernetesSession(AttendedSession[RunningStep]):
         super().stop(handle)
 
     def _finish(self, running: RunningStep, grace: float) -> None:
-        """Take what it wrote, and its pods away; a pod that runs gets SIGTERM, and SIGKILL after `grace` seconds."""
+        """Take what it wrote, and its pods away; one that runs gets SIGTERM, and SIGKILL after `grace` seconds.
+
+        That the pods are gone is waited for before the next ones start, or at the end: many go in
+        the time of one.
+        """
         can_send = any(replica.view.is_running(COLLECTOR) for replica in running.replicas)
         self._live.pop(running, None)
-        try:
-            if running.is_gone:
-                self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
+        self._leaving[running] = time.monotonic() + grace + GONE_SECONDS
+        if running.is_gone:
+            self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
+            self._delete(running, 0)
+            return
+        self._delete(running, 1 if self._control.is_urgent else grace)
+        self._wait_patiently(lambda: running.is_gone, grace)
+        if not running.is_gone:
+            if self._control.is_urgent:
                 self._delete(running, 0)
-            else:
-                self._delete(running, 1 if self._control.is_urgent else grace)
-                if can_send:
-                    self._collect(running, grace + _LEAST_COLLECT)
-        finally:
-            self._await_removal(running, grace)
+            self._wait_change(lambda: running.is_gone, KILL_SECONDS)
+        if can_send:
+            self._collect(running, _LEAST_COLLECT)
 
     def _collect(self, running: RunningStep, seconds: float) -> None:
         beside = self._launcher.beside(running)
@@ -260,23 +271,22 @@ class KubernetesSession(AttendedSession[RunningStep]):
                 # Zero would take the object away before its containers have ended.
                 self._cluster.delete("Pod", replica.pod, max(1.0, grace))
 
-    def _await_removal(self, running: RunningStep, grace: float) -> None:
-        deadline = time.monotonic() + grace + GONE_SECONDS
-        is_urgent = self._control.is_urgent
-        while not all(replica.view.is_removed for replica in running.replicas):
-            if not seconds_until(deadline):
-                self._journal.note("its pod is still there; the run's end will take it away", running.name)
-                return
-            if self._control.is_urgent and not is_urgent:
-                is_urgent = True
-                self._delete(running, 0)
-            self._watcher.wait_change(
-                lambda: all(replica.view.is_removed for replica in running.replicas), POLL_SECONDS
+    def _await_removal(self) -> None:
+        """Wait until what was stopped is gone, and with it what belongs to it."""
+        for running, deadline in list(self._leaving.items()):
+            gone = self._wait_change(
+                lambda running=running: all(each.view.is_removed for each in running.replicas),  # type: ignore[misc]
+                seconds_until(deadline),
             )
-        self._launcher.remove_belongings(running)
+            if not gone:
+                self._journal.note("its pod is still there; the run's end will take it away", running.name)
+            self._launcher.remove_belongings(running)
+            del self._leaving[running]
 
     def survivors(self) -> list[str]:
         """Return the steps' objects, and once this is closed the run's own too, as the API knows them."""
+        if not self._is_closed:
+            self._await_removal()
         with cluster_words("looking for what is left"):
             return self._warden.left(steps_only=not self._is_closed)
 

@@ -18,9 +18,18 @@ from windtunnel.backends.kubernetes.objects import (
     step_selector,
 )
 from windtunnel.backends.kubernetes.pod.places import INPUTS
+from windtunnel.backends.kubernetes.pods import FETCHER, SEAL
+from windtunnel.backends.kubernetes.sealing import (
+    SEALED,
+    is_sealed,
+    pod_options,
+    scratch_mounts,
+    scratch_volumes,
+    security,
+)
 from windtunnel.plan import Probe, Program, Service
 
-COLLECTOR, FETCHER = "windtunnel-collector", "windtunnel-inputs"
+COLLECTOR = "windtunnel-collector"
 COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
@@ -80,12 +89,14 @@ class Surroundings:
         collect: The collector's arguments: where it sends what to, and the tokens for it.
         grace: Seconds that it may take to end.
         inputs: Path to the name, URL and token of an input.
+        addresses: The run's own names, for a pod that may not ask for them.
     """
 
     runner: str
     collect: Sequence[str]
     grace: float
     inputs: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Placing, around: Surroundings) -> Manifest:
@@ -95,7 +106,9 @@ def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Pla
     share a namespace, in which they are not process 1, which no SIGTERM ends by default.
     """
     main, *beside = containers
-    fetcher = [_fetcher(around)] if around.inputs else []
+    sealed = [each for each in containers if is_sealed(each.program)]
+    first = [_runner(SEAL, around, script("seal"), [])] if sealed else []
+    first += [_fetcher(around)] if around.inputs else []
     spec: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -103,17 +116,23 @@ def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Pla
         "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": math.ceil(around.grace),
         "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
-        "initContainers": [*fetcher, _collector(around, containers), *(_container(each, around) for each in beside)],
+        "initContainers": [*first, _collector(around, containers), *(_container(each, around) for each in beside)],
         "containers": [_container(main, around)],
         "volumes": [*_volumes(containers, around), script_volume(naming)],
         "affinity": _affinity(naming, placing),
     }
+    metadata = naming.metadata(name, main.name)
+    if sealed:
+        # The containers of a pod share its network: one that is sealed seals them all.
+        spec |= pod_options(around.addresses)
+        spec["volumes"] += [volume for each in sealed for volume in scratch_volumes(each.name)]
+        metadata["labels"][SEALED] = "true"
     selector = {key: value for each in containers for key, value in each.program.node_selector.items()}
     if selector:
         spec["nodeSelector"] = selector
     if tolerations := [dict(each) for container in containers for each in container.program.tolerations]:
         spec["tolerations"] = tolerations
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": naming.metadata(name, main.name), "spec": spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def _container(container: Container, around: Surroundings) -> Manifest:
@@ -141,6 +160,9 @@ def _container(container: Container, around: Surroundings) -> Manifest:
             ),
         ],
     }
+    if is_sealed(container.program):
+        found["securityContext"] = security()
+        found["volumeMounts"] += scratch_mounts(name)
     if container.sidecar:
         found["restartPolicy"] = "Always"
         found["startupProbe"] = _probe(container.sidecar.ready.probe, container) | {
@@ -202,6 +224,7 @@ def _runner(name: str, around: Surroundings, command: list[str], mounts: list[di
         "command": command,
         "env": [{"name": key, "value": value} for key, value in script_environment().items()],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [script_mount(), *mounts],
     }
 

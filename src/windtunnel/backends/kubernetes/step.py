@@ -63,6 +63,8 @@ class Replica:
         ended = view.is_removed or view.terminated(self.container) is not None or view.status.get("phase") == "Failed"
         if ended and not self.died_at:
             self.died_at = time.monotonic()
+            if self.output:
+                self.output.finish()
         return ended
 
     @property

@@ -49,6 +49,7 @@ class Warden:
     Attributes:
         naming: The run's names, with the owner of everything.
         key: The run's key.
+        address: The hub's.
         created: How many objects it consists of.
 
     Raises:
@@ -58,6 +59,7 @@ class Warden:
     def __init__(self, cluster: Cluster, naming: Naming, terms: Terms, on_loss: Callable[[], None]) -> None:
         self._cluster, self._lease, self._on_loss = cluster, terms.lease, on_loss
         self.created = 0
+        self.address = ""
         self.key = secrets.token_bytes(32)
         self._over = threading.Event()
         self._lost: PlatformError | None = None
@@ -88,8 +90,8 @@ class Warden:
             objects.lease(self.naming, self._lease),
             hub,
         ]
-        for thing in belongings:
-            self._cluster.create(thing)
+        made = [self._cluster.create(thing) for thing in belongings]
+        self.address = str(made[-1]["spec"]["clusterIP"])
         self.created = 1 + len(belongings)
 
     def _check_account(self) -> None:

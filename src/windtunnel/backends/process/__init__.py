@@ -39,6 +39,11 @@ def _check_step(step: Step) -> Iterator[str]:
     for path in program.files:
         if path.startswith("/"):
             _refuse(step.name, f"the absolute path {path!r} in files is for containers")
+    if program.isolation == "sealed":
+        _refuse(
+            step.name,
+            'isolation = "sealed" cannot be kept for processes, which see all of this machine; use --backend docker',
+        )
     if program.image:
         yield f"{step.name}: image {program.image!r} is ignored; the command is taken from PATH"
     if program.cpu or program.memory:

@@ -16,6 +16,7 @@ from windtunnel.backends.probes import Answer
 from windtunnel.backends.process.step import Launcher, RunningStep
 from windtunnel.backends.process.usage import UsageSampler
 from windtunnel.backends.process.warden_client import Child, WardenClient
+from windtunnel.backends.tracing import find_strace, keep_trace
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service
 from windtunnel.run.folder import tail
@@ -23,6 +24,7 @@ from windtunnel.substitution import substitute
 
 LEFTOVER_GRACE_SECONDS = 1.0
 KILL_SECONDS = 5.0
+TRACER_SECONDS = 2.0
 
 
 class ProcessSession(AttendedSession[RunningStep]):
@@ -32,11 +34,12 @@ class ProcessSession(AttendedSession[RunningStep]):
 
     def __init__(self, context: RunContext) -> None:
         super().__init__(context)
+        strace = find_strace(context.plan)
         self._created = 0
         errors = self._folder.path / "logs" / "warden.log"
         seconds = warden_seconds(context.plan, context.control.timeout)
         self._warden = WardenClient(self._folder.run_id, seconds, errors)
-        self._launcher = Launcher(self._folder, self._warden)
+        self._launcher = Launcher(self._folder, self._warden, strace)
         self._usage = UsageSampler(self._journal.add_usage)
         self._is_closed = False
 
@@ -90,6 +93,9 @@ class ProcessSession(AttendedSession[RunningStep]):
 
     def _finish(self, running: RunningStep, grace: float) -> None:
         child = running.child
+        if running.trace and child.status is not None:
+            # The tracer sees a command's end first, and is a process that is left only for a moment.
+            self._warden.wait_gone(child, TRACER_SECONDS)
         if child.left and not child.gone and isinstance(running.step, Job):
             self._journal.note("left processes behind; they are ended", running.name)
             grace = LEFTOVER_GRACE_SECONDS
@@ -116,6 +122,8 @@ class ProcessSession(AttendedSession[RunningStep]):
     def _collect(self, running: RunningStep) -> None:
         globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
         collect_artifacts(running.out, globs, self._folder.path / "artifacts" / running.label)
+        if running.trace:
+            keep_trace(running.trace, self._folder.path / "artifacts" / running.label, running.name)
         for folder in (running.work, running.out):
             _remove(folder)
 

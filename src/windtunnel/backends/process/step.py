@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.inputs import place_files
 from windtunnel.backends.process.marks import RUN_VARIABLE
 from windtunnel.backends.process.warden_client import Child, WardenClient
+from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service
 from windtunnel.run.folder import RunFolder
@@ -25,11 +28,12 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(eq=False, kw_only=True)
 class RunningStep(StartedStep):
-    """A step's process tree, where it lives, and what is known of its end."""
+    """A step's process tree, where it lives, what is known of its end, and where its system calls are recorded."""
 
     work: Path
     out: Path
     child: Child
+    trace: Path | None
 
     @property
     def status(self) -> int | None:
@@ -58,14 +62,15 @@ class Launcher:
     Args:
         folder: The run's folder; steps work in a folder of their own below it.
         warden: What they are started below.
+        strace: What records system calls, if a step wants that.
 
     Attributes:
         inputs: Fetched inputs by the path at which each step finds them.
     """
 
-    def __init__(self, folder: RunFolder, warden: WardenClient) -> None:
+    def __init__(self, folder: RunFolder, warden: WardenClient, strace: Path | None) -> None:
         self.inputs: dict[str, Path] = {}
-        self._warden = warden
+        self._warden, self._strace = warden, strace
         self._work, self._logs = folder.path / "work", folder.path / "logs"
         self._work.mkdir(exist_ok=True)
         self._found: dict[tuple[str, str], str | None] = {}
@@ -91,6 +96,9 @@ class Launcher:
         files = {path: substitute(text, values) for path, text in step.program.files.items()}
         place_files(work, files, self.inputs)
         argv = [substitute(word, values) for word in step.program.command]
+        trace = self._work / f"{label}.{RAW}" if step.program.trace else None
+        if trace:
+            argv = self._traced(argv, step.name, work, env, trace)
         child = self.spawn(argv, step.name, work, env, log)
         return RunningStep(
             step=step,
@@ -103,6 +111,7 @@ class Launcher:
             work=work,
             out=out,
             child=child,
+            trace=trace,
         )
 
     def spawn(self, argv: list[str], step: str, work: Path, env: Mapping[str, str], output: Path) -> Child:
@@ -112,24 +121,52 @@ class Launcher:
             PlatformError: It does not exist (``command_not_found``) or cannot be run
                 (``command_not_runnable``).
         """
-        path = env.get("PATH", os.defpath)
-        program = argv[0] if "/" in argv[0] else self._find(argv[0], path)
-        if program is None:
-            message = f"{step}: command not found: {argv[0]} (looked in PATH={path})"
-            raise PlatformError(message, code="command_not_found", step=step)
-        try:
+        program = self._resolve(argv[0], step, env)
+        with _told(argv[0], step):
             return self._warden.spawn([program, *argv[1:]], work, env, output)
-        except FileNotFoundError:
-            message, code = f"command not found: {argv[0]}", "command_not_found"
-        except OSError as error:
-            message, code = f"cannot run {argv[0]}: {error.strerror}", "command_not_runnable"
-        raise PlatformError(f"{step}: {message}", code=code, step=step)
+
+    def _traced(self, argv: list[str], step: str, work: Path, env: Mapping[str, str], record: Path) -> list[str]:
+        """Return a command that runs another and records its system calls (PlatformError as by `spawn`)."""
+        program = self._resolve(argv[0], step, env)
+        # strace would fail in its place, and in its own words.
+        with _told(argv[0], step):
+            _check_runnable(work / program)
+        return traced_command([str(self._strace)], record, [program, *argv[1:]])
+
+    def _resolve(self, program: str, step: str, env: Mapping[str, str]) -> str:
+        path = env.get("PATH", os.defpath)
+        found = program if "/" in program else self._find(program, path)
+        if found is None:
+            message = f"{step}: command not found: {program} (looked in PATH={path})"
+            raise PlatformError(message, code="command_not_found", step=step)
+        return found
 
     def _find(self, program: str, path: str) -> str | None:
         # Found once a run: looking through PATH costs as much as a tenth of a small step.
         if (program, path) not in self._found:
             self._found[program, path] = shutil.which(program, path=path)
         return self._found[program, path]
+
+
+@contextmanager
+def _told(program: str, step: str) -> Iterator[None]:
+    """Turn the reason why a program cannot be started into a PlatformError."""
+    try:
+        yield
+    except FileNotFoundError:
+        message, code = f"command not found: {program}", "command_not_found"
+    except OSError as error:
+        message, code = f"cannot run {program}: {error.strerror}", "command_not_runnable"
+    else:
+        return
+    raise PlatformError(f"{step}: {message}", code=code, step=step)
+
+
+def _check_runnable(program: Path) -> None:
+    """Raise the OSError that starting a program would."""
+    if program.is_dir() or not os.access(program, os.X_OK):
+        number = errno.EACCES if program.exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number))
 
 
 def _choose_ports(service: Service) -> int | None:

@@ -1,0 +1,85 @@
+"""A run's networks: one that leads out, one that leads nowhere, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psutil
+
+from windtunnel.backends.docker.calls import APIClient, daemon_words
+from windtunnel.backends.docker.warden_client import WardenClient
+from windtunnel.backends.labels import RunLabels
+from windtunnel.errors import PlatformError
+from windtunnel.plan import Plan, Program, Service
+
+_NO_HOST_ADDRESS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
+"""Without an address of the machine's on it, a program cannot connect to the machine (libnetwork, *labels.go*)."""
+ASKED_OVER_NETWORK = {"http", "tcp"}
+
+
+class Networks:
+    """The networks of one run, which are made at once.
+
+    Open steps are on the open one; sealed steps are on the sealed one, which Docker does not let
+    out; open steps of a run that has sealed ones are on both, so that all reach each other.
+
+    Args:
+        api: The daemon.
+        warden: Told before anything is made.
+        labels: What everything carries.
+        plan: The run's steps.
+
+    Attributes:
+        keys: Id of each, by its name.
+    """
+
+    def __init__(self, api: APIClient, warden: WardenClient, labels: RunLabels, plan: Plan) -> None:
+        self._api, self._warden, self._labels = api, warden, labels
+        self.keys: dict[str, str] = {}
+        self._open = labels.run_id
+        kinds = {step.program.isolation for step in plan.steps}
+        self._sealed = f"{labels.run_id}-sealed" if "sealed" in kinds else None
+        if "open" in kinds:
+            self._make(self._open)
+        if self._sealed:
+            self._make(self._sealed, internal=True, options=_NO_HOST_ADDRESS)
+
+    def of(self, program: Program) -> list[str]:
+        """Return the names of the networks that a step is on; on the first one it is asked."""
+        names = [] if program.isolation == "sealed" else [self._open]
+        return names + ([self._sealed] if self._sealed else [])
+
+    def _make(self, name: str, **options: object) -> None:
+        with self._warden.creating(name), daemon_words("making the run's network", "network_failed"):
+            made = self._api.create_network(name, driver="bridge", labels=dict(self._labels.to_json()), **options)
+        self.keys[name] = made["Id"]
+
+    def check_reach(self, plan: Plan, host: str) -> None:
+        """Check that open containers can be asked from here: their network's own address is one of this machine's.
+
+        Args:
+            plan: The run's steps.
+            host: What the daemon is called.
+
+        Raises:
+            PlatformError: They cannot, and a probe would have to (``daemon_remote``).
+        """
+        if not any(_probes_from_here(plan)):
+            return
+        with daemon_words("looking at the run's network"):
+            facts = self._api.inspect_network(self.keys[self._open])
+        gateways = {config.get("Gateway") for config in facts["IPAM"]["Config"] or ()}
+        here = {address.address for group in psutil.net_if_addrs().values() for address in group}
+        if not gateways & here:
+            raise PlatformError(
+                f"the containers of {host} cannot be reached from this machine, so probes by http and tcp"
+                " cannot be asked; use exec or log probes, or run Windtunnel where the daemon runs",
+                code="daemon_remote",
+            )
+
+
+def _probes_from_here(plan: Plan) -> Iterator[bool]:
+    for step in plan.steps:
+        if isinstance(step, Service) and step.program.isolation == "open":
+            yield step.ready.probe.kind in ASKED_OVER_NETWORK
+            yield step.live is not None and step.live.probe.kind in ASKED_OVER_NETWORK

@@ -1,0 +1,78 @@
+"""What runs left in the cluster although driver and warden are gone: found by its labels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.util import find_spec
+
+from windtunnel.backends.labels import RUN
+from windtunnel.errors import PlatformError
+
+SKEW_SECONDS = 60.0
+"""How far the clocks of two machines may be apart."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """An object of a run that nobody looks after."""
+
+    kind: str
+    name: str
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.lower()} {self.name} in namespace {self.namespace}"
+
+
+def find_leftovers() -> list[Leftover]:
+    """Return what nobody looks after any more in the configured namespace; nothing if no cluster answers."""
+    if find_spec("kubernetes") is None:
+        return []
+    from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
+    from windtunnel.backends.kubernetes.warden import KINDS
+
+    def orphans(cluster: Cluster) -> Iterator[Leftover]:
+        things = {kind: cluster.ask("GET", cluster.path(kind), query={"labelSelector": RUN})["items"] for kind in KINDS}
+        attended = {each["metadata"]["labels"][RUN] for each in things["Lease"] if not _is_stale(each["spec"])}
+        for kind, found in things.items():
+            for each in found:
+                # One that was just made may be older than its run's lease.
+                is_old = _age(each["metadata"]["creationTimestamp"]) > SKEW_SECONDS
+                if is_old and each["metadata"]["labels"][RUN] not in attended:
+                    yield Leftover(kind, each["metadata"]["name"], cluster.namespace)
+
+    try:
+        return list(orphans(connect()))
+    except (PlatformError, Refused, OSError):
+        return []
+
+
+def end_leftovers(leftovers: Sequence[Leftover]) -> list[Leftover]:
+    """Delete leftovers, with what they own; return what is still there."""
+    if not leftovers:
+        return []
+    from windtunnel.backends.kubernetes.calls import Refused, connect
+    from windtunnel.backends.kubernetes.warden import GONE_SECONDS
+
+    cluster = connect()
+    for leftover in leftovers:
+        try:
+            cluster.delete(leftover.kind, leftover.name, 1 if leftover.kind == "Pod" else None)
+        except Refused:
+            # Whether it is gone all the same is looked at below.
+            continue
+    deadline = time.monotonic() + GONE_SECONDS
+    while (left := find_leftovers()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return left
+
+
+def _is_stale(lease: dict[str, object]) -> bool:
+    return _age(str(lease["renewTime"])) > float(str(lease["leaseDurationSeconds"])) + SKEW_SECONDS
+
+
+def _age(moment: str) -> float:
+    return time.time() - datetime.fromisoformat(moment).timestamp()

@@ -1,0 +1,292 @@
+"""What the kubernetes backend makes of plans, and of what a cluster tells: no cluster is asked."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from windtunnel.backends import make_backend
+from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes.install import manifests
+from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.output import Stamp
+from windtunnel.backends.kubernetes.pod.places import token_for
+from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
+from windtunnel.backends.kubernetes.spec import Container, Placing, Surroundings, pod
+from windtunnel.backends.labels import RunLabels
+from windtunnel.errors import Unsupported, UsageError
+from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+
+READY = Readiness(probe=Probe(kind="tcp"), within=5)
+
+
+def plan(*steps: Service | Job, labels: dict[str, str] | None = None) -> Plan:
+    """Return a plan of these steps."""
+    return Plan(benchmark="bench", strategy="client-server", timeout=60, steps=steps, labels=labels or {})
+
+
+def service(**keys: Any) -> Service:
+    """Return a server."""
+    program = keys.pop("program", Program(command=("serve",), image="image"))
+    return Service(**{"name": "server", "program": program, "ready": READY, "port": 80} | keys)
+
+
+def naming(labels: dict[str, str] | None = None) -> Naming:
+    """Return the names of a run."""
+    steps = service(), Job(name="client", program=Program(command=("measure",), image="image"))
+    return Naming.of(RunLabels("bench-20260101-000000-abcd", plan(*steps, labels=labels), 0))
+
+
+def made(container: Container, placing: Placing | None = None, *others: Container) -> dict[str, Any]:
+    """Return a pod of some containers."""
+    around = Surroundings("runner", ("http://hub:1", "one", "two", "name"), 20)
+    return pod(naming(), "name", [container, *others], placing or Placing(), around)
+
+
+def client(program: Program | None = None, **keys: Any) -> Container:
+    """Return a client's container."""
+    program = program or Program(command=("measure",), image="image")
+    given: dict[str, Any] = {"argv": ["measure"], "env": {}} | keys
+    return Container(name="client", program=program, **given)
+
+
+def status(**container: Any) -> PodView:
+    """Return a pod whose container has some status."""
+    return PodView({"metadata": {}, "status": {"containerStatuses": [{"name": "client", "image": "i"} | container]}})
+
+
+def waiting(reason: str, message: str = "") -> PodView:
+    """Return a pod whose container waits."""
+    return status(state={"waiting": {"reason": reason, "message": message}})
+
+
+@pytest.mark.parametrize(
+    ("view", "code", "may_pass"),
+    [
+        (waiting("ImagePullBackOff", "Back-off pulling"), "image_pull", False),
+        (waiting("ErrImagePull", "i: not found"), "image_pull", False),
+        (waiting("ErrImagePull", "dial tcp: i/o timeout"), "image_pull", True),
+        (waiting("InvalidImageName"), "image_pull", False),
+        (waiting("CreateContainerConfigError", "no such secret"), "container_failed", True),
+        (waiting("RunContainerError", 'exec: "x": executable file not found in $PATH'), "command_not_found", False),
+        (
+            status(state={"terminated": {"reason": "StartError", "message": 'exec: "/x": permission denied'}}),
+            "command_not_runnable",
+            False,
+        ),
+        (
+            PodView(
+                {"status": {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}}
+            ),
+            "unschedulable",
+            True,
+        ),
+        (PodView({"status": {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}}), "evicted", False),
+        (PodView({"metadata": {"deletionTimestamp": "x"}}), "removed", False),
+    ],
+)
+def test_a_pod_that_will_not_start_says_why(view: PodView, code: str, *, may_pass: bool) -> None:
+    """The API's own reason becomes a cause; what may pass by itself is told apart."""
+    trouble = view.trouble()
+
+    assert trouble is not None
+    assert (trouble.code, trouble.may_pass) == (code, may_pass)
+
+
+def test_the_words_of_the_scheduler_and_of_an_eviction_are_kept() -> None:
+    """They name what is lacking better than any code."""
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes: cpu"}
+    evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drained"}
+
+    unschedulable = PodView({"status": {"conditions": [condition]}}).trouble()
+    assert unschedulable is not None
+    assert unschedulable.words == "cannot be scheduled: 0/2 nodes: cpu"
+    assert PodView({"status": {"conditions": [evicted]}}).disruption() == "was evicted: drained"
+
+
+@pytest.mark.parametrize("view", [PodView(), waiting("ContainerCreating"), waiting("PodInitializing")])
+def test_a_pod_that_is_on_its_way_has_no_trouble(view: PodView) -> None:
+    """Nor has one of which nothing was told yet."""
+    assert view.trouble() is None
+
+
+def test_a_container_that_was_started_again_has_ended() -> None:
+    """How it ended the first time is what counts."""
+    ended = {"exitCode": 3, "reason": "Error"}
+    view = status(restartCount=1, state={"running": {}}, lastState={"terminated": ended})
+
+    assert view.terminated("client") == ended
+    assert status(state={"running": {}}).terminated("client") is None
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_dollars_reach_a_container_as_they_were_written(text: str) -> None:
+    """Kubernetes takes ``$$`` for a dollar and ``$(NAME)`` for a variable: expanded, the text is as before."""
+    container = made(client(argv=[text], env={"A": text, "NAME": "value"}))["spec"]["containers"][0]
+
+    def expand(escaped: str) -> str:
+        return re.sub(r"\$\$|\$\(NAME\)", lambda match: "$" if match[0] == "$$" else "value", escaped)
+
+    assert expand(container["command"][0]) == text
+    assert expand(container["env"][0]["value"]) == text
+
+
+def test_a_step_gets_no_account_and_may_not_gain_privileges() -> None:
+    """Whatever it runs cannot talk to the cluster's API in anybody's name."""
+    spec = made(client())["spec"]
+
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["restartPolicy"] == "Never"
+    assert spec["containers"][0]["securityContext"] == {"allowPrivilegeEscalation": False}
+
+
+def test_resources_are_requests_and_limits() -> None:
+    """CPU in thousandths of a core, memory in bytes, GPUs as their device plugin calls them; nothing if not asked."""
+    program = Program(command=("x",), image="i", cpu=0.5, memory=2**20, gpu=2)
+    wanted = {"cpu": "500m", "memory": "1048576", "nvidia.com/gpu": "2"}
+
+    assert made(client(program))["spec"]["containers"][0]["resources"] == {"requests": wanted, "limits": wanted}
+    assert made(client())["spec"]["containers"][0]["resources"] == {}
+
+
+def test_apart_is_an_affinity_that_has_to_be_kept_and_the_last_node_one_that_should() -> None:
+    """A client that may share its server's node would not measure the network."""
+    affinity = made(client(), Placing(away_from=["server"], zone="z", node="n"))["spec"]["affinity"]
+
+    (term,) = affinity["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"]["matchLabels"]["windtunnel.dev/step"] == "server"
+    assert set(affinity["nodeAffinity"]) == {
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "preferredDuringSchedulingIgnoredDuringExecution",
+    }
+
+
+def test_a_server_in_its_clients_pod_is_a_native_sidecar() -> None:
+    """Kubernetes starts it first, asks it until it is ready, and ends it after the client."""
+    server = service(placement="same-pod", stop=("stop",))
+    beside = Container(
+        name="server", program=server.program, argv=["serve"], env={}, sidecar=server, stop=["stop"], port=80
+    )
+    *_others, sidecar = made(client(), None, beside)["spec"]["initContainers"]
+
+    assert (sidecar["name"], sidecar["restartPolicy"]) == ("server", "Always")
+    assert sidecar["startupProbe"] == {"tcpSocket": {"port": 80}, "periodSeconds": 1, "failureThreshold": 10}
+    assert sidecar["lifecycle"]["preStop"]["exec"]["command"] == ["stop"]
+
+
+def test_a_sealed_pod_asks_nobody_for_names_and_cannot_change_its_image() -> None:
+    """One sealed container seals the pod's network; its file system is closed but for its own folders."""
+    spec = made(client(Program(command=("x",), image="i", isolation="sealed")))["spec"]
+    container = spec["containers"][0]
+
+    assert (spec["dnsPolicy"], spec["dnsConfig"]["nameservers"]) == ("None", ["127.0.0.1"])
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert spec["initContainers"][0]["name"] == "windtunnel-seal"
+    assert made(client())["spec"]["initContainers"][0]["name"] != "windtunnel-seal"
+
+
+def test_all_objects_belong_to_the_run_and_carry_its_labels() -> None:
+    """What cannot be a label's value becomes an annotation."""
+    names = naming({"team": "caching", "odd": "-x"})
+    metadata = names.metadata(names.name("client", 3), "client")
+
+    assert metadata["name"] == f"client-{names.salt}-3"
+    assert metadata["labels"]["windtunnel.dev/run"] == "bench-20260101-000000-abcd"
+    assert metadata["labels"]["label.windtunnel.dev/team"] == "caching"
+    assert metadata["annotations"]["label.windtunnel.dev/odd"] == "-x"
+    job = {"metadata": {"name": "warden", "uid": "u"}}
+    assert objects.owner_reference(job)["uid"] == "u"
+
+
+def test_two_runs_have_no_name_in_common() -> None:
+    """The salt follows from the run's id."""
+    other = Naming.of(RunLabels("bench-20260101-000000-abce", plan(service()), 0))
+
+    assert naming().name("server") != other.name("server")
+    assert naming().name("server") == naming().name("server")
+
+
+def test_a_token_opens_one_path_alone() -> None:
+    """A collector that gives its token away gives away its own results."""
+    assert token_for(b"key", "/results/a") != token_for(b"key", "/results/b")
+    assert token_for(b"key", "/results/a") != token_for(b"other", "/results/a")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000001Z"),
+        ("2026-01-01T00:00:00.09Z", "2026-01-01T00:00:00.1Z"),
+        ("2026-01-01T00:00:00.999999999Z", "2026-01-01T00:00:01Z"),
+        ("no time", "2026-01-01T00:00:00Z"),
+    ],
+)
+def test_times_of_lines_sort_though_zeros_are_left_out(earlier: str, later: str) -> None:
+    """After a lost connection only later lines are written; a runtime writes fractions without their last zeros."""
+    assert Stamp.parse(earlier).key < Stamp.parse(later).key
+
+
+def test_the_programs_for_pods_are_all_there() -> None:
+    """Each is in the ConfigMap, under the path at which it is imported."""
+    names = naming()
+    data, items = objects.scripts(names)["data"], objects.script_volume(names)["configMap"]["items"]
+
+    assert {item["key"] for item in items} == set(data)
+    for item in items:
+        compile(data[item["key"]], item["path"], "exec")
+    imported = set(re.findall(r"^from (windtunnel\.\S+) import", "\n".join(data.values()), re.MULTILINE))
+    assert {f"{name.replace('.', '/')}.py" for name in imported} <= {item["path"] for item in items}
+
+
+def test_what_is_installed_is_json_and_gives_wardens_one_right() -> None:
+    """A warden may look at leases, nothing else."""
+    found = manifests("somewhere")
+    json.dumps(found)
+    (role,) = [each for each in found if each["kind"] == "Role" and each["metadata"]["name"] == "windtunnel-warden"]
+
+    assert role["rules"] == [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get"]}]
+    assert {each["metadata"].get("namespace") for each in found if not each["kind"].startswith("Cluster")} == {
+        "somewhere"
+    }
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (service(program=Program(command=("x",))), "needs an image"),
+        (service(program=Program(command=("x",), image="i", files={"f": "x" * 1_000_000})), "too much for a ConfigMap"),
+        (service(placement="same-pod", replicas=2), "2 replicas do not go with same-pod"),
+        (
+            service(placement="same-pod", ready=Readiness(probe=Probe(kind="log", target="x"), within=1)),
+            "cannot read logs",
+        ),
+        (service(program=Program(command=("x",), image="i", trace=True)), "kubernetes"),
+    ],
+)
+def test_what_pods_cannot_do_is_refused_before_anything_starts(step: Service, words: str) -> None:
+    """The message says what to do instead."""
+    with pytest.raises(Unsupported, match=words):
+        make_backend("kubernetes").check(plan(step))
+
+
+@pytest.mark.parametrize("text", ["x", "1", "-5", "inf", "nan"])
+def test_a_lease_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Too short a one would end runs at the first hiccup."""
+    monkeypatch.setenv("WINDTUNNEL_LEASE_SECONDS", text)
+    with pytest.raises(UsageError, match="WINDTUNNEL_LEASE_SECONDS"):
+        lease_seconds()
+
+
+def test_the_runners_image_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any image with Python will do."""
+    assert runner_image() == "windtunnel"
+    monkeypatch.setenv("WINDTUNNEL_RUNNER_IMAGE", "registry/python:3")
+    assert runner_image() == "registry/python:3"
