@@ -18,7 +18,7 @@ from windtunnel.backends.kubernetes.objects import (
     step_selector,
 )
 from windtunnel.backends.kubernetes.pod.places import INPUTS
-from windtunnel.backends.kubernetes.pods import FETCHER, SEAL
+from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
 from windtunnel.backends.kubernetes.sealing import (
     SEALED,
     is_sealed,
@@ -29,7 +29,6 @@ from windtunnel.backends.kubernetes.sealing import (
 )
 from windtunnel.plan import Probe, Program, Service
 
-COLLECTOR = "windtunnel-collector"
 COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
