@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from xdist.remote import Producer
 
 from support import docker_lab, kubernetes_lab
+from support.kubernetes_faults import Fault
 from support.lab import Lab, living
 from support.scheduling import Scheduling
 
@@ -79,3 +81,11 @@ def cluster_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
     yield check
     check()
+
+
+@pytest.fixture
+def fault(lab: Lab, cluster_empty: Callable[[], None], request: pytest.FixtureRequest) -> Fault:
+    """A run on the cluster that something happens to; its figures are in the report of ``--junit-xml``."""
+    kubernetes_lab.image()
+    lab.env = dict(os.environ)  # with the short lease
+    return Fault(lab, cluster_empty, lambda name, value: request.node.user_properties.append((name, value)))
