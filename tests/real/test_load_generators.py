@@ -8,13 +8,10 @@ import pytest
 
 from support.lab import Lab
 from support.needs import program
-from support.servers import nginx, postgres
+from support.servers import SIEGE_KEYS, nginx, postgres
 from windtunnel.parsers import PARSERS
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
-
-SIEGE_HOME = 'env = { HOME = "$WINDTUNNEL_WORK" }'
-SIEGERC = '[client.files]\nsiegerc = "color = on"'
 
 
 def parsed_by(name: str) -> str:
@@ -59,7 +56,7 @@ def test_nginx_under_siege(lab: Lab, options: list[str]) -> None:
     home.mkdir()
     lab.env["HOME"] = str(home)
     command = ["siege", *options, "--rc=siegerc", "--no-parser", "-b", "-c", "4", "-t", "1S", "$SERVER_URL/"]
-    result = lab.run(nginx(command, parsed_by("siege"), client_keys=f"{SIEGE_HOME}\n{SIEGERC}", repeats=1))
+    result = lab.run(nginx(command, parsed_by("siege"), client_keys=SIEGE_KEYS, repeats=1))
 
     assert result.exit_code == 0, result.stderr
     metrics = result.record["metrics"]
@@ -74,7 +71,7 @@ def test_a_server_that_only_fails_is_no_result(lab: Lab) -> None:
     """Although siege ends well and prints rates of zero, the run does not take them for numbers."""
     program("siege", "siege")
     command = ["siege", "--rc=siegerc", "--no-parser", "-b", "-c", "2", "-r", "5", "$SERVER_URL/broken"]
-    result = lab.run(nginx(command, parsed_by("siege"), client_keys=f"{SIEGE_HOME}\n{SIEGERC}", repeats=1))
+    result = lab.run(nginx(command, parsed_by("siege"), client_keys=SIEGE_KEYS, repeats=1))
 
     assert result.exit_code == 5, result.stderr
     assert result.record["metrics"] == {}
@@ -85,7 +82,7 @@ def test_postgresql_under_pgbench(lab: Lab, postgres_folder: Path) -> None:
     client = (
         "{pgbench} -i -q {connect} 2>/dev/null && {pgbench} -n -c 2 -t 200 -b select-only -b simple-update {connect}"
     )
-    result = lab.run(postgres(postgres_folder, client, parsed_by("pgbench")))
+    result = lab.run(postgres(client, parsed_by("pgbench"), folder=postgres_folder))
 
     assert result.exit_code == 0, result.stderr
     metrics = result.record["metrics"]

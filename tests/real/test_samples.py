@@ -14,6 +14,7 @@ SAMPLES = sorted(path.stem.replace("_", "-") for path in FLOWS.glob("*.toml"))
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("strategy", SAMPLES)
 def test_a_sample_is_valid_as_it_is(lab: Lab, strategy: str) -> None:
     """`init` writes it, and `run` measures it: exit 0, verdict valid, a report."""

@@ -9,30 +9,9 @@ import pytest
 
 from support.lab import Lab
 from support.needs import program
-from support.servers import nginx, postgres
+from support.servers import nginx, postgres, redis
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
-
-REDIS = """
-spec_version = "1"
-[benchmark]
-name = "redis"
-strategy = "client-server"
-timeout = "60s"
-[server]
-command = ["redis-server", "--save", "", "--port", "$PORT"]
-port = 0
-ready = { exec = ["redis-cli", "-p", "$PORT", "ping"], within = "10s" }
-live = { tcp = true, every = "200ms" }
-stop = ["redis-cli", "-p", "$PORT", "shutdown", "nosave"]
-[client]
-command = ["redis-benchmark", "-h", "$SERVER_HOST", "-p", "$SERVER_PORT", "-t", "get,set", "-n", "5000", "--csv"]
-[run]
-warmup = 1
-repeats = 3
-[[metrics]]
-parser = "redis-benchmark"
-"""
 
 AB = ["ab", "-n", "2000", "-c", "4", "-e", "$WINDTUNNEL_OUT/percentiles.csv", "$SERVER_URL/"]
 AB_METRICS = """
@@ -64,9 +43,7 @@ pattern = 'latency average = ([\\d.]+) ms'
 
 def test_redis_under_redis_benchmark(lab: Lab) -> None:
     """Both operations come back as series of their own, the stop command is used, nothing is left."""
-    program("redis-server", "redis")
-    program("redis-benchmark", "redis")
-    result = lab.run(REDIS)
+    result = lab.run(redis())
 
     assert result.exit_code == 0, result.stderr
     metrics = result.record["metrics"]
@@ -93,7 +70,7 @@ def test_nginx_under_ab(lab: Lab) -> None:
 def test_postgresql_under_pgbench(lab: Lab, postgres_folder: Path) -> None:
     """Patterns read its output; its many processes are one server."""
     client = "{pgbench} -i -q {connect} 2>/dev/null && {pgbench} -c 2 -T 1 {connect}"
-    result = lab.run(postgres(postgres_folder, client, PGBENCH_METRICS))
+    result = lab.run(postgres(client, PGBENCH_METRICS, folder=postgres_folder))
 
     assert result.exit_code == 0, result.stderr
     metrics = result.record["metrics"]
@@ -105,7 +82,7 @@ def test_postgresql_under_pgbench(lab: Lab, postgres_folder: Path) -> None:
 
 def test_sigkill_of_the_driver_takes_postgresql_down(lab: Lab, postgres_folder: Path) -> None:
     """Its processes leave their group and rewrite their environment, and are ended all the same."""
-    text = postgres(postgres_folder, "sleep 1000", PGBENCH_METRICS)
+    text = postgres("sleep 1000", PGBENCH_METRICS, folder=postgres_folder)
     with lab.start("run", str(lab.write(text))) as process:
         for line in process.stderr or ():
             if "server is ready" in line:

@@ -18,6 +18,7 @@ from support.needs import lacking
 from windtunnel.backends import make_backend
 
 DOCKERFILE = Path(__file__).with_name("Dockerfile")
+SERVERS_DOCKERFILE = Path(__file__).with_name("servers.Dockerfile")
 
 
 def need_docker() -> None:
@@ -38,22 +39,27 @@ def docker_client() -> Iterator[docker.DockerClient]:
 
 @cache
 def image(target: str = "plain") -> str:
-    """Return the name of the tests' image (``plain``, ``user``, ``bare``), built once for what the programs are now."""
+    """Return the name of an image for tests, built once for what it is made of now.
+
+    Args:
+        target: ``plain``, ``user`` or ``bare`` have the test programs; ``servers`` has real servers.
+    """
     need_docker()
-    content = b"".join(path.read_bytes() for path in (DOCKERFILE, *sorted(PROGRAMS.glob("*.py"))))
+    sources = (SERVERS_DOCKERFILE,) if target == "servers" else (DOCKERFILE, *sorted(PROGRAMS.glob("*.py")))
+    content = b"".join(path.read_bytes() for path in sources)
     tag = f"windtunnel-tests:{target}-{hashlib.sha256(content).hexdigest()[:12]}"
     with docker_client() as client:
         try:
             client.images.get(tag)
         except docker.errors.ImageNotFound:
-            _build(client, tag, target)
+            _build(client, tag, sources[0], target)
     return tag
 
 
-def _build(client: docker.DockerClient, tag: str, target: str) -> None:
+def _build(client: docker.DockerClient, tag: str, dockerfile: Path, target: str) -> None:
     try:
         client.images.build(
-            path=str(DOCKERFILE.parents[1]), dockerfile=str(DOCKERFILE), tag=tag, target=target, rm=True
+            path=str(dockerfile.parents[1]), dockerfile=str(dockerfile), tag=tag, target=target, rm=True
         )
     except (docker.errors.BuildError, docker.errors.APIError) as error:
         lacking(f"docker: the tests' image cannot be built: {error}", "docker")

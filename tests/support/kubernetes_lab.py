@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import IO, Any
 
 from cluster import docker as nodes
 from cluster import images as cluster_images
-from cluster import kubeconfig
+from cluster import kubeconfig, places
 from support import docker_lab
 from support.needs import lacking
 from windtunnel.backends import make_backend
@@ -39,9 +42,18 @@ def image(target: str = "plain") -> str:
         return name
     with docker_lab.docker_client() as client:
         ident = client.images.get(name).id
-    for worker in worker_names():
-        cluster_images.load_into(worker, {name: ident}, lambda _line: None)
+    # Tests that run beside each other want the same image; one of them brings it.
+    with places.locked("images"):
+        for worker in worker_names():
+            if not has_image(worker, name):
+                cluster_images.load_into(worker, {name: ident}, lambda _line: None)
     return name
+
+
+def has_image(worker: str, name: str) -> bool:
+    """Say whether a node has an image, which is named after what is in it."""
+    images = ["ctr", "-n", "k8s.io", "images", "ls", "--quiet", f"name==docker.io/library/{name}"]
+    return bool(nodes.in_node(worker, images).strip())
 
 
 def worker_names() -> list[str]:
@@ -52,9 +64,52 @@ def worker_names() -> list[str]:
 
 def kubectl(*arguments: str, text: str | None = None) -> str:
     """Run kubectl with the current context; return what it prints."""
-    done = subprocess.run(["kubectl", *arguments], check=False, capture_output=True, text=True, timeout=120, input=text)
+    done = subprocess.run(
+        [str(places.kubectl() or "kubectl"), *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        input=text,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@contextmanager
+def seen_pods() -> Iterator[dict[str, dict[str, Any]]]:
+    """Watch all pods with kubectl; what is lent has each by its name, as the cluster told it last, removed ones too."""
+    found: dict[str, dict[str, Any]] = {}
+    command = ["kubectl", "get", "pods", "--watch", "--output", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        reader = threading.Thread(target=_read_pods, args=(watch.stdout, found))
+        reader.start()
+        try:
+            yield found
+        finally:
+            watch.terminate()
+            reader.join()
+
+
+def _read_pods(stream: IO[str], found: dict[str, dict[str, Any]]) -> None:
+    decoder, text = json.JSONDecoder(), ""
+    for line in stream:
+        text += line
+        if line.startswith("}"):
+            pod, _end = decoder.raw_decode(text)
+            found[pod["metadata"]["name"]] = pod
+            text = ""
+
+
+def nodes_of(pods: dict[str, dict[str, Any]], run_id: str) -> dict[str, set[str]]:
+    """Return the nodes on which each step of a run was, by the step's name."""
+    found: dict[str, set[str]] = {}
+    for name, pod in pods.items():
+        step = pod["metadata"]["labels"].get("windtunnel.dev/step")
+        if step and salt(run_id) in name:
+            found.setdefault(step, set()).add(pod["spec"]["nodeName"])
+    return found
 
 
 def salt(run_id: str) -> str:

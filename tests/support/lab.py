@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -19,10 +20,17 @@ PROGRAMS = Path(__file__).parents[1] / "programs"
 
 @dataclass
 class Lab:
-    """A folder in which benchmarks are written and run by the real command line."""
+    """A folder in which benchmarks are written and run by the real command line.
+
+    Attributes:
+        path: The folder.
+        env: The environment of what is started.
+        patience: Seconds that a command may take.
+    """
 
     path: Path
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    patience: float = 60
 
     def write(self, text: str, name: str = "benchmark.toml") -> Path:
         """Write a benchmark file and return where it is."""
@@ -50,7 +58,7 @@ class Lab:
     def call(self, *arguments: str) -> Result:
         """Run ``windtunnel`` with these arguments to its end."""
         with self.start(*arguments) as process:
-            return finish(process)
+            return finish(process, self.patience)
 
     def run(self, text: str, *arguments: str) -> Result:
         """Write a benchmark and run it with ``--json``."""
@@ -86,6 +94,13 @@ class Result:
     def record(self) -> dict[str, Any]:
         """The JSON object on standard output."""
         return dict(json.loads(self.stdout))
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it is valid; on a machine that is busy otherwise, a step may have been starved."""
+        is_busy = os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+        reasons = [each for each in self.record["reasons"] if not (is_busy and "was starved of CPU" in each)]
+        return self.record["validity"] in {"valid", "suspect"} and not reasons
 
     @property
     def cause(self) -> str:
@@ -143,6 +158,13 @@ grace = "1s"
 command = {json.dumps(client_command)}
 {tables}
 """
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def living() -> dict[int, str]:

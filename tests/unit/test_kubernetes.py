@@ -15,10 +15,11 @@ from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.output import Stamp
+from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod.places import token_for
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
-from windtunnel.backends.kubernetes.spec import Container, Placing, Surroundings, pod
+from windtunnel.backends.kubernetes.spec import Container, Surroundings, pod
 from windtunnel.backends.labels import RunLabels
 from windtunnel.errors import Unsupported, UsageError
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service

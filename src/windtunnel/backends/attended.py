@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, TypeVar
 from windtunnel.backends.base import Address, Handle, RunContext, describe_status
 from windtunnel.backends.inputs import fetch_input
 from windtunnel.backends.probes import Answer, ask, describe
-from windtunnel.errors import InvalidResult, PlatformError, WindtunnelError
+from windtunnel.errors import InvalidResult, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.events import EventType
@@ -27,7 +27,6 @@ WARDEN_MARGIN_SECONDS = 60.0
 JOB_GRACE_SECONDS = 5.0
 SETTLE_SECONDS = 0.1
 PROBE_SECONDS = 1.0
-STOPPED_SECONDS = 0.5
 FIRST_INTERVAL, LAST_INTERVAL, INTERVAL_GROWTH = 0.01, 0.25, 0.02
 
 
@@ -98,6 +97,8 @@ class AttendedSession(ABC, Generic[R]):
     """A session that this process watches over."""
 
     _kind: ClassVar[type[StartedStep]]
+    _told_late: ClassVar[float] = 0.5
+    """How many seconds may pass until this hears that a step has ended."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
@@ -132,6 +133,28 @@ class AttendedSession(ABC, Generic[R]):
             path, digest = fetch_input(item, self._context.base, self._control, folder / str(number))
             self._inputs[item.path] = path
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
+
+    def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        """Install what a step requires; return its packages by name, and whether they were there already.
+
+        Raises:
+            Unsupported: Unless a backend says how, it cannot.
+        """
+        raise Unsupported(f"{step.name}: its requirements cannot be installed here", step=step.name)
+
+    def install(self, steps: Sequence[Service | Job]) -> None:
+        """Install the Python packages that steps require, or take them from the user's cache."""
+        for step in steps:
+            packages, is_kept = self._install(step)
+            # An image may have it all.
+            names = [f"{name} {version}" for name, version in sorted(packages.items())] or ["all that it requires"]
+            self._journal.emit(
+                EventType.REQUIREMENTS_INSTALLED,
+                step.name,
+                message=", ".join(names),
+                packages=packages,
+                cached=is_kept,
+            )
 
     def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
         """Ask the readiness probe again and again, first every 10 ms."""
@@ -260,7 +283,7 @@ class AttendedSession(ABC, Generic[R]):
             self._wait_patiently(lambda: running.is_gone, seconds_until(deadline))
             return
         # One that runs beside its server may be ended with it before it can tell that it was obeyed.
-        self._wait_patiently(lambda: running.is_gone, min(STOPPED_SECONDS, grace))
+        self._wait_patiently(lambda: running.is_gone, min(self._told_late, grace))
         if not running.is_gone:
             self._journal.note(f"the stop command failed ({answer.detail}); SIGTERM instead", running.name)
 

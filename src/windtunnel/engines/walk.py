@@ -49,6 +49,8 @@ class Walk:
         """
         if self._plan.inputs:
             self._act("fetch inputs", lambda: self._session.fetch(self._plan.inputs))
+        if wanted := [step for step in self._plan.steps if step.program.requirements]:
+            self._act("install requirements", lambda: self._session.install(wanted))
         fresh = {s.name for job in self._plan.jobs if job.fresh for s in self._plan.services_for(job)}
         for step in self._plan.order():
             if isinstance(step, Job):

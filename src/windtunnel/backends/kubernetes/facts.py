@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
-from windtunnel.backends.kubernetes.spec import ZONE
+from windtunnel.backends.kubernetes.placing import ZONE
 from windtunnel.backends.kubernetes.step import RunningStep
 from windtunnel.plan import Program
 

@@ -27,8 +27,9 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
     """Return the objects for a namespace, each with the least rights that will do.
 
     A warden looks at its lease. A runner makes a run's objects, reads its pods' output and what
-    the cluster tells of them (events), runs probes in them, and looks at nodes: for their zone,
-    and what the report says of them. It extends the time of a warden's Job while that lives.
+    the cluster tells of them (events), runs probes in them, and looks at nodes: for their zones,
+    for one that is left to the client, and for what the report says of them. It extends the time
+    of a warden's Job while that lives.
     """
     return [
         _account(ACCOUNT, namespace),
@@ -37,7 +38,7 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
         _account(RUNNER, namespace),
         _role("Role", RUNNER, namespace, _runner_rules()),
         _binding("RoleBinding", RUNNER, RUNNER, namespace),
-        _role("ClusterRole", NODES, None, [_rule("", ["nodes"], ["get"])]),
+        _role("ClusterRole", NODES, None, [_rule("", ["nodes"], ["get", "list"])]),
         # One binding for each namespace: a cluster has one of a name.
         _binding("ClusterRoleBinding", f"{NODES}-{namespace}", RUNNER, namespace, NODES),
     ]

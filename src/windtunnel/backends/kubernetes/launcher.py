@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from typing import Any
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.docker.archive import METRICS, OUT, WORK
 from windtunnel.backends.kubernetes import objects
-from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
+from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.output import Output
+from windtunnel.backends.kubernetes.placing import ZONE, Placing
 from windtunnel.backends.kubernetes.pod.places import PORT, token_for
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
-from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Placing, Surroundings, pod
+from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.plan import Job, Plan, Service
@@ -76,6 +79,7 @@ class Launcher:
         self.created = 0
         self._place = place
         self._nodes: dict[str, str] = {}
+        self._ground: Ground | None = None
         self._in_client: dict[str, tuple[RunningStep, Container]] = {}
         self._outputs: list[Output] = []
         if any_sealed(place.plan):
@@ -218,13 +222,26 @@ class Launcher:
         self.create(manifest, "its pod", step.name)
 
     def _placing(self, step: Service | Job) -> Placing:
+        node = self._nodes.get(step.name)
         if isinstance(step, Service):
-            return Placing(node=self._nodes.get(step.name))
+            ground = self._look_at_ground()
+            return Placing(zone=ground.zone, node=node, kept=ground.kept if step.placement == "apart" else None)
         services = self._place.plan.services_for(step)
         nodes = [self._nodes[each.name] for each in services if each.name in self._nodes]
-        zones = [zone for node in nodes if (zone := self._place.zone_of(node))]
+        zones = [zone for each in nodes if (zone := self._place.zone_of(each))]
         away_from = [each.name for each in services if each.placement == "apart"]
-        return Placing(away_from, zones[0] if zones else None, self._nodes.get(step.name))
+        has_chosen = ZONE in step.program.node_selector
+        return Placing(away_from, zones[0] if zones and not has_chosen else None, node)
+
+    def _look_at_ground(self) -> Ground:
+        """Look at the nodes once, if that could make a difference and this user may."""
+        if self._ground is None:
+            self._ground = Ground()
+            if has_choice(self._place.plan):
+                with contextlib.suppress(Refused):
+                    found = self._place.cluster.call("GET", "/api/v1/nodes", query={"limit": MANY})
+                    self._ground = choose_ground(self._place.plan, found["items"])
+        return self._ground
 
     def _order(self, step: Job) -> list[str]:
         return [each.name for each in self._place.plan.services_for(step)]

@@ -57,6 +57,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
     """
 
     _kind = RunningStep
+    _told_late = 3.0  # the kubelet looks once a second
 
     def __init__(self, context: RunContext, cluster: Cluster, labels: RunLabels, seconds: float) -> None:
         super().__init__(context)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import PurePosixPath
 
 from windtunnel.backends.docker.archive import OUT, RESULTS, WORK
 from windtunnel.backends.kubernetes.objects import (
@@ -15,9 +15,10 @@ from windtunnel.backends.kubernetes.objects import (
     script_environment,
     script_mount,
     script_volume,
-    step_selector,
 )
-from windtunnel.backends.kubernetes.pod.places import INPUTS
+from windtunnel.backends.kubernetes.placing import Placing, affinity
+from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS
+from windtunnel.backends.kubernetes.pod.places import WORK as WORKS
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
 from windtunnel.backends.kubernetes.sealing import (
     SEALED,
@@ -31,7 +32,6 @@ from windtunnel.plan import Probe, Program, Service
 
 COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
-HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 _ROOT = 0
 
 
@@ -62,21 +62,6 @@ class Container:
     stop: Sequence[str] = ()
     ready: Sequence[str] = ()
     port: int | None = None
-
-
-@dataclass(frozen=True)
-class Placing:
-    """Where a pod may run.
-
-    Attributes:
-        away_from: Steps whose nodes it must not share.
-        zone: The zone that it has to be in.
-        node: The node that it should run on again.
-    """
-
-    away_from: Sequence[str] = ()
-    zone: str | None = None
-    node: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +103,7 @@ def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Pla
         "initContainers": [*first, _collector(around, containers), *(_container(each, around) for each in beside)],
         "containers": [_container(main, around)],
         "volumes": [*_volumes(containers, around), script_volume(naming)],
-        "affinity": _affinity(naming, placing),
+        "affinity": affinity(naming, placing),
     }
     metadata = naming.metadata(name, main.name)
     if sealed:
@@ -150,8 +135,9 @@ def _container(container: Container, around: Surroundings) -> Manifest:
             {"name": f"{name}-results", "mountPath": str(RESULTS)},
             {"name": f"{name}-out", "mountPath": str(OUT)},
             *(
-                {"name": f"{name}-files", "mountPath": str(WORK / path), "subPath": key}
+                {"name": f"{name}-files", "mountPath": path, "subPath": key}
                 for path, key in container.files.items()
+                if _is_absolute(path)
             ),
             *(
                 {"name": "inputs", "mountPath": str(WORK / path), "subPath": key, "readOnly": True}
@@ -202,11 +188,36 @@ def _collector(around: Surroundings, containers: Sequence[Container]) -> Manifes
             {"name": f"{each.name}-out", "mountPath": f"{RESULTS}/{each.name}/{OUT.name}"},
         )
     ]
-    return _runner(COLLECTOR, around, script("collector", *around.collect), mounts) | {
+    found = _runner(COLLECTOR, around, script("collector", *around.collect), mounts) | {
         "restartPolicy": "Always",
         # It reads what any user of the step's image wrote.
         "securityContext": {"runAsUser": _ROOT, "allowPrivilegeEscalation": False},
     }
+    placed = [each for each in containers if _placed(each)]
+    folders = [f"{each.name}/{folder}" for each in containers for folder in _folders(around.inputs)]
+    if placed or folders:
+        for each in containers:
+            found["volumeMounts"].append({"name": f"{each.name}-work", "mountPath": f"{WORKS}/{each.name}"})
+        for each in placed:
+            found["volumeMounts"].append({"name": f"{each.name}-placed", "mountPath": f"{FILES}/{each.name}"})
+        # The next container is started when this is done.
+        found["lifecycle"] = {"postStart": {"exec": {"command": script("collector", "place", *folders)}}}
+    return found
+
+
+def _placed(container: Container) -> dict[str, str]:
+    """Return the files that go into the working folder, which are the step's to change."""
+    return {path: key for path, key in container.files.items() if not _is_absolute(path)}
+
+
+def _folders(paths: Iterable[str]) -> list[str]:
+    """Return the folders in the working folder that some paths need."""
+    found = {str(PurePosixPath(path).parent) for path in paths if not _is_absolute(path)}
+    return sorted(found - {"."})
+
+
+def _is_absolute(path: str) -> bool:
+    return PurePosixPath(path).is_absolute()
 
 
 def _fetcher(around: Surroundings) -> Manifest:
@@ -232,30 +243,13 @@ def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Mani
     found: list[Manifest] = [
         {"name": f"{each.name}-{part}", "emptyDir": {}} for each in containers for part in ("work", "results", "out")
     ]
-    found += [{"name": f"{each.name}-files", "configMap": {"name": each.config}} for each in containers if each.files]
+    for each in containers:
+        if each.files:
+            found.append({"name": f"{each.name}-files", "configMap": {"name": each.config}})
+        if placed := _placed(each):
+            items = [{"key": key, "path": str(PurePosixPath(path))} for path, key in placed.items()]
+            found.append({"name": f"{each.name}-placed", "configMap": {"name": each.config, "items": items}})
     return found + ([{"name": "inputs", "emptyDir": {}}] if around.inputs else [])
-
-
-def _affinity(naming: Naming, placing: Placing) -> Manifest:
-    found: dict[str, Any] = {}
-    if placing.away_from:
-        others = [
-            {"labelSelector": {"matchLabels": step_selector(naming, step)}, "topologyKey": HOSTNAME}
-            for step in placing.away_from
-        ]
-        found["podAntiAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": others}
-    node: dict[str, Any] = {}
-    if placing.zone:
-        node["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [_is_in(ZONE, placing.zone)]}
-    if placing.node:
-        # The same node for each iteration: numbers of two machines are not comparable.
-        preference = {"weight": 100, "preference": _is_in(HOSTNAME, placing.node)}
-        node["preferredDuringSchedulingIgnoredDuringExecution"] = [preference]
-    return found | ({"nodeAffinity": node} if node else {})
-
-
-def _is_in(label: str, value: str) -> Manifest:
-    return {"matchExpressions": [{"key": label, "operator": "In", "values": [value]}]}
 
 
 def _escape(text: str) -> str:

@@ -2,7 +2,8 @@
 
 Run as ``collector HUB RESULTS_TOKEN USAGE_TOKEN NAME`` it samples until SIGTERM, which
 Kubernetes sends when the step has ended, or is to end; then it sends an archive of what the
-step wrote, and ``host.json``. Run as ``collector fetch NAME,URL,TOKEN…`` it gets inputs.
+step wrote, and ``host.json``. Run as ``collector fetch NAME,URL,TOKEN…`` it gets inputs, and
+as ``collector place FOLDER…`` it makes folders and puts files where the step finds them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from windtunnel.backends.kubernetes.pod.host import describe_host
-from windtunnel.backends.kubernetes.pod.places import INPUTS, RESULTS, TOKEN_HEADER
+from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS, RESULTS, TOKEN_HEADER, WORK
 from windtunnel.backends.kubernetes.pod.usage import Sampler
 
 SAMPLE_SECONDS = 0.5
@@ -131,6 +132,27 @@ def fetch(url: str, token: str, name: str) -> bool:
         connection.close()
 
 
+def place(folders: list[str]) -> None:
+    """Put files into the containers' working folders, in which whoever runs there may do as he likes."""
+    for folder in folders:
+        make_folder(WORK / folder)
+    # What a volume of files has beside these are links and folders of its own, with two dots.
+    files = [path for path in FILES.rglob("*") if path.is_file() and ".." not in str(path.relative_to(FILES))]
+    for path in files:
+        target = WORK / path.relative_to(FILES)
+        make_folder(target.parent)
+        shutil.copyfile(path, target)
+        target.chmod(0o644)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for everybody."""
+    if not folder.exists():
+        make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o777)
+
+
 def collect(hub: str, results_token: str, usage_token: str, name: str) -> None:
     """Sample until SIGTERM, then send what there is."""
     over = threading.Event()
@@ -167,8 +189,10 @@ def main() -> None:
             name, url, token = argument.split(",")
             insist(f"fetching {name}", lambda: fetch(url, token, name))  # noqa: B023 - called at once
             (INPUTS / name).chmod(0o444)
-        return
-    collect(*sys.argv[1:])
+    elif sys.argv[1] == "place":
+        place(sys.argv[2:])
+    else:
+        collect(*sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from pathlib import Path
 HOME = Path("/windtunnel")
 """Where a step's folders are, in its own pod."""
 RESULTS = HOME / "results"
+WORK = HOME / "work"
+FILES = HOME / "files"
+"""Beside a step, what is to be put into its working folder; a folder for each container."""
 SCRIPTS = Path("/opt/windtunnel-scripts")
 """Where these files are."""
 HUB = Path("/hub")
