@@ -282,5 +282,5 @@ def test_what_ended_an_iteration_is_the_cause_though_ending_it_fails_too(
 
     assert record.cause is not None
     assert record.cause.code == "server_died"
-    events = (Path(record.path) / "events.jsonl").read_text()
+    events = (Path(str(record.path)) / "events.jsonl").read_text()
     assert "also: its pod cannot be reached" in events
