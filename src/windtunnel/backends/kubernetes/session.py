@@ -181,9 +181,12 @@ class KubernetesSession(AttendedSession[RunningStep]):
         running = self._own(job)
         try:
             status = super().wait(job, services)
-        finally:
-            # All that ran beside it, too: it is judged before anything is taken down.
-            self._usage.read(self._live)
+        except BaseException:
+            with contextlib.suppress(PlatformError):  # what ended the wait is the cause
+                self._usage.read(self._live)
+            raise
+        # All that ran beside it, too: it is judged before anything is taken down.
+        self._usage.read(self._live)
         ended = running.ended
         if ended and ended.is_out_of_memory:
             raise BenchmarkFailed(

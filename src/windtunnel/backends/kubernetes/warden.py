@@ -111,7 +111,8 @@ class Warden:
                         raise
                     raise PlatformError(
                         f"namespace {self._cluster.namespace} of {self._cluster.context} has no service account"
-                        f" {ACCOUNT}; make it once: windtunnel install kubernetes",
+                        f" {ACCOUNT}; make it once: windtunnel install kubernetes"
+                        f" --namespace {self._cluster.namespace}",
                         code="not_installed",
                     ) from None
         except PlatformError as error:
