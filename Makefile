@@ -6,9 +6,12 @@ UV := .venv/bin/uv
 RUN := .venv/bin/python -m
 export UV_PYTHON_DOWNLOADS := never
 
+# Most tests wait most of their time, so more of them run at once than there are cores.
+WORKERS ?= 4
+
 CLUSTER := cd tests && ../.venv/bin/python -m cluster
 
-.PHONY: help demo test test-full bench screenshots images cluster-up cluster-status cluster-down lint types format lock clean
+.PHONY: help demo test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types format lock clean
 
 help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -29,16 +32,21 @@ demo: .venv/.compiled  ## Measure a web server with a load generator, both pure 
 	.venv/bin/windtunnel run flows/client_server.toml --report
 
 test: .venv/.compiled lint types  ## Run the checks and the tests
-	$(RUN) pytest
+	$(RUN) pytest -n $(WORKERS) -m "not alone and not full"
+	$(RUN) pytest -m "alone and not full"
 
 test-full: .venv/.compiled lint types  ## Run everything, the whole fault matrices too
-	$(RUN) pytest -m "full or not full"
+	$(RUN) pytest -n $(WORKERS) -m "not alone"
+	$(RUN) pytest -m alone
 
 bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few minutes
 	cd tests && ../.venv/bin/python -m bench $(ARGS)
 
 screenshots: .venv/.compiled  ## Renew the docs' pictures of Prefect's UI; needs Chromium
 	cd tests && ../.venv/bin/python screenshots.py
+
+s3-server: .venv/.compiled  ## Build the S3 server that tests use, from Go modules; once, some minutes
+	@cd tests && ../.venv/bin/python -m support.s3_lab
 
 images: .venv/.compiled  ## Build the images of containers/; into the test cluster too, if it is up
 	@$(CLUSTER) images

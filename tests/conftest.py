@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from support import docker_lab, kubernetes_lab
+from support.kubernetes_faults import Fault
 from support.lab import Lab, living
+from support.scheduling import Scheduling
 
 _PR_SET_CHILD_SUBREAPER = 36
+
+# Where the tests are started in the background SIGINT is ignored, and so it would be by all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Say which tests stay together."""
+    return Scheduling(config, log)
 
 
 @pytest.fixture
@@ -68,3 +81,11 @@ def cluster_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
     yield check
     check()
+
+
+@pytest.fixture
+def fault(lab: Lab, cluster_empty: Callable[[], None], request: pytest.FixtureRequest) -> Fault:
+    """A run on the cluster that something happens to; its figures are in the report of ``--junit-xml``."""
+    kubernetes_lab.image()
+    lab.env = dict(os.environ)  # with the short lease
+    return Fault(lab, cluster_empty, lambda name, value: request.node.user_properties.append((name, value)))

@@ -71,6 +71,7 @@ class Program:
     tolerations: tuple[Mapping[str, str | int], ...] = ()
     isolation: Isolation = "open"
     trace: bool = False
+    requirements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", MappingProxyType(dict(self.env)))

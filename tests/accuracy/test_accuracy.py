@@ -14,7 +14,7 @@ import pytest
 from support.lab import Lab, client_server
 from support.needs import program
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("nothing_left")]
 BUSY_LIMIT = 0.35
 """Share of the machine that may be busy, the benchmark itself included, for it to count as idle."""
 

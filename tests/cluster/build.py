@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,8 @@ from cluster import places, programs
 from cluster.programs import Group, Program
 from cluster.shell import Failed, run
 
+GO = (1, 26)
+"""The oldest Go that builds all of the programs."""
 _SETTINGS = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
 _UI = "ui/dist/app/index.html"
 _MANIFESTS = ("base/crds/full", "base/workflow-controller", "cluster-install-no-crds/workflow-controller-rbac")
@@ -27,12 +30,24 @@ def build(say: Callable[[str], None]) -> None:
     """
     if not missing_programs():
         return
-    if shutil.which("go") is None:
-        raise Failed("the cluster's programs are built with Go: install Go 1.26 or newer")
+    require_go()
     with places.locked(programs.build_key()):
         # Whoever had the lock before may have built them.
         if missing := missing_programs():
             build_missing(missing, say)
+
+
+def require_go() -> None:
+    """See to it that there is a Go that can build the programs.
+
+    Raises:
+        Failed: There is none, or an older one.
+    """
+    found = run(["go", "env", "GOVERSION"]).strip() if shutil.which("go") else "none"
+    version = re.search(r"go([0-9]+)\.([0-9]+)", found)
+    if version is None or tuple(map(int, version.groups())) < GO:
+        wanted = ".".join(map(str, GO))
+        raise Failed(f"the cluster's programs are built with Go {wanted} or newer; in PATH there is {found}")
 
 
 def build_missing(missing: Sequence[str], say: Callable[[str], None]) -> None:
@@ -43,11 +58,11 @@ def build_missing(missing: Sequence[str], say: Callable[[str], None]) -> None:
     parts().mkdir()
     say(f"building into {places.built()}: {len(missing)} programs; about 25 minutes on 2 cores with nothing cached")
     for group in programs.groups():
-        for program in group.programs:
-            if program.name in missing:
-                timed(f"{program.name} {group.version}", say, partial(build_program, group, program))
+        if wanted := [program for program in group.programs if program.name in missing]:
+            names = ", ".join(program.name for program in wanted)
+            timed(f"{group.name} {group.version}: {names}", say, partial(build_programs, group, wanted))
     if "pause" in missing:
-        timed("pause", say, partial(go_build, programs.HERE / "go" / "pause", ".", "pause"))
+        timed("pause", say, build_pause)
     if not argo_manifests().is_dir():
         copy_argo_manifests()
     shutil.rmtree(parts())
@@ -67,24 +82,29 @@ def timed(what: str, say: Callable[[str], None], act: Callable[[], None]) -> Non
     say(f"  {what}: {time.monotonic() - start:.0f} s")
 
 
-def build_program(group: Group, program: Program) -> None:
-    """Build one program, by our go.mod or by its module's own."""
-    flags = ["-ldflags", group.linker_flags]
+def build_programs(group: Group, wanted: Sequence[Program]) -> None:
+    """Build programs of one module, by our go.mod or by its module's own.
+
+    All at once, so that no core is idle while one program's last packages are compiled, or it is linked.
+    """
+    flags = ["-trimpath", "-ldflags", group.linker_flags]
     if group.name == "argo":
         flags.append(f"-modfile={patched_argo(group)}")
+    packages = [program.package for program in wanted]
     if group.locked:
-        go_build(group.folder, program.package, program.name, *flags)
+        run(["go", "build", *flags, "-o", f"{parts()}/", *packages], cwd=group.folder, env=_SETTINGS)
     else:
         # By the module's own go.mod, which Go's checksum database vouches for.
-        command = ["go", "install", "-trimpath", *flags, f"{program.package}@{group.version}"]
-        run(command, env=_SETTINGS | {"GOBIN": str(parts())})
-        (parts() / program.package.rsplit("/", 1)[-1]).rename(places.binary(program.name))
+        versioned = [f"{package}@{group.version}" for package in packages]
+        run(["go", "install", *flags, *versioned], env=_SETTINGS | {"GOBIN": str(parts())})
+    for program in wanted:
+        (parts() / program.executable).rename(places.binary(program.name))
 
 
-def go_build(folder: Path, package: str, name: str, *flags: str) -> None:
-    """Build a package of a module of ours."""
-    run(["go", "build", "-trimpath", *flags, "-o", str(parts() / name), package], cwd=folder, env=_SETTINGS)
-    (parts() / name).rename(places.binary(name))
+def build_pause() -> None:
+    """Build what holds a pod's namespaces."""
+    run(["go", "build", "-trimpath", "-o", parts() / "pause", "."], cwd=programs.HERE / "go/pause", env=_SETTINGS)
+    (parts() / "pause").rename(places.binary("pause"))
 
 
 def parts() -> Path:

@@ -32,9 +32,12 @@ def up(nodes: int | None, say: Callable[[str], None]) -> None:
     """
     start = time.monotonic()
     docker.require()
-    build.build(say)
     with places.locked("cluster"):
-        images.build_project(say)
+        # The images wait for packages most of the time, and the programs need the cores.
+        with ThreadPoolExecutor() as pool:
+            building = pool.submit(images.build_project, say)
+            build.build(say)
+            building.result()
         anew = state.reason(nodes)
         if anew:
             say(f"making the cluster anew: {anew}")

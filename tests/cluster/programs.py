@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,12 @@ class Program:
 
     name: str
     package: str
+
+    @property
+    def executable(self) -> str:
+        """What Go calls it: the last part of its package that is no major version."""
+        *_, before, last = self.package.split("/")
+        return before if re.fullmatch(r"v[0-9]+", last) else last
 
 
 @dataclass(frozen=True)

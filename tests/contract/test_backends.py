@@ -223,6 +223,7 @@ def test_a_server_that_is_not_ready_in_time_is_told(run: Run) -> None:
         run.session.until_ready(server, [])
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("real")
 def test_the_deadline_ends_the_wait(backend: Backend, open_run: Callable[..., Run]) -> None:
     """A job that hangs is not waited for longer than the run may take."""
@@ -246,6 +247,7 @@ def test_a_cancel_from_another_thread_ends_the_wait(run: Run) -> None:
         run.session.wait(job, [])
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("real")
 def test_usage_is_sampled(run: Run) -> None:
     """A busy process shows about one core, and its memory."""

@@ -38,6 +38,7 @@ port = 0
 [client]
 command = ["measure", "$WEB_URL"]
 {TAIL}"""
+NEEDY = SINGLE.replace("[client]", '[client]\nrequirements = ["numpy>=2"]')
 FRESH = SERVERS.replace("warmup = 1", "warmup = 1\nfresh = true")
 RATES = tuple(Outcome(output=f"rate={value}") for value in (9, 1, 2, 3))
 NOT_READY = PlatformError("web was not ready", code="not_ready", step="web")
@@ -50,6 +51,7 @@ CASES: dict[str, tuple[str, dict[str, tuple[Outcome, ...]], int]] = {
     "command fails": (SERVERS, {"client": (*RATES[:2], Outcome(output="rate=5", status=3))}, 1),
     "not ready": (SERVERS, {"web": (Outcome(error=NOT_READY),)}, 3),
     "server dies": (SERVERS, {"client": RATES, "db": (Outcome(death=DIED),)}, 5),
+    "requirements": (NEEDY, {"client": RATES}, 0),
     "no samples": (SINGLE, {}, 5),
 }
 

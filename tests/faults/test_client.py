@@ -27,6 +27,7 @@ def test_a_client_that_fails_ends_the_run_with_its_words(lab: Lab) -> None:
     assert result.record["validity"] == "suspect"
 
 
+@pytest.mark.alone
 def test_a_client_that_hangs_meets_the_deadline(lab: Lab) -> None:
     """Exit 4 soon after the timeout, and what it measured before is kept."""
     began = time.monotonic()
@@ -126,6 +127,7 @@ def test_a_big_output_is_kept_whole(lab: Lab) -> None:
     assert (lab.only_run() / "logs" / "client.1.log").stat().st_size == 20_000_008
 
 
+@pytest.mark.alone
 def test_a_client_that_is_starved_of_cpu_is_suspect(lab: Lab) -> None:
     """With twice as many busy processes as CPUs beside it, its numbers are not trusted; `--strict` fails then."""
     burn = "import time; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"

@@ -142,6 +142,7 @@ def test_a_limit_that_the_machine_does_not_have_is_the_platforms_error(lab: Lab)
     assert "CPUs available" in result.record["cause"]["message"]
 
 
+@pytest.mark.alone
 def test_a_server_that_is_killed_from_outside_is_heard_at_once(lab: Lab) -> None:
     """`docker kill` during the benchmark: exit 5, the signal's name, samples so far are kept."""
     file = lab.write(client_server(client="--hang-in 1"))
@@ -307,6 +308,7 @@ def test_a_big_output_is_kept_whole(lab: Lab) -> None:
     assert (lab.only_run() / "logs" / "client.1.log").stat().st_size == 20_000_008
 
 
+@pytest.mark.alone
 def test_a_client_that_meets_its_limit_is_starved(lab: Lab) -> None:
     """With a fifth of a core and the wish for a whole one, its numbers are suspect, and the reason is told."""
     burn = "import time; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"

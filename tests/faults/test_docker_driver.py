@@ -149,6 +149,7 @@ def test_the_deadline_ends_everything_while_the_driver_is_stopped(lab: Lab, dock
         assert finish(process).exit_code in {3, 5}
 
 
+@pytest.mark.alone
 def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: Check) -> None:
     """Both are killed at once; `reap --dry-run` names what is left, `reap` ends it; a living run is left alone."""
     with start(lab) as process:

@@ -95,6 +95,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(lab: Lab, nothing_left: N
     assert (lab.only_run() / "artifacts" / "server" / "stopped").exists()
 
 
+@pytest.mark.alone
 def test_a_second_ctrl_c_skips_the_grace(lab: Lab, nothing_left: NothingLeft) -> None:
     """Whoever asks twice does not wait for a server's last ten seconds."""
     text = client_server(server="--ignore-term", client="--hang-in 1").replace('"1s"', '"60s"')
@@ -123,6 +124,7 @@ def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: NothingLef
     assert result.cause == "warden_lost"
 
 
+@pytest.mark.alone
 def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: NothingLeft) -> None:
     """Both are killed at once; `reap --dry-run` names what is left, `reap` ends it."""
     with lab.start("run", str(lab.write(client_server(client="--hang-in 1")))) as process:
@@ -146,6 +148,7 @@ def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: NothingLe
     assert json.loads(lab.call("reap", "--json").stdout)["found"] == []
 
 
+@pytest.mark.alone
 def test_reap_leaves_a_living_run_alone(lab: Lab, nothing_left: NothingLeft) -> None:
     """What still has its warden is nobody's orphan."""
     with lab.start("run", str(lab.write(client_server(client="--hang-in 1"))), "--json") as process:
@@ -198,6 +201,7 @@ def warden_of(driver: int) -> psutil.Process:
     return warden
 
 
+@pytest.mark.alone
 def test_reap_leaves_another_installations_run_alone(lab: Lab, nothing_left: NothingLeft, tmp_path: Path) -> None:
     """A run that a second copy of the package drives is known by its warden too."""
     shutil.copytree(Path(windtunnel.__file__).parent, tmp_path / "copy" / "windtunnel")

@@ -106,6 +106,7 @@ def test_a_slow_readiness_command_is_given_its_time(lab: Lab) -> None:
     assert lab.run(client_server(ready=ready)).exit_code == 0
 
 
+@pytest.mark.alone
 def test_a_download_that_trickles_meets_the_deadline(lab: Lab) -> None:
     """A server that never finishes does not keep the run from ending."""
     trickle = (
@@ -131,6 +132,7 @@ def test_a_pipe_for_metrics_does_not_hang_the_run(lab: Lab) -> None:
     assert lab.run(shell("mkfifo $WINDTUNNEL_METRICS; echo rate=1", RATE, keys='timeout = "20s"')).exit_code == 0
 
 
+@pytest.mark.alone
 def test_a_second_ctrl_c_cuts_a_stop_command_short(lab: Lab) -> None:
     """Whoever asks twice does not wait for it."""
     text = client_server(client="--hang-in 1").replace('grace = "1s"', 'grace = "60s"\nstop = ["sleep", "1000"]')
@@ -206,8 +208,8 @@ def test_a_stranger_on_a_probes_port_is_found(lab: Lab) -> None:
 
 def test_what_a_probe_leaves_running_is_ended_with_it(lab: Lab) -> None:
     """A command that goes to the background is not left to run beside the benchmark."""
-    ready = '{ exec = ["sh", "-c", "sleep 1000 & exit 0"], within = "5s" }'
-    count = "echo rate=$(pgrep -fc 'sleep 100[0]')"
+    ready = '{ exec = ["sh", "-c", "sleep 7531 & exit 0"], within = "5s" }'
+    count = "echo rate=$(pgrep -fc 'sleep 753[1]')"
     client = json.dumps(["sh", "-c", count])
     lines = [
         f"command = {client}" if "client.py" in line else line
@@ -217,6 +219,7 @@ def test_what_a_probe_leaves_running_is_ended_with_it(lab: Lab) -> None:
     assert lab.run("\n".join(lines)).record["metrics"]["rate"]["values"] == [0]
 
 
+@pytest.mark.alone
 def test_starvation_is_seen_in_short_iterations_too(lab: Lab) -> None:
     """An iteration that is shorter than the sampling interval is judged by its whole."""
     burn = "import time; end = time.process_time() + 0.15\nwhile time.process_time() < end: pass\nprint('rate=1')"

@@ -12,6 +12,8 @@ import pytest
 from support.kubernetes_lab import kubectl
 from support.lab import Lab, finish
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def namespace(cluster_empty: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:

@@ -14,6 +14,9 @@ from support.lab import Lab, client_server, finish, living
 
 pytest.importorskip("prefect", reason="prefect is not installed")
 NothingLeft = Callable[[], None]
+# Prefect's temporary server takes its time to start on a busy machine.
+START_SECONDS = 180
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def test_a_signal_cancels_the_flow_and_cleans_up(prefect_lab: Lab, nothing_left:
     """Exit 130, the flow run's state is Cancelled with the reason, and the temporary server is gone too."""
     file = prefect_lab.write(client_server(client="--hang-in 1"))
     with prefect_lab.start("run", str(file), "--engine", "prefect", "--json") as process:
-        prefect_lab.wait_for("iteration_started", seconds=90)
+        prefect_lab.wait_for("iteration_started", seconds=START_SECONDS)
         process.send_signal(signal.Signals[name])
         result = finish(process)
     nothing_left()
@@ -44,7 +47,7 @@ def test_sigkill_of_the_flows_process_leaves_nothing_of_the_run(prefect_lab: Lab
     file = prefect_lab.write(client_server(client="--hang-in 1"))
     before = set(living())
     with prefect_lab.start("run", str(file), "--engine", "prefect") as process:
-        prefect_lab.wait_for("iteration_started", seconds=90)
+        prefect_lab.wait_for("iteration_started", seconds=START_SECONDS)
         process.kill()
         process.wait()
         deadline = time.monotonic() + 5

@@ -11,7 +11,7 @@ import pytest
 
 from support.lab import Lab, client_server
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("nothing_left")]
 
 
 def test_a_server_that_is_never_ready_ends_the_run_in_time(lab: Lab) -> None:

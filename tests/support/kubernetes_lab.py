@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from cluster import docker as nodes
 from cluster import images as cluster_images
-from cluster import kubeconfig
+from cluster import kubeconfig, places
 from support import docker_lab
 from support.needs import lacking
 from windtunnel.backends import make_backend
@@ -42,8 +42,11 @@ def image(target: str = "plain") -> str:
         return name
     with docker_lab.docker_client() as client:
         ident = client.images.get(name).id
-    for worker in worker_names():
-        cluster_images.load_into(worker, {name: ident}, lambda _line: None)
+    # Tests that run beside each other want the same image; one of them brings it.
+    with places.locked("images"):
+        for worker in worker_names():
+            if not has_image(worker, name):
+                cluster_images.load_into(worker, {name: ident}, lambda _line: None)
     return name
 
 
@@ -55,6 +58,12 @@ def need_project_images() -> None:
             lacking(f"kubernetes: {worker} has no image {', '.join(missing)}; make images", "kubernetes")
 
 
+def has_image(worker: str, name: str) -> bool:
+    """Say whether a node has an image, which is named after what is in it."""
+    images = ["ctr", "-n", "k8s.io", "images", "ls", "--quiet", f"name==docker.io/library/{name}"]
+    return bool(nodes.in_node(worker, images).strip())
+
+
 def worker_names() -> list[str]:
     """Return the containers of the test cluster's workers."""
     found = nodes.containers()
@@ -63,7 +72,14 @@ def worker_names() -> list[str]:
 
 def kubectl(*arguments: str, text: str | None = None) -> str:
     """Run kubectl with the current context; return what it prints."""
-    done = subprocess.run(["kubectl", *arguments], check=False, capture_output=True, text=True, timeout=120, input=text)
+    done = subprocess.run(
+        [str(places.kubectl() or "kubectl"), *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        input=text,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -1,26 +1,36 @@
-"""A way to the Docker daemon that can be cut and mended."""
+"""A way to a server, Docker's daemon or any other, that can be cut, mended and slowed down."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
-_SOCKET = "/var/run/docker.sock"
+DOCKER = "/var/run/docker.sock"
 
 
 class Proxy:
-    """A TCP port that leads to the daemon's socket.
+    """A TCP port that leads to a server.
+
+    Args:
+        target: The server: a socket in the file system, or host and port.
 
     Attributes:
         host: What to set ``DOCKER_HOST`` to.
+        url: The same, for HTTP.
+        sent: How many bytes went to the server.
+        pause: Seconds between two pieces of at most 64 KiB on their way to the server.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, target: str | tuple[str, int] = DOCKER) -> None:
+        self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.host = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = self.host.replace("tcp", "http")
+        self.sent, self.pause = 0, 0.0
         self._open: list[socket.socket] = []
         self._pumps: list[threading.Thread] = []
         self._is_cut = False
@@ -35,6 +45,7 @@ class Proxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close everything."""
+        self.pause = 0
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -63,18 +74,25 @@ class Proxy:
                 if self._is_cut:
                     near.close()
                     continue
-                far = socket.socket(socket.AF_UNIX)
-                far.connect(_SOCKET)
-                self._open += [near, far]
+                self._open.append(near)
+                far = socket.socket(socket.AF_UNIX if isinstance(self._target, str) else socket.AF_INET)
+                self._open.append(far)
+                try:
+                    far.connect(self._target)
+                except OSError:  # the server is down: so is the way
+                    near.shutdown(socket.SHUT_RDWR)
+                    continue
                 for source, target in ((near, far), (far, near)):
-                    self._pumps.append(threading.Thread(target=_pump, args=(source, target), daemon=True))
+                    self._pumps.append(threading.Thread(target=self._pump, args=(source, target, near), daemon=True))
                     self._pumps[-1].start()
 
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while chunk := source.recv(65536):
-            target.sendall(chunk)
-    for end in (source, target):
+    def _pump(self, source: socket.socket, target: socket.socket, near: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            while chunk := source.recv(65536):
+                if source is near:
+                    self.sent += len(chunk)
+                    time.sleep(self.pause)
+                target.sendall(chunk)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

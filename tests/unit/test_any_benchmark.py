@@ -40,6 +40,7 @@ program: dict[str, st.SearchStrategy[Any]] = {
     "image": words,
     "env": st.dictionaries(variables, words | st.integers() | st.floats(allow_nan=False), max_size=2),
     "files": st.dictionaries(st.sampled_from(["app.py", "conf/app.conf"]), words, max_size=2),
+    "requirements": st.lists(st.sampled_from(["numpy>=2", "a[b]==1 ; python_version < '4'", "c"]), max_size=2),
     "resources": st.fixed_dictionaries({}, optional={"cpu": quantities, "memory": quantities}),
     "isolation": st.sampled_from(["open", "sealed"]),
     "trace": st.booleans(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from windtunnel.cli import main
 
 FILES = sorted((Path(__file__).parent / "bad").glob("*.toml"))
 EXPECT = "# expect:"
@@ -21,27 +21,25 @@ def expected_words(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_broken_benchmark_is_refused_before_anything_starts(file: Path, tmp_path: Path) -> None:
+def test_a_broken_benchmark_is_refused_before_anything_starts(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit 2, one JSON object without a run id, and words that name the mistake."""
-    result = subprocess.run(
-        [sys.executable, "-m", "windtunnel", "run", str(file), "--json"],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    monkeypatch.chdir(tmp_path)
+    # In this process: two hundred interpreters would take a minute to start.
+    with pytest.raises(SystemExit) as ended:
+        main(["run", str(file), "--json"])
+    stdout, stderr = capsys.readouterr()
 
     words = expected_words(file)
     assert words
-    assert [word for word in words if word not in result.stderr] == [], result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.returncode == 2
-    record = json.loads(result.stdout)
+    assert [word for word in words if word not in stderr] == [], stderr
+    assert "Traceback" not in stderr
+    assert ended.value.code == 2
+    record = json.loads(stdout)
     assert record["run_id"] is None
     assert record["exit_code"] == 2
     assert record["cause"]["code"] in REFUSALS
     if record["cause"]["code"] == "bad_descriptor":
-        assert file.name in result.stderr
+        assert file.name in stderr
     assert list(tmp_path.iterdir()) == []

@@ -245,3 +245,31 @@ def test_an_image_is_built_again_when_what_it_copies_changes(tmp_path: Path, mon
     assert images.source_key("windtunnel-samples") == before["windtunnel-samples"]
     (tmp_path / "requirements.lock").write_text("locust==2")
     assert images.source_key("windtunnel-samples") != before["windtunnel-samples"]
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [("go1.19.8", "in PATH there is go1.19.8"), ("none", "in PATH there is none"), ("go1.26.0", None), ("go2.0", None)],
+)
+def test_a_go_that_is_too_old_is_told(
+    version: str, message: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is built; what is newer will do."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if version != "none":
+        program = tmp_path / "go"
+        program.write_text(f"#!/bin/sh\necho {version}\n")
+        program.chmod(0o755)
+    if message is None:
+        build.require_go()
+    else:
+        with pytest.raises(shell.Failed, match=message):
+            build.require_go()
+
+
+def test_programs_are_found_under_the_names_that_go_gives_them() -> None:
+    """The last part of a package, or the one before it where that is a major version."""
+    executables = {program.name: program.executable for group in programs.groups() for program in group.programs}
+    assert executables["etcd"] == "server"
+    assert executables["kubelet"] == "kubelet"
+    assert executables["coredns"] == "coredns"

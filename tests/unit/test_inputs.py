@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.backends.inputs import cache_folder, fetch_input
+from windtunnel.backends.inputs import fetch_input
 from windtunnel.errors import Cancelled, PlatformError
 from windtunnel.plan import InputFile
 from windtunnel.run.control import Control
+from windtunnel.run.places import cache_folder
 
 DATA = b"some data\n" * 100
 NUMBERS = itertools.count()
@@ -95,7 +96,7 @@ def test_a_download_is_verified_and_kept_in_the_cache(origin: Origin, cache: Pat
     assert digest == DIGEST
     assert [kept.name for kept in cache.glob("*")] == ([DIGEST] if sha256 else [])
     assert path.stat().st_mode & 0o777 == 0o444
-    assert cache_folder() == cache
+    assert cache_folder("inputs") == cache
 
 
 def test_a_pinned_download_is_made_once(origin: Origin) -> None:

@@ -17,7 +17,7 @@ from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.output import Stamp
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod.places import token_for
-from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.spec import Container, Surroundings, pod
 from windtunnel.backends.labels import RunLabels
@@ -108,7 +108,7 @@ def test_the_words_of_the_scheduler_and_of_an_eviction_are_kept() -> None:
     unschedulable = PodView({"status": {"conditions": [condition]}}).trouble()
     assert unschedulable is not None
     assert unschedulable.words == "cannot be scheduled: 0/2 nodes: cpu"
-    assert PodView({"status": {"conditions": [evicted]}}).disruption() == "was evicted: drained"
+    assert PodView({"status": {"conditions": [evicted]}}).disruption() == Trouble("evicted", "was evicted: drained")
 
 
 @pytest.mark.parametrize("view", [PodView(), waiting("ContainerCreating"), waiting("PodInitializing")])

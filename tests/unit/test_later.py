@@ -21,9 +21,6 @@ from windtunnel.benchmark.later import find_later
         ({"benchmark": {"strategy": "mpi"}}, "benchmark.strategy"),
         ({"benchmark": {"strategy": "recipe"}}, "benchmark.strategy"),
         ({"benchmark": {"strategy": "dask"}}, "benchmark.strategy"),
-        ({"output": {"store": "s3://bucket"}}, "output.store"),
-        ({"output": {"store": "pvc://claim"}}, "output.store"),
-        ({"inputs": [{"src": "a"}, {"src": "s3://bucket/b"}]}, "inputs[1].src"),
     ],
 )
 def test_what_cannot_be_run_yet_is_found_by_its_key(document: dict[str, Any], path: str) -> None:

@@ -63,6 +63,7 @@ def test_a_sweep_gives_one_object_with_all_its_runs(lab: Lab) -> None:
     assert len(list((lab.path / "runs").iterdir())) == 3
 
 
+@pytest.mark.alone
 def test_people_get_a_table_of_the_sweep(lab: Lab) -> None:
     """A row a run with its values and means, after the runs themselves."""
     file = lab.write(sweep('"client.env.SIZE" = ["7", "8"]\n"run.repeats" = [3]'))

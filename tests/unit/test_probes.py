@@ -82,6 +82,7 @@ def test_a_server_that_says_nothing_is_a_no() -> None:
     assert found == Answer(ok=False, detail="no answer within 0.05 s", is_late=True)
 
 
+@pytest.mark.alone
 def test_a_server_that_trickles_is_a_no() -> None:
     """An answer that comes byte by byte has the same time as any other."""
     with socket.create_server(("127.0.0.1", 0)) as slow:

@@ -15,15 +15,16 @@ from typing import Any, cast
 
 import pytest
 
+from windtunnel.backends import make_backend
 from windtunnel.backends.base import Address
-from windtunnel.backends.docker.asking import ASKERS, ask_inside
 from windtunnel.backends.docker.images import Image
+from windtunnel.backends.docker.inner_asking import ASKERS, ask_inside
 from windtunnel.backends.docker.inside import Inside
 from windtunnel.backends.docker.sealing import host_options, volumes
 from windtunnel.backends.docker.tracer import pack_tracer
 from windtunnel.backends.probes import Answer
-from windtunnel.errors import PlatformError
-from windtunnel.plan import Probe, Program
+from windtunnel.errors import PlatformError, Unsupported
+from windtunnel.plan import Job, Plan, Probe, Program
 
 OPEN, SEALED = Program(command=("x",)), Program(command=("x",), isolation="sealed")
 NC = """#!{python}
@@ -184,3 +185,22 @@ def test_a_tracer_goes_with_its_own_libraries_and_loader() -> None:
     assert tracer.files[shell.name] == shell
     assert all(path.is_file() for path in tracer.files.values())
     assert tracer.command[-1] == f"/windtunnel/tools/{shell.name}"
+
+
+@pytest.mark.parametrize("name", ["kubernetes", "recording"])
+def test_a_backend_that_cannot_trace_refuses(name: str) -> None:
+    """It names those that can."""
+    program = Program(command=("x",), image="i", trace=True)
+    plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=program),))
+
+    with pytest.raises(Unsupported, match=f"client: trace = true: the {name} backend cannot .* process or docker"):
+        make_backend(name).check(plan)
+
+
+def test_a_backend_that_cannot_seal_refuses() -> None:
+    """It names the one that can; nobody runs open by mistake."""
+    program = Program(command=("x",), image="i", isolation="sealed")
+    plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=program),))
+
+    with pytest.raises(Unsupported, match=r"client: .*sealed.* use --backend docker"):
+        make_backend("process").check(plan)

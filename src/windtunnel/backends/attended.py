@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, TypeVar
 from windtunnel.backends.base import Address, Handle, RunContext, describe_status
 from windtunnel.backends.inputs import fetch_input
 from windtunnel.backends.probes import Answer, ask, describe
-from windtunnel.errors import InvalidResult, PlatformError, WindtunnelError
+from windtunnel.errors import InvalidResult, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.events import EventType
@@ -133,6 +133,28 @@ class AttendedSession(ABC, Generic[R]):
             path, digest = fetch_input(item, self._context.base, self._control, folder / str(number))
             self._inputs[item.path] = path
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
+
+    def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        """Install what a step requires; return its packages by name, and whether they were there already.
+
+        Raises:
+            Unsupported: Unless a backend says how, it cannot.
+        """
+        raise Unsupported(f"{step.name}: its requirements cannot be installed here", step=step.name)
+
+    def install(self, steps: Sequence[Service | Job]) -> None:
+        """Install the Python packages that steps require, or take them from the user's cache."""
+        for step in steps:
+            packages, is_kept = self._install(step)
+            # An image may have it all.
+            names = [f"{name} {version}" for name, version in sorted(packages.items())] or ["all that it requires"]
+            self._journal.emit(
+                EventType.REQUIREMENTS_INSTALLED,
+                step.name,
+                message=", ".join(names),
+                packages=packages,
+                cached=is_kept,
+            )
 
     def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
         """Ask the readiness probe again and again, first every 10 ms."""

@@ -120,6 +120,15 @@ class Session(Protocol):
         """
         ...
 
+    def install(self, steps: Sequence[Service | Job]) -> None:
+        """Install the Python packages that steps require, for all of their starts.
+
+        Raises:
+            PlatformError: They cannot be installed (``requirements_failed``).
+            TimedOut, Cancelled: As the run's control says.
+        """
+        ...
+
     def start_service(self, launch: Launch[Service]) -> Handle:
         """Start a service; it need not be ready.
 

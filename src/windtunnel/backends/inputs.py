@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import shutil
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import wait as wait_for
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from windtunnel.addresses import S3, parse_object
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile
-from windtunnel.run.control import POLL_SECONDS, Control
+from windtunnel.run.control import Control, beside
+from windtunnel.run.places import cache_folder, whole
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
 _ATTEMPTS = 4
 _RETRYABLE_STATUS = 500
-
-
-def cache_folder() -> Path:
-    """Return the folder that downloads are kept in, after the XDG base directories."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "windtunnel" / "inputs"
 
 
 def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> tuple[Path, str]:
@@ -52,7 +43,7 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if item.src.startswith(("http://", "https://")):
+        if item.src.startswith(("http://", "https://", S3)):
             _download(item, control, target)
         else:
             is_url = item.src.startswith("file://")
@@ -73,7 +64,7 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
 
 
 def _download(item: InputFile, control: Control, target: Path) -> None:
-    cached = cache_folder() / item.sha256 if item.sha256 else None
+    cached = cache_folder("inputs") / item.sha256 if item.sha256 else None
     if cached and cached.exists() and _digest(cached) == item.sha256:
         shutil.copyfile(cached, target)
         return
@@ -84,37 +75,28 @@ def _download(item: InputFile, control: Control, target: Path) -> None:
         sleep=control.wait,
         reraise=True,
     )
-    retrying(beside, control, lambda: _read_url(item.src, target))
+    retrying(beside, control, lambda: _read(item.src, target))
     if cached and _digest(target) == item.sha256:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_name(f"{cached.name}.{os.getpid()}.part")
-        shutil.copyfile(target, partial)
-        partial.chmod(0o444)
-        partial.replace(cached)
-
-
-def beside(control: Control, work: Callable[[], None]) -> None:
-    """Do `work` in a thread while the control is asked; a thread that is left waits for its peer in vain."""
-    result: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-            result.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            result.set_exception(error)
-
-    control.check()
-    threading.Thread(target=run, daemon=True).start()
-    while not wait_for([result], POLL_SECONDS).done:
-        control.check()
-    result.result()
+        with whole(cached) as partial:
+            shutil.copyfile(target, partial)
+            partial.chmod(0o444)
 
 
 def _is_passing(error: BaseException) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code >= _RETRYABLE_STATUS
     return isinstance(error, (OSError, http.client.IncompleteRead))
+
+
+def _read(src: str, target: Path) -> None:
+    if not src.startswith(S3):
+        _read_url(src, target)
+        return
+    # boto3 is slow to load, and an extra.
+    from windtunnel.run.s3 import Bucket
+
+    address = parse_object(src)
+    Bucket(address.bucket, "input_unavailable", "input").download(address.key, target)
 
 
 def _read_url(url: str, target: Path) -> None:

@@ -93,6 +93,10 @@ class RecordingSession:
         """Write down what would be fetched."""
         self._backend.calls += [f"fetch {item.src}" for item in inputs]
 
+    def install(self, steps: Sequence[Service | Job]) -> None:
+        """Write down what would be installed."""
+        self._backend.calls += [f"install {' '.join(step.program.requirements)} for {step.name}" for step in steps]
+
     def start_service(self, launch: Launch[Service]) -> RecordedStep:
         """Write down the start of a service."""
         return self._start(launch)

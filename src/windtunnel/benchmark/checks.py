@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from windtunnel.addresses import S3, parse_object, parse_store
 from windtunnel.names import nearest
 
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([(<>=!~;@].*)?")
 LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
 RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "iteration", "warmup"})
 
@@ -98,10 +100,31 @@ def check_text(text: str) -> str:
 def check_source(source: str) -> str:
     """Return an address or path that an input can be fetched from (ValueError otherwise)."""
     scheme, separator, _rest = source.partition("://")
-    if not source or (separator and scheme not in {"http", "https", "file"}):
-        msg = f"{source!r} cannot be fetched; use http://, https://, file:// or a path"
+    if not source or (separator and scheme not in {"http", "https", "file", "s3"}):
+        msg = f"{source!r} cannot be fetched; use http://, https://, s3://, file:// or a path"
+        raise ValueError(msg)
+    if source.startswith(S3) and (not (key := parse_object(source).key) or key.endswith("/")):
+        msg = f"{source!r} names no object; write it like s3://bucket/key"
         raise ValueError(msg)
     return source
+
+
+def check_store(store: str) -> str:
+    """Return where results can be kept: a folder, a bucket, a volume claim (ValueError otherwise)."""
+    parse_store(store)
+    return store
+
+
+def check_requirement(requirement: str) -> str:
+    """Return a package as pip names it, such as ``numpy>=2`` (ValueError otherwise)."""
+    if re.search(r"(?<!ssh)://[^/\s]*@", requirement):
+        # What was written there may be a secret: it is not repeated.
+        msg = "credentials do not belong into a requirement; pip finds them (pip.conf, PIP_INDEX_URL, netrc)"
+        raise ValueError(msg)
+    if not _REQUIREMENT.fullmatch(requirement):
+        msg = f'{requirement!r} is no package; write it like "numpy>=2" (options belong into pip\'s own configuration)'
+        raise ValueError(msg)
+    return requirement
 
 
 def check_pattern(pattern: str) -> str:

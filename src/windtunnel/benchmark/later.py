@@ -13,7 +13,6 @@ _LATER_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
         "mpi, recipe, dask: not yet; use single-node or client-server",
     ),
     ("server.replicas", lambda value: isinstance(value, Mapping), "an autoscaler: not yet; give a number"),
-    ("output.store", lambda value: str(value).startswith(("s3://", "pvc://")), "not yet; give a folder"),
 )
 _LATER_KEYS = (
     "run.until",
@@ -29,10 +28,6 @@ def find_later(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield path, "not yet: this version cannot run it"
     for key, is_later, complaint in _LATER_VALUES:
         yield from ((path, complaint) for path, value in _lookup(document, key) if is_later(value))
-    inputs = document.get("inputs")
-    for index, item in enumerate(inputs if isinstance(inputs, list) else []):
-        if isinstance(item, Mapping) and str(item.get("src", "")).startswith("s3://"):
-            yield f"inputs[{index}].src", "s3: not yet; use http(s) or a file"
 
 
 def _lookup(document: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:

@@ -121,6 +121,8 @@ class Program(Model):
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     files: Annotated[dict[str, str], AfterValidator(checks.check_files)] = Field(default_factory=dict)
     """Path to content; placed in the step's working folder before it starts."""
+    requirements: list[Annotated[str, AfterValidator(checks.check_requirement)]] = Field(default_factory=list)
+    """Python packages, as pip names them; installed once, before anything is measured."""
     resources: Resources = Resources()
     node_selector: Annotated[dict[str, str], AfterValidator(checks.check_node_selector)] = Field(default_factory=dict)
     """Labels of the nodes that may run it, on kubernetes."""
@@ -210,7 +212,8 @@ class Metric(Model):
 class Output(Model):
     """Where results go."""
 
-    store: Annotated[str, Field(min_length=1)] = "runs"
+    store: Annotated[str, Field(min_length=1), AfterValidator(checks.check_store)] = "runs"
+    """A folder, s3://bucket/prefix, or pvc://claim/path; credentials are never in the file."""
     artifacts: list[Annotated[str, AfterValidator(checks.check_glob)]] = Field(default_factory=lambda: ["**"])
     """Globs of $WINDTUNNEL_OUT; all of it unless said otherwise."""
 

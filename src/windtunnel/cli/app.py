@@ -56,7 +56,7 @@ def _print_refusal(error: WindtunnelError, words: list[str]) -> None:
         strategy=None,
         engine=options.get("--engine", "inline"),
         backend=options.get("--backend", "process"),
-        status="failed",
+        status="cancelled" if error.exit_code == ExitCode.CANCELLED else "failed",
         exit_code=int(error.exit_code),
         cause=cause,
     )

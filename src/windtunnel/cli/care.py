@@ -9,13 +9,13 @@ import typer
 from windtunnel.analysis import report_unavailable
 from windtunnel.cli.app import app
 from windtunnel.cli.output import console, print_json, say
-from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption
+from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
 from windtunnel.errors import ExitCode
 
 
 @app.command(epilog="Example: windtunnel reap --dry-run")
 def reap(
-    store: StoreOption = DEFAULT_STORE,
+    store: FolderOption = DEFAULT_STORE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be ended.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,10 +43,11 @@ def doctor(as_json: JsonOption = False) -> None:
 
     from windtunnel.backends import BACKENDS, make_backend
     from windtunnel.engines import ENGINES, engine_unavailable
+    from windtunnel.engines.request import aws_unavailable
 
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
     rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]
-    rows.append(("extra", "report", report_unavailable()))
+    rows += [("extra", "report", report_unavailable()), ("extra", "aws", aws_unavailable())]
     if as_json:
         print_json(
             [{"kind": kind, "name": name, "works": reason is None, "reason": reason} for kind, name, reason in rows]

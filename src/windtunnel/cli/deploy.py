@@ -12,7 +12,7 @@ import typer
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json
-from windtunnel.cli.results import DEFAULT_STORE, JsonOption, StoreOption
+from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
 from windtunnel.errors import PlatformError, UsageError
 
 
@@ -72,7 +72,7 @@ def _worker(pool: str, queue: str | None) -> str:
 )
 def install(
     platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)],
-    store: StoreOption = DEFAULT_STORE,
+    store: FolderOption = DEFAULT_STORE,
     namespace: Annotated[
         str | None, typer.Option(help="kubernetes: the namespace; else the context's own.", show_default=False)
     ] = None,

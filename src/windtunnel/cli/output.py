@@ -138,6 +138,10 @@ def print_record(record: RunRecord) -> None:
     for left in record.resources.left:
         out.print(f"left behind: {left}", style="red", markup=False)
     out.print(f"run: {shorten(record.path or '')}", markup=False)
+    if record.upload:
+        out.print(f"{'stored' if record.upload.complete else 'not all stored'}: {record.upload.url}", markup=False)
+        if record.upload.error and not (record.cause and record.cause.message == record.upload.error):
+            out.print(f"  - {record.upload.error}", markup=False)
 
 
 def print_sweep(records: Sequence[RunRecord], planned: int) -> None:

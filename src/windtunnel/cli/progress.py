@@ -20,10 +20,12 @@ _DOING = {
     EventType.SERVICE_STARTING: "starting {step}",
     EventType.SERVICE_STARTED: "waiting until {step} is ready",
     EventType.SERVICE_STOPPING: "stopping {step}",
+    EventType.UPLOADING: "storing it in {message}",
 }
 _DONE = {
     EventType.RUN_STARTED: "run {message}",
     EventType.INPUT_FETCHED: "fetched {message}",
+    EventType.REQUIREMENTS_INSTALLED: "{step} has {message}",
     EventType.SERVICE_READY: "{step} is ready",
     EventType.SERVICE_STOPPED: "{step} is stopped",
 }
@@ -68,7 +70,7 @@ class Progress:
         elif event.type is EventType.CAUSE:
             self._line(event.message, "red")
         elif event.type in _DOING:
-            self._now(_DOING[event.type].format(step=step))
+            self._now(_DOING[event.type].format(step=step, message=event.message))
         elif event.type in _DONE:
             self._line(_DONE[event.type].format(step=step, message=event.message))
 

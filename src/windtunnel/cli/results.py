@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,22 +22,29 @@ from windtunnel.cli.output import (
 )
 from windtunnel.errors import UsageError
 
+if TYPE_CHECKING:
+    from windtunnel.run.folder import RunFolder
+    from windtunnel.run.mirror import Mirror
+
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, the start of one, its folder, or last.", show_default=False)
 ]
-StoreOption = Annotated[Path, typer.Option("--store", help="The folder that keeps runs.")]
+FolderOption = Annotated[Path, typer.Option("--store", help="The folder that keeps runs.")]
+StoreOption = Annotated[
+    str, typer.Option("--store", metavar="STORE", help="Where runs are kept: a folder, or s3://bucket/prefix.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_STORE = Path("runs")
 
 
 @app.command(epilog="Example: windtunnel runs --json")
-def runs(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+def runs(store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -> None:
     """List the runs in a store, the oldest first."""
     from rich.table import Table
 
     from windtunnel.run.store import find_runs
 
-    found = [record for _folder, record in find_runs(store, lambda error: say(error.message, "yellow"))]
+    found = [record for _folder, record in find_runs(_records_of(store), lambda error: say(error.message, "yellow"))]
     if as_json:
         print_json([record.model_dump(mode="json") for record in found])
         return
@@ -61,12 +68,12 @@ def runs(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
 
 
 @app.command(epilog="Example: windtunnel show last")
-def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+def show(run: RunArgument, store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -> None:
     """Show a run's result; also that of a run whose driver was killed."""
     from windtunnel.analysis.recover import recover
-    from windtunnel.run.store import open_run, read_run
+    from windtunnel.run.store import read_run
 
-    folder = open_run(run, store)
+    folder = open_stored(run, store)
     record = recover(folder, read_run(folder))
     if as_json:
         print_json(record.model_dump(mode="json"))
@@ -79,13 +86,53 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
 @app.command(epilog="Example: windtunnel report last")
 def report(
     run: RunArgument,
-    store: StoreOption = DEFAULT_STORE,
+    store: StoreOption = str(DEFAULT_STORE),
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where; else into the run's folder.")] = None,
 ) -> None:
     """Write a run's report: one HTML file with everything in it."""
+    write_report(open_stored(run, store).path, output)
+
+
+def _records_of(store: str) -> Path:
+    """Return the folder that has the records of a store's runs: the store itself, or a copy of what is elsewhere."""
+    mirror = _mirror(store)
+    return mirror.records() if mirror else Path(store)
+
+
+def open_stored(run: str, store: str) -> RunFolder:
+    """Return a run of a store, all of it, by its id, the start of one, its folder, or ``last``.
+
+    Raises:
+        UsageError: No run, or more than one, is called so; or the store is none.
+        PlatformError: The store does not give it.
+    """
     from windtunnel.run.store import open_run
 
-    write_report(open_run(run, store).path, output)
+    mirror = _mirror(store)
+    if not mirror:
+        return open_run(run, Path(store))
+    folder = open_run(run, mirror.records())
+    if folder.path.parent == mirror.folder:
+        mirror.complete(folder)
+    return folder
+
+
+def _mirror(store: str) -> Mirror | None:
+    from windtunnel.addresses import ObjectAddress, parse_store
+    from windtunnel.engines.request import require_aws
+
+    try:
+        place = parse_store(store)
+    except ValueError as error:
+        raise UsageError(f"--store: {error}") from None
+    if isinstance(place, Path):
+        return None
+    if not isinstance(place, ObjectAddress):
+        raise UsageError(f"--store: {place}: a volume claim is read only in its cluster")
+    require_aws(str(place))
+    from windtunnel.run.mirror import Mirror
+
+    return Mirror(place)
 
 
 def write_report(run: Path, output: Path | None = None, *, err: bool = False) -> None:

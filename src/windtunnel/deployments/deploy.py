@@ -14,6 +14,7 @@ from prefect.server.schemas.schedules import CronSchedule as ServerCronSchedule
 from prefect.utilities.urls import url_for
 from pydantic import SecretStr, ValidationError
 
+from windtunnel.addresses import parse_store
 from windtunnel.benchmark import Loaded
 from windtunnel.deployments import flows
 from windtunnel.deployments.server import (
@@ -78,7 +79,8 @@ def deploy(loaded: Loaded, plan: Plan, target: Target, *, strict: bool = False) 
     if plan.benchmark == GENERIC:
         raise UsageError(f"benchmark.name: {GENERIC!r} is what prefect.yaml calls its deployments; choose another")
     schedule, zone = _schedule(loaded), loaded.benchmark.run.timezone or "UTC"
-    store = str(target.folder / loaded.benchmark.output.store)
+    place = parse_store(loaded.benchmark.output.store)
+    store = str(target.folder / place if isinstance(place, Path) else place)
     flow = flows.FLOWS[plan.strategy]
     with prefect_server() as client:
         check_pool(client, target.pool)

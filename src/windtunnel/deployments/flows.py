@@ -47,7 +47,7 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
             backend: Where its steps run; recording only pretends.
             repeats: Iterations to keep, instead of the benchmark's.
             overrides: Other keys to change, such as run.warmup=2 or server.env.LANG=C.
-            store: Folder that keeps runs, as the worker sees it, instead of the benchmark's.
+            store: Where runs are kept, as the worker sees it, instead of the benchmark's.
             strict: Whether a suspect result is a failure.
         """
         changes = [*overrides, *([f"run.repeats={repeats}"] if repeats else [])]
@@ -55,7 +55,7 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
             loaded = resolve(benchmark, changes)
             check_strategy(loaded, strategy)
             plan = make_plan(loaded.benchmark)
-            request = make_request(loaded, plan, backend, Path(store) if store else None)
+            request = make_request(loaded, plan, backend, store)
             return run_in_flow(replace(request, strict=strict), report=True)
         except WindtunnelError as error:
             get_run_logger().error("%s", error.message)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
@@ -13,15 +14,24 @@ from windtunnel.backends.base import RunContext, Session
 from windtunnel.engines.request import Request
 from windtunnel.engines.walk import Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
+from windtunnel.run.control import Extension
 from windtunnel.run.environment import describe_host
 from windtunnel.run.events import EventType, timestamp
-from windtunnel.run.folder import RunFolder, plan_secrets
+from windtunnel.run.folder import RECORD, RunFolder, plan_secrets
 from windtunnel.run.journal import Journal
 from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
+from windtunnel.run.record import Upload as UploadState
 from windtunnel.run.redact import redact_override
 from windtunnel.run.store import driver_identity
 
+if TYPE_CHECKING:
+    from windtunnel.run.upload import Upload
+
 T = TypeVar("T")
+STORE_SECONDS = 30.0
+"""How long servers are kept up for what was measured to be uploaded; what is left follows after teardown."""
+_NOT_YET = ("logs/warden.log",)
+"""While the warden lives it is mostly empty, and then it goes."""
 _STATUS: dict[int, Status] = {
     ExitCode.OK: "succeeded",
     ExitCode.LEFT_BEHIND: "succeeded",
@@ -37,7 +47,9 @@ def execute(request: Request, engine: str, call: Call[object]) -> RunRecord:
     while the run goes on is raised: the record says it.
 
     Raises:
-        UsageError: The store cannot be written; nothing was started.
+        UsageError: The folder cannot be written; nothing was started.
+        PlatformError: The store cannot be written (``store_failed``); nothing was started.
+        TimedOut, Cancelled: As the control says, while the store was asked.
     """
     folder = RunFolder.create(request.store, request.plan, request.loaded.text)
     try:
@@ -68,9 +80,11 @@ class _Execution:
             driver=driver_identity(),
             path=str(folder.path),
         )
+        self._upload: Upload | None = None
 
     def run(self, call: Call[object]) -> RunRecord:
         self._attempt(self._write)
+        self._open_store()
         self._attempt(self._describe)
         self._attempt(self._begin)
         request = self._request
@@ -84,15 +98,65 @@ class _Execution:
             # Only now is it known which nodes and images there were.
             self._attempt(lambda: self._describe(session))
             self._attempt(self._summarise)
+            self._attempt(self._store_early)
             if request.hold:
                 self._attempt(request.hold)
             self._attempt(lambda: self._tear_down(walk))
             self._attempt(session.close)
             self._attempt(lambda: self._count(session))
         self._conclude()
+        self._attempt(self._store)
         if self._interruption:
             raise self._interruption
         return self._record
+
+    def _open_store(self) -> None:
+        """Send what there is to the store: one that cannot be written is refused before anything starts."""
+        if not self._request.remote:
+            return
+        try:
+            # boto3 is slow to load, and an extra.
+            from windtunnel.run.upload import Upload
+
+            self._upload = Upload(self._folder, self._request.remote, is_new=True)
+            self._record.upload = UploadState(url=str(self._upload.target))
+            self._write()
+            self._upload.send(self._request.control)
+        except WindtunnelError:
+            shutil.rmtree(self._folder.path)
+            raise
+
+    def _store_early(self) -> None:
+        """Send what was measured before anything is taken down."""
+        if self._upload:
+            try:
+                self._send(STORE_SECONDS, but=_NOT_YET)
+            except WindtunnelError as error:
+                self._journal.note(f"not stored yet, teardown comes first: {error.message}")
+
+    def _store(self) -> None:
+        """Send what there is now that all is over, the record last; a run that is not stored whole has failed."""
+        state = self._record.upload
+        if not self._upload or not state:
+            return
+        try:
+            self._send(None, but=(RECORD,))
+            state.complete = True
+            self._write()
+            self._upload.send(Extension(self._request.control))
+        except WindtunnelError as error:
+            state.complete = False
+            state.error = f"not stored: {error.message}; to send it again: windtunnel upload {self._folder.path}"
+            if self._record.exit_code in {ExitCode.OK, ExitCode.LEFT_BEHIND}:
+                self._blame(type(error)(state.error, code=error.code))
+            else:
+                self._journal.note(state.error)
+            self._conclude(again=True)
+
+    def _send(self, seconds: float | None, but: Sequence[str] = ()) -> None:
+        if self._upload:
+            self._journal.emit(EventType.UPLOADING, message=str(self._upload.target))
+            self._upload.send(Extension(self._request.control, seconds), but=but)
 
     def _describe(self, session: Session | None = None) -> None:
         """Write down where it is measured: this machine, and what the platform says of itself."""
@@ -143,7 +207,7 @@ class _Execution:
         created, left = session.created(), session.survivors()
         self._record.resources = ResourceCount(created=created, gone=max(0, created - len(left)), left=left)
 
-    def _conclude(self) -> None:
+    def _conclude(self, *, again: bool = False) -> None:
         record = self._record
         record.phases = self._journal.phases
         code = self._cause.exit_code if self._cause else ExitCode.OK
@@ -160,7 +224,8 @@ class _Execution:
             # The record cannot tell it, so whoever reads its copy has to be told.
             record.reasons.append(error.message)
         else:
-            self._journal.emit(EventType.RUN_FINISHED, message=record.status, exit_code=int(code))
+            if not again:
+                self._journal.emit(EventType.RUN_FINISHED, message=record.status, exit_code=int(code))
 
     def _write(self) -> None:
         try:

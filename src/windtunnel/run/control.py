@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 
 from windtunnel.errors import Cancelled, TimedOut
 from windtunnel.plan import Plan
@@ -41,6 +44,11 @@ class Control:
         return self._cancelled.is_set()
 
     @property
+    def asked(self) -> int:
+        """How often somebody asked the run to stop."""
+        return len(self._reasons)
+
+    @property
     def is_over(self) -> bool:
         """Whether the deadline is over."""
         return time.monotonic() >= self._deadline
@@ -48,7 +56,7 @@ class Control:
     @property
     def is_urgent(self) -> bool:
         """Whether it was asked more than once: graces are over."""
-        return len(self._reasons) > 1
+        return self.asked > 1
 
     def wait(self, seconds: float) -> None:
         """Wait so long, or until somebody cancels; then `check`."""
@@ -66,3 +74,47 @@ class Control:
             raise Cancelled(self._reasons[0])
         if self.is_over:
             raise TimedOut(f"the run took longer than its timeout of {self.timeout:g} s")
+
+
+class Extension:
+    """A while after a run's end, such as for storing it: over at its own deadline, or when somebody asks (again).
+
+    Args:
+        control: The run's; that its time is over, or that it was cancelled before, does not matter here.
+        seconds: How long at most; None where only somebody's asking ends it.
+    """
+
+    def __init__(self, control: Control, seconds: float | None = None) -> None:
+        self._control, self._seconds = control, seconds
+        self._asked = control.asked
+        self._deadline = time.monotonic() + (float("inf") if seconds is None else seconds)
+
+    def check(self) -> None:
+        """Return if it may go on.
+
+        Raises:
+            Cancelled: Somebody asked the run to stop since this began.
+            TimedOut: Its time is over.
+        """
+        if self._control.asked > self._asked:
+            raise Cancelled("somebody asked to stop")
+        if time.monotonic() >= self._deadline:
+            raise TimedOut(f"not done within {self._seconds:g} s")
+
+
+def beside(control: Control | Extension, work: Callable[[], None]) -> None:
+    """Do `work` in a thread while the control is asked; a thread that is left waits for its peer in vain."""
+    result: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            result.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+            result.set_exception(error)
+
+    control.check()
+    threading.Thread(target=run, daemon=True).start()
+    while not wait_for([result], POLL_SECONDS).done:
+        control.check()
+    result.result()

@@ -15,6 +15,7 @@ class EventType(StrEnum):
 
     RUN_STARTED = "run_started"
     INPUT_FETCHED = "input_fetched"
+    REQUIREMENTS_INSTALLED = "requirements_installed"
     SERVICE_STARTING = "service_starting"
     SERVICE_STARTED = "service_started"
     SERVICE_READY = "service_ready"
@@ -26,6 +27,7 @@ class EventType(StrEnum):
     NOTE = "note"
     CAUSE = "cause"
     MEASURED = "measured"
+    UPLOADING = "uploading"
     RUN_FINISHED = "run_finished"
 
 

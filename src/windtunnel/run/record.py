@@ -79,6 +79,14 @@ class SweepPart(_Model):
     values: dict[str, Any]
 
 
+class Upload(_Model):
+    """Where a run is kept beside its folder, whether all of it is there, and if not, why."""
+
+    url: str
+    complete: bool = False
+    error: str | None = None
+
+
 class RunRecord(_Model):
     """The object that `run --json` prints and the run's folder keeps."""
 
@@ -104,3 +112,4 @@ class RunRecord(_Model):
     sweep: SweepPart | None = None
     driver: dict[str, Any] = Field(default_factory=dict)
     path: str | None = None
+    upload: Upload | None = None

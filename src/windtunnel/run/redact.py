@@ -13,6 +13,12 @@ _DISTINCT_LENGTH = 6
 """A shorter value is also a word or a number of its own: it is redacted only where it is assigned."""
 _TOML_VALUE = r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|[^\s,}\]#]+'
 _TOML_ASSIGNMENT = re.compile(rf"""(?P<name>["']?[\w-]+["']?)(?P<equals>\s*=\s*)(?:{_TOML_VALUE})""")
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+
+
+def redact_urls(text: str) -> str:
+    """Return `text` without the user names and passwords that stand in addresses."""
+    return _URL_CREDENTIALS.sub(REDACTED, text)
 
 
 def secrets_in(env: Mapping[str, str]) -> set[str]:

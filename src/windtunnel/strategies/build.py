@@ -60,6 +60,7 @@ def _program(table: source.Program) -> Program:
         image=table.image,
         env=table.env,
         files=table.files,
+        requirements=tuple(table.requirements),
         cpu=parse_quantity(limits.cpu) if limits.cpu else None,
         memory=parse_quantity(limits.memory) if limits.memory else None,
         gpu=limits.gpu,

@@ -16,6 +16,8 @@ from typing import IO
 HOME = PurePosixPath("/windtunnel")
 WORK = HOME / "work"
 RESULTS = HOME / "results"
+PYTHON = HOME / "python"
+"""Where a step finds its Python environment, if it has one."""
 OUT, METRICS = RESULTS / "out", RESULTS / "metrics.jsonl"
 INPUTS, TOOLS = HOME / "inputs", HOME / "tools"
 ROOT = PurePosixPath("/")

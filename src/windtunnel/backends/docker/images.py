@@ -10,10 +10,9 @@ from typing import Any
 from docker.utils import parse_repository_tag
 
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
-from windtunnel.backends.inputs import beside
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
-from windtunnel.run.control import Control
+from windtunnel.run.control import Control, beside
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What Docker gives a container whose image says nothing."""

@@ -12,9 +12,9 @@ from typing import Any
 from docker.utils import decode_json_header
 
 from windtunnel.backends.docker.archive import WORK
-from windtunnel.backends.docker.asking import ASKERS
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.images import Image
+from windtunnel.backends.docker.inner_asking import ASKERS
 from windtunnel.errors import PlatformError
 
 _IS_FOLDER, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111

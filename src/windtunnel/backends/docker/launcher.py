@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from windtunnel.backends.base import Address, Launch
-from windtunnel.backends.docker.archive import HOME, METRICS, OUT, RESULTS, ROOT, WORK, Content, input_links, packed
+from windtunnel.backends.docker.archive import (
+    HOME,
+    METRICS,
+    OUT,
+    PYTHON,
+    RESULTS,
+    ROOT,
+    WORK,
+    Content,
+    input_links,
+    packed,
+)
 from windtunnel.backends.docker.calls import APIClient, daemon_words
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import Image
@@ -22,6 +33,7 @@ from windtunnel.backends.docker.tracer import Tracer
 from windtunnel.backends.docker.warden import Daemon
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.requirements import with_environment
 from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.plan import Job, Program, Service
 from windtunnel.run.folder import RunFolder
@@ -69,15 +81,18 @@ class Launcher:
 
     Attributes:
         inputs: Fetched inputs by the path at which each step finds them.
+        volumes: The volume with the Python environment of each step that has one, by the step's name.
+        inside: Looks into containers.
     """
 
     def __init__(self, place: Place) -> None:
         self.inputs: dict[str, Path] = {}
+        self.volumes: dict[str, str] = {}
         self._shared: SharedInputs | None = None
         self._made: list[Container] = []
         self._warned: set[str] = set()
         self._place = place
-        self._inside = Inside(place.api)
+        self.inside = Inside(place.api)
         self._work = place.folder.path / "work"
         self._work.mkdir(exist_ok=True)
 
@@ -102,6 +117,9 @@ class Launcher:
         address = Address(step.name, _choose_port(step))
         values = launch.names(address, WORK, OUT, METRICS)
         env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
+        if step.name in self.volumes:
+            path = env.get("PATH", self._place.images[step.name].env["PATH"])
+            env |= {"PATH": f"{PYTHON / 'bin'}:{path}", "VIRTUAL_ENV": str(PYTHON)}
         running = RunningStep(
             step=step,
             label=label,
@@ -129,29 +147,30 @@ class Launcher:
         """Check that a command can be run beside a step (PlatformError if not)."""
         image = self._place.images[running.name]
         path = running.env.get("PATH", image.env["PATH"])
-        self._inside.check_command(container.id, image, program, path, running.name)
+        self.inside.check_command(container.id, image, program, path, running.name)
 
     def find_asker(self, running: RunningStep, container: Container) -> str:
         """Return a program of a step's image that can ask over the network (PlatformError if it has none)."""
-        return self._inside.find_asker(container.id, self._place.images[running.name], running.name)
+        return self.inside.find_asker(container.id, self._place.images[running.name], running.name)
 
     def _make(self, running: RunningStep, iteration: int | None, number: int) -> Container:
         """Return one replica of a step: a container with all its files, whose output is listened to."""
         name, step, image = running.name, running.step, self._place.images[running.name]
         command = [substitute(word, running.values) for word in step.program.command]
+        command = with_environment(command, PYTHON) if name in self.volumes else command
         argv = self._traced(command) if step.program.trace else command
         title = f"{self._place.folder.run_id}-{running.label}"
         log = running.log
         if isinstance(step, Service) and step.replicas > 1:
             title += f"-{number}"
             log = log if number == 1 else self._place.folder.log(f"{name}.replica-{number}", iteration)
-        key = self._create(running, title, argv, is_shell=self._inside.may_use_shell(image, running.env))
+        key = self._create(running, title, argv, is_shell=self.inside.may_use_shell(image, running.env))
         files = {path: substitute(text, running.values) for path, text in step.program.files.items()}
         with daemon_words("preparing its container", step=name):
-            if not self._inside.has_shell(key, image):
+            if not self.inside.has_shell(key, image):
                 self._place.api.remove_container(key, v=True)
                 key = self._create(running, title, argv, is_shell=False)
-            self._fill(key, step.program, self._inside.owner(key, image), files)
+            self._fill(key, step.program, self.inside.owner(key, image), files)
             container = Container(key, title, Output(self._place.daemon, key, log, self._place.watcher.notify))
         self._made.append(container)
         self._place.watcher.add(container)
@@ -178,11 +197,13 @@ class Launcher:
 
     def _create(self, running: RunningStep, title: str, argv: list[str], *, is_shell: bool) -> str:
         place, program = self._place, running.step.program
+        volume = self.volumes.get(running.name)
         network, *others = place.networks.of(program)
         host = place.api.create_host_config(
             network_mode=network,
             # Reaps orphans and hands signals on: without, a command would be process 1, which no SIGTERM ends.
             init=True,
+            binds={volume: {"bind": str(PYTHON), "mode": "ro"}} if volume else {},
             # The output is in the run's folder; the daemon need not keep it a second time.
             log_config={"Type": "none"},
             nano_cpus=round(program.cpu * _NANO) if program.cpu else None,

@@ -11,12 +11,13 @@ from typing import Any
 
 from windtunnel.backends.attended import AttendedSession
 from windtunnel.backends.base import Address, Handle, Launch, RunContext, describe_status
-from windtunnel.backends.docker.asking import ask_inside
 from windtunnel.backends.docker.calls import APIError, daemon_words, make_client
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import find_images
+from windtunnel.backends.docker.inner_asking import ask_inside
 from windtunnel.backends.docker.launcher import Launcher, Place
 from windtunnel.backends.docker.networks import ASKED_OVER_NETWORK, Networks
+from windtunnel.backends.docker.requirements import Installer
 from windtunnel.backends.docker.results import collect
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.docker.streams import Command
@@ -29,6 +30,7 @@ from windtunnel.backends.probes import Answer, ask
 from windtunnel.backends.tracing import find_strace
 from windtunnel.errors import BenchmarkFailed, PlatformError
 from windtunnel.plan import InputFile, Job, Probe, Service
+from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 from windtunnel.substitution import substitute
 
@@ -74,7 +76,7 @@ class DockerSession(AttendedSession[RunningStep]):
         self._usage = UsageSampler(self._api, self._journal.add_usage)
         self._closing.callback(self._usage.close)
         self._networks = networks = self._make_networks(labels)
-        place = Place(
+        self._place = Place(
             api=self._api,
             daemon=self._daemon,
             warden=self._warden,
@@ -86,7 +88,7 @@ class DockerSession(AttendedSession[RunningStep]):
             journal=self._journal,
             tracer=pack_tracer(strace, self._info.get("Architecture", "")) if strace else None,
         )
-        self._launcher = Launcher(place)
+        self._launcher = Launcher(self._place)
         self._closing.callback(self._launcher.close)
 
     def _make_networks(self, labels: RunLabels) -> Networks:
@@ -123,6 +125,16 @@ class DockerSession(AttendedSession[RunningStep]):
         super().fetch(inputs)
         if any(step.program.isolation == "sealed" for step in self._context.plan.steps):
             self._launcher.share_inputs()
+
+    def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        return Installer(self._place, self._launcher, self._control, self._wait_for).install(step)
+
+    def _wait_for(self, container: Container) -> int:
+        """Return the exit status of a container."""
+        while not self._wait_change(lambda: container.status is not None, POLL_SECONDS):
+            self._check_platform()
+            self._control.check()
+        return container.status or 0
 
     def start_service(self, launch: Launch[Service]) -> RunningStep:
         """Start a service, all of its replicas."""
@@ -224,14 +236,15 @@ class DockerSession(AttendedSession[RunningStep]):
             container.output.close()
 
     def survivors(self) -> list[str]:
-        """Return containers, and once this is closed the network too, as the daemon knows them."""
+        """Return containers, and once this is closed the network and volumes too, as the daemon knows them."""
         with daemon_words("looking for what is left"):
             found = list(find(self._daemon, self._folder.run_id))
         return [str(resource) for resource in found if self._is_closed or resource.kind == "container"]
 
     def created(self) -> int:
         """Return how many containers, networks and volumes were made."""
-        return self._launcher.created + (len(self._networks.keys) if self._networks else 0)
+        networks = len(self._networks.keys) if self._networks else 0
+        return self._launcher.created + len(set(self._launcher.volumes.values())) + networks
 
     def close(self) -> None:
         """Remove everything of the run and end the warden."""

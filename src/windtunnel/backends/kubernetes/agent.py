@@ -17,7 +17,7 @@ from typing import Any
 from kubernetes.stream.ws_client import WSClient
 
 from windtunnel.backends.asking import Answer
-from windtunnel.backends.kubernetes.calls import API_LOST, OUTAGE_SECONDS, Cluster
+from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.errors import PlatformError
 
 PIECE = 1 << 18
@@ -81,16 +81,23 @@ class Agent:
         """Have something done that takes at most so many seconds, and return the answer.
 
         Raises:
-            PlatformError: It cannot be done, or the agent cannot be reached for an outage long.
+            PlatformError: It cannot be done, this user may not, or the agent cannot be reached for an outage long.
         """
-        deadline = time.monotonic() + seconds + OUTAGE_SECONDS
+        began = time.monotonic()
+        deadline = began + seconds + OUTAGE_SECONDS
         while True:
             try:
                 answer = self._connected().ask({"do": deed, **arguments}, seconds + _ROUND_TRIP_SECONDS)
                 break
             except OSError as error:
-                if time.monotonic() > deadline or self._is_closed:
-                    raise PlatformError(f"the warden's pod cannot be reached: {error}", code=API_LOST) from None
+                problem = str(error)
+            except Refused as error:
+                # A pod that is just going has no such container; nobody gets a right by asking again.
+                if error.is_final and time.monotonic() > began + NO_RIGHT_SECONDS:
+                    raise error.to_error("running a command in the warden's pod") from None
+                problem = error.message
+            if time.monotonic() > deadline or self._is_closed:
+                raise PlatformError(f"the warden's pod cannot be reached: {problem}", code=API_LOST)
             time.sleep(_PAUSE_SECONDS)
         if "error" in answer:
             raise PlatformError(f"the warden's pod cannot {deed.replace('_', ' ')}: {answer['error']}", code="hub")

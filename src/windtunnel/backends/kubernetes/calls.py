@@ -19,6 +19,7 @@ from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TO
 from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, list_kube_config_contexts
 from kubernetes.stream.ws_client import WSClient, get_websocket_url
 from urllib3.exceptions import HTTPError
+from websocket import WebSocketBadStatusException
 
 from windtunnel.errors import PlatformError
 
@@ -27,10 +28,13 @@ API_LOST = "api_lost"
 CALL_SECONDS = 30.0
 OUTAGE_SECONDS = 60.0
 """How long the API may be away: a server that restarts, a control plane that moves."""
+NO_RIGHT_SECONDS = 4.0
+"""How long rights may be missing: a server that has just started does not know all of them yet."""
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 2.0
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410
 _REFUSED, _TOO_MANY, _BROKEN = 400, 429, 500
+_NO_RIGHT = (401, 403)
 _METHODS = {
     "PATCH": ("PATCH", "application/merge-patch+json"),
     "APPLY": ("PATCH", "application/apply-patch+yaml"),  # server-side apply; JSON is YAML
@@ -46,6 +50,7 @@ COLLECTIONS = {
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "Event": "/api/v1/namespaces/{}/events",
 }
 """Where the objects of each kind that a run has are, or that it asks about."""
 
@@ -65,9 +70,24 @@ class Refused(Exception):
     @property
     def code(self) -> str:
         """A stable word for machines."""
-        if "exceeded quota" in self.message:
+        if is_quota(self.message):
             return "quota"
         return {401: "unauthorized", 403: "forbidden", NOT_FOUND: "removed"}.get(self.status, "rejected")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is a matter of rights, which asking again does not change."""
+        return self.status in _NO_RIGHT
+
+    def to_error(self, what: str, step: str | None = None) -> PlatformError:
+        """Return it as an error that says what was asked for."""
+        begin = f"{step}: {what}" if step else what
+        return PlatformError(f"{begin}: {self.message}", code=self.code, step=step)
+
+
+def is_quota(message: str) -> bool:
+    """Tell from the API's words whether a quota was the reason."""
+    return "exceeded quota" in message or "failed quota" in message
 
 
 @dataclass(frozen=True)
@@ -180,6 +200,7 @@ class Cluster:
         """Run a command in a container and return its streams.
 
         Raises:
+            Refused: The API, or the node, says no.
             OSError: It could not be begun.
         """
         flags = {"container": container, "stdin": stdin, "stdout": True, "stderr": True}
@@ -188,6 +209,8 @@ class Cluster:
         _method, url, headers, *_ = self.api.param_serialize("GET", path, auth_settings=["BearerToken"])
         try:
             return WSClient(self.api.configuration, get_websocket_url(url, query), headers, capture_all=False)
+        except WebSocketBadStatusException as error:
+            raise Refused(error.status_code, _words(error.resp_body or b"")) from None
         except Exception as error:  # noqa: BLE001 - websocket-client has errors of many families
             raise OSError(_brief(error)) from None
 
@@ -195,11 +218,10 @@ class Cluster:
 @contextmanager
 def cluster_words(what: str, step: str | None = None) -> Iterator[None]:
     """Turn what the API refuses into a PlatformError that says what was asked for."""
-    begin = f"{step}: {what}" if step else what
     try:
         yield
     except Refused as error:
-        raise PlatformError(f"{begin}: {error.message}", code=error.code, step=step) from None
+        raise error.to_error(what, step) from None
 
 
 def connect(namespace: str | None = None) -> Cluster:

@@ -11,7 +11,7 @@ from websocket import WebSocketException
 
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import describe_status
-from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.step import Replica
 from windtunnel.errors import PlatformError
 
@@ -25,20 +25,23 @@ def run_command(cluster: Cluster, replica: Replica, step: str, argv: Sequence[st
     """Run a command in a replica's container; one that is late runs on until its container ends.
 
     Raises:
-        PlatformError: There is no such command there, or the API is away for too long.
+        PlatformError: There is no such command there, this user may not run any, or the API is away for too long.
     """
-    answer = cluster.insist(lambda: _run(cluster, replica, argv, seconds))
+    with cluster_words("running a command in its pod", step):
+        answer = cluster.insist(lambda: _run(cluster, replica, argv, seconds))
     if any(word in answer.detail for word in _MISSING) and "exec" in answer.detail:
         raise PlatformError(f"{step}: command not found: {argv[0]}, in its image", code="command_not_found", step=step)
     return answer
 
 
 def _run(cluster: Cluster, replica: Replica, argv: Sequence[str], seconds: float) -> Answer:
-    """Run it once (OSError if the connection is lost before it has ended)."""
+    """Run it once (OSError if the connection is lost before it has ended, Refused if this user may not)."""
     deadline = time.monotonic() + seconds
     try:
         streams = cluster.execute(replica.pod, replica.container, list(argv))
     except Refused as error:
+        if error.is_final:
+            raise
         return Answer(ok=False, detail=error.message)
     output = ""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused
+from windtunnel.backends.kubernetes.calls import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
 from windtunnel.backends.kubernetes.watcher import shut
 
 _PAUSE_SECONDS = 0.2
@@ -50,6 +51,7 @@ class Output:
     Attributes:
         has_ended: Whether it is all there.
         problem: Why it could not be written, if so.
+        refused: Why it may not be read, if so.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Output:
         self.path = path
         self.has_ended = False
         self.problem: str | None = None
+        self.refused: Refused | None = None
         self._cluster, (self._pod, self._container) = cluster, replica
         self._is_over, self._on_end = is_over, on_end
         self._closed = threading.Event()
@@ -85,6 +88,7 @@ class Output:
         self._thread.join(2)
 
     def _follow(self) -> None:
+        began = time.monotonic()
         try:
             while not self._closed.is_set():
                 # What is read after the end is all of it; what was read before may lack the last lines.
@@ -93,6 +97,9 @@ class Output:
                     self._read()
                 except Refused as error:
                     if error.status == NOT_FOUND:
+                        break
+                    if error.is_final and time.monotonic() > began + NO_RIGHT_SECONDS:
+                        self.refused = error
                         break
                 except (OSError, HTTPError):
                     pass

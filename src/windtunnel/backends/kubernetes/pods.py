@@ -15,7 +15,9 @@ _NO_CONTAINER_YET = frozenset(
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 _MISSING = ("not found", "no such file or directory")
 _DEFINITIVE = ("not found", "does not exist", "unauthorized", "denied", "forbidden", "invalid reference")
-SEAL, FETCHER = "windtunnel-seal", "windtunnel-inputs"
+SEAL, FETCHER, COLLECTOR = "windtunnel-seal", "windtunnel-inputs", "windtunnel-collector"
+OWN_CONTAINERS = (SEAL, FETCHER, COLLECTOR)
+"""What a step's pod has beside the step."""
 _BEFORE = {
     SEAL: ("not_sealed", "cannot be sealed in this cluster"),
     FETCHER: ("input_unavailable", "could not get its inputs"),
@@ -48,8 +50,8 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class PodView:
-    """A pod as the API told it last.
+class View:
+    """An object as the API told it last.
 
     Attributes:
         data: The object; empty if nothing was told yet.
@@ -60,14 +62,29 @@ class PodView:
     is_removed: bool = False
 
     @property
-    def status(self) -> Mapping[str, Any]:
-        """Its status."""
-        return self.data.get("status") or {}
+    def name(self) -> str:
+        """Its name."""
+        return str(self.data["metadata"]["name"])
 
     @property
     def labels(self) -> Mapping[str, str]:
         """Its labels."""
         return self.data.get("metadata", {}).get("labels") or {}
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether somebody has it deleted."""
+        return self.is_removed or "deletionTimestamp" in self.data.get("metadata", {})
+
+
+@dataclass(frozen=True)
+class PodView(View):
+    """A pod as the API told it last."""
+
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """Its status."""
+        return self.data.get("status") or {}
 
     @property
     def node(self) -> str | None:
@@ -79,11 +96,6 @@ class PodView:
     def ip(self) -> str:
         """Its address, once it has one."""
         return str(self.status.get("podIP") or "")
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether somebody has it deleted."""
-        return self.is_removed or "deletionTimestamp" in self.data.get("metadata", {})
 
     def container(self, name: str) -> Mapping[str, Any]:
         """Return a container's status; empty if it has none yet."""
@@ -105,21 +117,28 @@ class PodView:
         """Return its conditions by type."""
         return {each["type"]: each for each in self.status.get("conditions") or ()}
 
-    def disruption(self) -> str | None:
-        """Return who takes it away, in words, if somebody does."""
+    @property
+    def is_being_made(self) -> bool:
+        """Whether its node makes its volumes and its network, before it looks for images."""
+        ready = self.conditions().get("PodReadyToStartContainers", {})
+        return self.node is not None and self.status.get("phase") == "Pending" and ready.get("status") == "False"
+
+    def disruption(self) -> Trouble | None:
+        """Return who takes it away, if somebody does."""
         condition = self.conditions().get("DisruptionTarget", {})
         if condition.get("status") == "True":
             reason = str(condition.get("reason"))
-            return _DISRUPTIONS.get(reason, f"was disrupted ({reason})") + f": {condition.get('message')}"
+            words = _DISRUPTIONS.get(reason, f"was disrupted ({reason})")
+            return Trouble("evicted", f"{words}: {condition.get('message')}")
         if self.status.get("phase") == "Failed" and self.status.get("reason"):
             words = "was evicted" if self.status["reason"] == "Evicted" else f"was ended ({self.status['reason']})"
-            return f"{words}: {self.status.get('message', '')}".rstrip(": ")
-        return "was deleted by somebody" if self.is_ending else None
+            return Trouble("evicted", f"{words}: {self.status.get('message', '')}".rstrip(": "))
+        return Trouble("removed", "was deleted by somebody") if self.is_ending else None
 
     def trouble(self) -> Trouble | None:
         """Return why a pod that is still to start does not, or None."""
-        if words := self.disruption():
-            return Trouble("removed" if self.is_ending else "evicted", words)
+        if found := self.disruption():
+            return found
         scheduled = self.conditions().get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
             return Trouble("unschedulable", f"cannot be scheduled: {scheduled.get('message')}", may_pass=True)

@@ -18,13 +18,14 @@ from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.commands import run_command
 from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher, Place
-from windtunnel.backends.kubernetes.objects import PART, WARDEN, Naming, script
-from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.objects import WARDEN, Naming, script
+from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
-from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, COLLECTOR
+from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS
 from windtunnel.backends.kubernetes.starting import Starting
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.kubernetes.troubles import Troubles
 from windtunnel.backends.kubernetes.usage import UsageReader
 from windtunnel.backends.kubernetes.warden import Terms, Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -69,24 +70,26 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._closing.callback(self._watcher.close)
         self._facts = Facts(cluster)
         self._fetched: dict[str, Path] = {}
+        self._live: dict[RunningStep, None] = {}
+        self._leaving: dict[RunningStep, float] = {}
         try:
-            runner = runner_image()
-            terms = Terms(runner, seconds, lease_seconds())
-            self._warden = Warden(cluster, naming, terms, self._watcher.notify)
-            self._closing.callback(self._warden.close)
+            self._begin(naming, seconds)
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, naming: Naming, seconds: float) -> None:
+        cluster, runner = self._cluster, runner_image()
+        self._warden = Warden(cluster, naming, Terms(runner, seconds, lease_seconds()), self._watcher)
+        self._closing.callback(self._warden.close)
         self._agent = Agent(cluster, self._warden_pod, script("agent"), WARDEN)
         self._closing.callback(self._agent.close)
         self._usage = UsageReader(self._agent, self._journal)
-        self._live: dict[RunningStep, None] = {}
-        self._leaving: dict[RunningStep, float] = {}
         self._results = Results(self._agent, self._folder, self._journal)
         place = Place(
             cluster=cluster,
             naming=self._warden.naming,
-            plan=context.plan,
+            plan=self._context.plan,
             key=self._warden.key,
             runner=runner,
             watcher=self._watcher,
@@ -96,7 +99,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         )
         self._launcher = Launcher(place)
         self._closing.callback(self._launcher.close)
-        self._starting = Starting(self._watcher, self._check_run, self._launcher.follow)
+        self._starting = Starting(self._watcher, Troubles(cluster), self._check_run, self._launcher.follow)
 
     @property
     def _inputs(self) -> dict[str, Path]:
@@ -147,28 +150,27 @@ class KubernetesSession(AttendedSession[RunningStep]):
         return self._watcher.wait_change(condition, seconds)
 
     def _check_platform(self) -> None:
-        self._warden.check()
         self._watcher.check()
-        for view in self._wardens():
-            trouble = view.trouble()
-            if trouble and not trouble.may_pass:
-                raise PlatformError(f"the run's warden {trouble.words}", code=trouble.code)
-            if ended := view.terminated(WARDEN):
-                words = f"the run's warden ended with status {ended.get('exitCode')}: {ended.get('message', '')}"
-                raise PlatformError(words.rstrip(": "), code="warden_lost")
+        self._warden.check()
+        for running in list(self._live):
+            self._check_step(running)
 
-    def _wardens(self) -> list[PodView]:
-        return [view for view in self._watcher.views().values() if PART in view.labels]
+    def _check_step(self, running: RunningStep) -> None:
+        """Raise if what a step needs beside its pods is gone, or may not be had."""
+        if self._watcher.is_service_ending(running.address.host):
+            raise PlatformError(
+                f"{running.name}: its Service was deleted by somebody", code="removed", step=running.name
+            )
+        for replica in running.replicas:
+            if replica.output and replica.output.refused:
+                raise replica.output.refused.to_error("reading its output", running.name)
 
     def _warden_pod(self) -> str:
         """Return the name of the warden's pod once it runs."""
-
-        def running() -> list[str]:
-            return [str(view.data["metadata"]["name"]) for view in self._wardens() if view.is_running(WARDEN)]
-
-        while not self._watcher.wait_change(lambda: bool(running()), POLL_SECONDS):
+        while True:
+            if self._watcher.wait_change(lambda: self._warden.running_pod() is not None, POLL_SECONDS):
+                return str(self._warden.running_pod())
             self._check_run()
-        return running()[0]
 
     def _check_run(self) -> None:
         self._check_platform()
@@ -179,17 +181,21 @@ class KubernetesSession(AttendedSession[RunningStep]):
         running = self._own(job)
         try:
             status = super().wait(job, services)
-        finally:
-            # All that ran beside it, too: it is judged before anything is taken down.
-            self._usage.read(self._live)
+        except BaseException:
+            with contextlib.suppress(PlatformError):  # what ended the wait is the cause
+                self._usage.read(self._live)
+            raise
+        # All that ran beside it, too: it is judged before anything is taken down.
+        self._usage.read(self._live)
         ended = running.ended
         if ended and ended.is_out_of_memory:
             raise BenchmarkFailed(
                 f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
             )
-        if ended and status and (words := ended.view.disruption()):
-            code = "evicted" if "evicted" in words else "removed"
-            raise PlatformError(f"{running.name}: its pod {words}", code=code, step=job.name)
+        if ended and (disruption := ended.view.disruption()):
+            # Whatever its status: a load generator may end in order when it is told to, long before it is done.
+            words = f"{running.name}: its pod {disruption.words}"
+            raise PlatformError(words, code=disruption.code, step=job.name, log_tail=tail(running.log))
         return status
 
     def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:

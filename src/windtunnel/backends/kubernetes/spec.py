@@ -19,7 +19,7 @@ from windtunnel.backends.kubernetes.objects import (
 from windtunnel.backends.kubernetes.placing import Placing, affinity
 from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS
 from windtunnel.backends.kubernetes.pod.places import WORK as WORKS
-from windtunnel.backends.kubernetes.pods import FETCHER, SEAL
+from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
 from windtunnel.backends.kubernetes.sealing import (
     SEALED,
     is_sealed,
@@ -30,7 +30,6 @@ from windtunnel.backends.kubernetes.sealing import (
 )
 from windtunnel.plan import Probe, Program, Service
 
-COLLECTOR = "windtunnel-collector"
 COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
 _ROOT = 0

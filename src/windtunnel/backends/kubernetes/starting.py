@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.kubernetes.troubles import Troubles, to_error
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
-
-PATIENCE_SECONDS = 6.0
-"""How long something may be wrong that may pass: an image on its second try, a node that is just being freed."""
 
 
 class Starting:
@@ -20,12 +18,19 @@ class Starting:
 
     Args:
         watcher: Tells of pods.
+        troubles: Judges them.
         check: Raises what ends the run meanwhile.
         follow: Called with a step when a container of it may have started.
     """
 
-    def __init__(self, watcher: Watcher, check: Callable[[], None], follow: Callable[[RunningStep], None]) -> None:
-        self._watcher, self._check, self._follow = watcher, check, follow
+    def __init__(
+        self,
+        watcher: Watcher,
+        troubles: Troubles,
+        check: Callable[[], None],
+        follow: Callable[[RunningStep], None],
+    ) -> None:
+        self._watcher, self._troubles, self._check, self._follow = watcher, troubles, check, follow
 
     def wait(self, running: RunningStep, beside: Sequence[RunningStep]) -> None:
         """Return when all of a step's containers run, or have run.
@@ -37,7 +42,6 @@ class Starting:
         Raises:
             PlatformError: One cannot start, or one beside it is not ready in time.
         """
-        since: dict[str, float] = {}
         began: dict[str, float] = {}
         everyone = (*beside, running)
 
@@ -49,23 +53,17 @@ class Starting:
             for each in everyone:
                 self._follow(each)
             for replica in running.replicas:
-                self._check_trouble(running, replica, since)
+                self._check_trouble(running, replica)
             if is_over:
                 return
             self._check()
             for each in beside:
                 _check_beside(each, began)
 
-    def _check_trouble(self, running: RunningStep, replica: Replica, since: dict[str, float]) -> None:
-        trouble = None if replica.has_terminated_well else replica.view.trouble()
-        if trouble is None:
-            since.pop(replica.pod, None)
-            return
-        now = time.monotonic()
-        if trouble.may_pass and now < since.setdefault(replica.pod, now) + PATIENCE_SECONDS:
-            return
-        step = trouble.container or running.name
-        raise PlatformError(f"{step}: {trouble.words}", code=trouble.code, step=running.name)
+    def _check_trouble(self, running: RunningStep, replica: Replica) -> None:
+        trouble = None if replica.has_terminated_well else self._troubles.of_pod(replica.view)
+        if trouble:
+            raise to_error(f"{trouble.container or running.name}:", trouble, running.name)
 
 
 def _check_beside(service: RunningStep, began: dict[str, float]) -> None:

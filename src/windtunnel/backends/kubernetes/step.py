@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from windtunnel.backends.attended import End, StartedStep
 from windtunnel.backends.base import describe_status
@@ -18,6 +19,8 @@ OUTPUT_SECONDS = 5.0
 _SIGNALLED = 128
 """Runtimes tell of a command that signal N killed by status 128 + N, as shells do."""
 OUT_OF_MEMORY = "OOMKilled"
+_ENDS_IN_ORDER = (0, _SIGNALLED + signal.SIGTERM, _SIGNALLED + signal.SIGKILL)
+"""How containers end that are told to."""
 
 
 @dataclass(eq=False)
@@ -58,14 +61,33 @@ class Replica:
     def has_terminated(self) -> bool:
         """Whether its container has ended, or its pod is gone; in its client's pod not if that ended first."""
         view = self.view
-        if self.client and view.terminated(self.client) and not view.container(self.container).get("restartCount"):
-            return False
+        if self.client and view.terminated(self.client) and not self.was_restarted:
+            return self._ended_first(self.client)
         ended = view.is_removed or view.terminated(self.container) is not None or view.status.get("phase") == "Failed"
         if ended and not self.died_at:
             self.died_at = time.monotonic()
             if self.output:
                 self.output.finish()
         return ended
+
+    def _ended_first(self, client: str) -> bool:
+        """Tell whether it ended before its client did, and not with it: their times are whole seconds."""
+        own, clients = self.view.terminated(self.container), self.view.terminated(client)
+        if own is None or clients is None:
+            return False
+        if own["finishedAt"] == clients["finishedAt"]:
+            return bool(clients["exitCode"]) and own["exitCode"] not in _ENDS_IN_ORDER
+        return datetime.fromisoformat(own["finishedAt"]) < datetime.fromisoformat(clients["finishedAt"])
+
+    @property
+    def was_restarted(self) -> bool:
+        """Whether it ended and was started again, as happens to a container beside its client."""
+        return bool(self.view.container(self.container).get("restartCount"))
+
+    @property
+    def is_doomed(self) -> bool:
+        """Whether somebody takes its pod away, though it may still run."""
+        return not self.client and self.view.disruption() is not None
 
     @property
     def has_terminated_well(self) -> bool:
@@ -120,8 +142,8 @@ class RunningStep(StartedStep):
 
     @property
     def has_ended(self) -> bool:
-        """Whether one of its containers has ended."""
-        return self.ended is not None
+        """Whether one of its containers has ended, or is bound to."""
+        return self.ended is not None or any(replica.is_doomed for replica in self.replicas)
 
     @property
     def is_gone(self) -> bool:
@@ -141,12 +163,13 @@ class RunningStep(StartedStep):
 
     def end(self) -> End:
         """Return how it ended."""
-        ended = self.ended
+        ended = self.ended or next((replica for replica in self.replicas if replica.is_doomed), None)
         which = f"'s replica {ended.pod} " if ended and len(self.replicas) > 1 else ""
         if ended and ended.is_out_of_memory:
             limit = f" of {self.memory / 2**20:g} MiB" if self.memory else ""
             return End(f"{which}ran out of its memory{limit}", "oom")
-        if ended and (words := ended.view.disruption()):
-            return End(f"{which}{words}")
-        again = ended and ended.view.container(ended.container).get("restartCount")
-        return End(f"{which}{describe_status(self.status or 0)}" + (" and was started again" if again else ""))
+        if ended and ended.was_restarted:
+            return End(f"{which}{describe_status(self.status or 0)} and was started again")
+        if ended and (disruption := ended.view.disruption()) and not ended.client:
+            return End(f"{which}{disruption.words}", disruption.code)
+        return End(f"{which}{describe_status(self.status or 0)}")

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from windtunnel.backends.kubernetes import objects
-from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.calls import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming
 from windtunnel.backends.kubernetes.pod.places import PORT
+from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.settings import ACCOUNT
+from windtunnel.backends.kubernetes.troubles import Troubles, to_error
+from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.errors import PlatformError
 
 RENEWALS_A_LEASE = 6
+UNATTENDED_SECONDS = 15.0
+"""How long a Job without a running pod, which nobody extends, outlives its lease: a pull or a node may take a while."""
 KINDS = ("Pod", "Service", "ConfigMap", "Secret", "Lease", "NetworkPolicy", "Job")
 GONE_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
@@ -44,7 +49,7 @@ class Warden:
         cluster: Where.
         naming: The run's names.
         terms: Its image, deadline and lease.
-        on_loss: Called when it is lost.
+        watcher: Tells of its pod, and is told when it is lost.
 
     Attributes:
         naming: The run's names, with the owner of everything.
@@ -56,27 +61,29 @@ class Warden:
         PlatformError: The API refuses; what was made until then goes by itself.
     """
 
-    def __init__(self, cluster: Cluster, naming: Naming, terms: Terms, on_loss: Callable[[], None]) -> None:
-        self._cluster, self._lease, self._on_loss = cluster, terms.lease, on_loss
+    def __init__(self, cluster: Cluster, naming: Naming, terms: Terms, watcher: Watcher) -> None:
+        self._cluster, self._terms, self._lease, self._watcher = cluster, terms, terms.lease, watcher
+        self._troubles = Troubles(cluster)
         self.created = 0
         self.address = ""
         self.key = secrets.token_bytes(32)
         self._over = threading.Event()
         self._lost: PlatformError | None = None
-        self._renewed = time.monotonic()
+        self._began = time.monotonic()
+        self._is_attended = False
         self.naming = naming
         self._check_account()
         name = naming.name(WARDEN)
         with cluster_words("making the run's warden"):
-            job = cluster.create(
-                objects.warden_job(naming, terms.image, cluster.path("Lease", name), terms.lease, terms.seconds)
-            )
+            lease_path = cluster.path("Lease", name)
+            job = cluster.create(objects.warden_job(naming, terms.image, lease_path, terms.lease, self._seconds()))
             self.naming = replace(naming, owner=objects.owner_reference(job))
             try:
                 self._make_belongings()
             except BaseException:
                 self._cluster.delete("Job", name)
                 raise
+        self._alive = self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._renew_all, name="lease", daemon=True)
         self._thread.start()
 
@@ -104,7 +111,8 @@ class Warden:
                         raise
                     raise PlatformError(
                         f"namespace {self._cluster.namespace} of {self._cluster.context} has no service account"
-                        f" {ACCOUNT}; make it once: windtunnel install kubernetes",
+                        f" {ACCOUNT}; make it once: windtunnel install kubernetes"
+                        f" --namespace {self._cluster.namespace}",
                         code="not_installed",
                     ) from None
         except PlatformError as error:
@@ -113,11 +121,28 @@ class Warden:
                 raise
 
     def check(self) -> None:
-        """Raise PlatformError if the lease could not be renewed in time, or is gone."""
-        if time.monotonic() > self._renewed + self._lease:
-            self._lose(f"the lease was not renewed for {self._lease:g} s, so the run has been ended")
+        """Raise PlatformError if the warden is lost: its lease, or its pod."""
+        self._tick()
+        if time.monotonic() > self._renewed + max(OUTAGE_SECONDS, self._lease):
+            self._lose("the cluster's API does not answer: the lease could not be renewed", API_LOST)
         if self._lost:
             raise self._lost
+        pods = self._pods()
+        for view in pods:
+            if trouble := self._troubles.of_pod(view):
+                raise to_error("the run's warden", trouble)
+            if ended := view.terminated(WARDEN):
+                words = f"the run's warden ended with status {ended.get('exitCode')}: {ended.get('message', '')}"
+                raise PlatformError(words.rstrip(": "), code="warden_lost")
+        if not pods and (trouble := self._troubles.of_job(self.naming.name(WARDEN))):
+            raise to_error("the run's warden", trouble)
+
+    def running_pod(self) -> str | None:
+        """Return the name of its pod, if that runs."""
+        return next((view.name for view in self._pods() if view.is_running(WARDEN) and not view.is_removed), None)
+
+    def _pods(self) -> list[PodView]:
+        return [view for view in self._watcher.views().values() if objects.PART in view.labels]
 
     def close(self) -> None:
         """Remove everything of the run; return when it is gone, or after a minute."""
@@ -150,23 +175,52 @@ class Warden:
         return found
 
     def _renew_all(self) -> None:
-        path = self._cluster.path("Lease", self.naming.name(WARDEN))
         while not self._over.wait(self._lease / RENEWALS_A_LEASE):
-            began = time.monotonic()
+            self._tick()
             try:
-                body = {"spec": {"renewTime": objects.micro_time()}}
-                self._cluster.ask("PATCH", path, body, timeout=max(2.0, self._lease / 3))
-            except Refused as error:
-                if error.status == NOT_FOUND:
-                    self._lose("the run's lease is gone: somebody has ended the run, or its warden has")
-                    return
+                self._renew()
+                self._extend()
             except OSError:
                 continue
-            else:
-                if began <= self._renewed + self._lease:
-                    self._renewed = began
+            except Refused as error:
+                if error.is_final:
+                    self._lose(f"{error.message}; renew the rights: windtunnel install kubernetes", error.code)
+                    return
 
-    def _lose(self, message: str) -> None:
+    def _tick(self) -> None:
+        """Notice that this process stood still for longer than its lease, whatever it finds when it goes on."""
+        now = time.monotonic()
+        if now > self._alive + self._lease:
+            self._lose(f"the lease was not renewed for {self._lease:g} s, so the run has been ended", "lease_lost")
+        self._alive = now
+
+    def _renew(self) -> None:
+        body = {"spec": {"renewTime": objects.micro_time()}}
+        try:
+            self._ask("PATCH", "Lease", body)
+        except Refused as error:
+            if error.status != NOT_FOUND:
+                raise
+            self._lose("the run's lease is gone: somebody has ended the run, or its warden has", "lease_lost")
+        self._renewed = time.monotonic()
+
+    def _extend(self) -> None:
+        """Give the Job more time. As long as its pod does not run, nobody but its deadline watches the driver."""
+        if not self._is_attended:
+            is_running = self.running_pod() is not None
+            self._ask("PATCH", "Job", {"spec": {"activeDeadlineSeconds": self._seconds(is_running=is_running)}})
+            self._is_attended = is_running
+
+    def _seconds(self, *, is_running: bool = False) -> int:
+        """Return the Job's deadline, counted from its start."""
+        unattended = time.monotonic() - self._began + self._lease + UNATTENDED_SECONDS
+        return math.ceil(self._terms.seconds if is_running else min(unattended, self._terms.seconds))
+
+    def _ask(self, method: str, kind: str, body: object) -> None:
+        path = self._cluster.path(kind, self.naming.name(WARDEN))
+        self._cluster.ask(method, path, body, timeout=max(2.0, self._lease / 3))
+
+    def _lose(self, message: str, code: str) -> None:
         if not self._lost and not self._over.is_set():
-            self._lost = PlatformError(message, code="lease_lost")
-            self._on_loss()
+            self._lost = PlatformError(message, code=code)
+            self._watcher.notify()

@@ -1,4 +1,4 @@
-"""What happens to a run's pods, heard from the API's watch the moment it happens."""
+"""What happens to a run's objects, heard from the API's watch the moment it happens."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from urllib3.exceptions import HTTPError
 
-from windtunnel.backends.kubernetes.calls import API_LOST, OUTAGE_SECONDS, Cluster, Refused
-from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
+from windtunnel.backends.kubernetes.pods import PodView, View
 from windtunnel.errors import PlatformError
 
 _PAUSE_SECONDS = 0.2
 _WATCH_SECONDS = 300
+V = TypeVar("V", bound=View)
 
 
 class Watcher:
-    """Keeps the last state of the pods that have some labels, in a thread of its own. Any thread may wait.
+    """Keeps the last state of the pods and Services that have some labels. Any thread may wait.
 
     Args:
         cluster: Where they are.
@@ -28,28 +29,27 @@ class Watcher:
     """
 
     def __init__(self, cluster: Cluster, selector: str) -> None:
-        self._cluster, self._selector = cluster, selector
         self._changed = threading.Condition()
-        self._views: dict[str, PodView] = {}
-        self._is_closed = False
-        self._lost: PlatformError | None = None
-        self._answer: Any = None
-        self._heard = time.monotonic()
-        self._thread = threading.Thread(target=self._hear_all, name="kubernetes-watch", daemon=True)
-        self._thread.start()
+        self._pods = _Watch(cluster, "Pod", selector, PodView, self.notify)
+        self._services = _Watch(cluster, "Service", selector, View, self.notify)
 
     def view(self, pod: str) -> PodView:
         """Return what was told last of a pod."""
-        return self._views.get(pod, PodView())
+        return self._pods.views.get(pod, PodView())
 
     def views(self) -> Mapping[str, PodView]:
         """Return all pods by name, those that are gone too."""
-        return dict(self._views)
+        return dict(self._pods.views)
+
+    def is_service_ending(self, name: str) -> bool:
+        """Tell whether a Service that was there is being deleted, or gone."""
+        return self._services.views.get(name, View()).is_ending
 
     def check(self) -> None:
-        """Raise PlatformError if the API has not answered for too long."""
-        if self._lost:
-            raise self._lost
+        """Raise PlatformError if the API has not answered for too long, or does not let this user watch."""
+        for watch in (self._pods, self._services):
+            if watch.lost:
+                raise watch.lost
 
     def notify(self) -> None:
         """Wake all who wait: something has changed."""
@@ -63,6 +63,31 @@ class Watcher:
 
     def close(self) -> None:
         """Hear no more."""
+        self._pods.close()
+        self._services.close()
+
+
+class _Watch(Generic[V]):
+    """Watches one kind of objects, in a thread of its own.
+
+    Attributes:
+        views: What was told last of each, by name.
+        lost: Why nothing is heard any more, if so.
+    """
+
+    def __init__(self, cluster: Cluster, kind: str, selector: str, make: type[V], notify: Callable[[], None]) -> None:
+        self._cluster, self._kind, self._selector = cluster, kind, selector
+        self._make, self._notify = make, notify
+        self.views: dict[str, V] = {}
+        self.lost: PlatformError | None = None
+        self._is_closed = False
+        self._answer: Any = None
+        self._heard = time.monotonic()
+        self._thread = threading.Thread(target=self._hear_all, name=f"kubernetes-watch-{kind}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hear no more."""
         self._is_closed = True
         if self._answer is not None:
             # A thread that reads is only woken by the end of its connection.
@@ -70,30 +95,38 @@ class Watcher:
         self._thread.join(1)
 
     def _hear_all(self) -> None:
+        refusals = 0
         while not self._is_closed:
             try:
                 self._hear(self._list())
             except Refused as error:
                 problem = error.message
+                refusals = refusals + 1 if error.is_final else 0
+                if refusals * _PAUSE_SECONDS > NO_RIGHT_SECONDS:
+                    self._lose(error.to_error(f"watching the run's {self._kind}s"))
+                    return
             except (OSError, HTTPError, ValueError) as error:
                 problem = str(error)
             else:
                 continue
             if time.monotonic() > self._heard + OUTAGE_SECONDS and not self._is_closed:
-                self._lost = PlatformError(f"the cluster's API does not answer: {problem}", code=API_LOST)
-                self.notify()
+                self._lose(PlatformError(f"the cluster's API does not answer: {problem}", code=API_LOST))
             time.sleep(_PAUSE_SECONDS)
+
+    def _lose(self, error: PlatformError) -> None:
+        self.lost = error
+        self._notify()
 
     def _list(self) -> str:
         """Take in how all is now; return the version to hear on from."""
-        found = self._cluster.ask("GET", self._cluster.path("Pod"), query={"labelSelector": self._selector})
+        found = self._cluster.ask("GET", self._cluster.path(self._kind), query={"labelSelector": self._selector})
         there = {item["metadata"]["name"]: item for item in found["items"]}
-        for name, view in list(self._views.items()):
+        for name, view in list(self.views.items()):
             if name not in there and view.data:
-                self._views[name] = PodView(view.data, is_removed=True)
-        self._views |= {name: PodView(item) for name, item in there.items()}
+                self.views[name] = self._make(view.data, is_removed=True)
+        self.views |= {name: self._make(item) for name, item in there.items()}
         self._heard = time.monotonic()
-        self.notify()
+        self._notify()
         return str(found["metadata"]["resourceVersion"])
 
     def _hear(self, version: str) -> None:
@@ -103,23 +136,25 @@ class Watcher:
             "resourceVersion": version,
             "timeoutSeconds": _WATCH_SECONDS,
         }
-        self._answer = self._cluster.open("GET", self._cluster.path("Pod"), query=query, timeout=_WATCH_SECONDS + 30)
+        path = self._cluster.path(self._kind)
+        self._answer = self._cluster.open("GET", path, query=query, timeout=_WATCH_SECONDS + 30)
         try:
             rest = b""
             for piece in self._answer.stream(65536, decode_content=True):
                 *lines, rest = (rest + piece).split(b"\n")
                 for line in lines:
                     self._take(json.loads(line))
-                self.notify()
+                self._notify()
         finally:
+            # Silence is no outage: it answered until now.
+            self._heard = time.monotonic()
             self._answer.release_conn()
 
     def _take(self, event: Mapping[str, Any]) -> None:
         thing = event["object"]
         if event["type"] == "ERROR":
             raise ValueError(str(thing.get("message")))
-        self._heard = time.monotonic()
-        self._views[thing["metadata"]["name"]] = PodView(thing, is_removed=event["type"] == "DELETED")
+        self.views[thing["metadata"]["name"]] = self._make(thing, is_removed=event["type"] == "DELETED")
 
 
 def shut(answer: Any) -> None:

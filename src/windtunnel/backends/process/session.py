@@ -13,12 +13,14 @@ from windtunnel.backends.attended import AttendedSession, seconds_until, warden_
 from windtunnel.backends.base import Handle, Launch, RunContext, describe_status
 from windtunnel.backends.inputs import collect_artifacts
 from windtunnel.backends.probes import Answer
+from windtunnel.backends.process.requirements import Installer
 from windtunnel.backends.process.step import Launcher, RunningStep
 from windtunnel.backends.process.usage import UsageSampler
 from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.backends.tracing import find_strace, keep_trace
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service
+from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 from windtunnel.substitution import substitute
 
@@ -46,6 +48,19 @@ class ProcessSession(AttendedSession[RunningStep]):
     @property
     def _inputs(self) -> dict[str, Path]:
         return self._launcher.inputs
+
+    def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        return Installer(self._launcher, self._folder, self._control, self._wait_for).install(step)
+
+    def _wait_for(self, child: Child) -> int:
+        """Return a child's exit status; when the run ends before it, it is ended too."""
+        try:
+            while not self._wait_change(lambda: child.status is not None, POLL_SECONDS):
+                self._check_platform()
+                self._control.check()
+        finally:
+            self._end(child, 0)
+        return child.status or 0
 
     def start_service(self, launch: Launch[Service]) -> RunningStep:
         """Start a service."""

@@ -17,6 +17,7 @@ from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.inputs import place_files
 from windtunnel.backends.process.marks import RUN_VARIABLE
 from windtunnel.backends.process.warden_client import Child, WardenClient
+from windtunnel.backends.requirements import with_environment
 from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service
@@ -66,17 +67,20 @@ class Launcher:
 
     Attributes:
         inputs: Fetched inputs by the path at which each step finds them.
+        environments: The Python environment of each step that has one, by the step's name.
+        environment: What all steps have in their environment.
     """
 
     def __init__(self, folder: RunFolder, warden: WardenClient, strace: Path | None) -> None:
         self.inputs: dict[str, Path] = {}
+        self.environments: dict[str, Path] = {}
         self._warden, self._strace = warden, strace
         self._work, self._logs = folder.path / "work", folder.path / "logs"
         self._work.mkdir(exist_ok=True)
         self._found: dict[tuple[str, str], str | None] = {}
         # The interpreter's own folder first: what is installed beside Windtunnel is found.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        self._environment = {**os.environ, "PATH": path, RUN_VARIABLE: folder.run_id}
+        self.environment = {**os.environ, "PATH": path, RUN_VARIABLE: folder.run_id}
 
     def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
         """Make a step's folders and files and start its command.
@@ -92,10 +96,14 @@ class Launcher:
         out.mkdir()
         values = launch.names(address, work, out, metrics)
         own = {name: substitute(text, values) for name, text in step.program.env.items()}
-        env = {**self._environment, **values, **own}
+        python = self.environments.get(step.name)
+        env = {**self.environment, **values, **own}
+        if python:
+            env |= {"PATH": f"{python / 'bin'}{os.pathsep}{env['PATH']}", "VIRTUAL_ENV": str(python)}
         files = {path: substitute(text, values) for path, text in step.program.files.items()}
         place_files(work, files, self.inputs)
         argv = [substitute(word, values) for word in step.program.command]
+        argv = with_environment(argv, python) if python else argv
         trace = self._work / f"{label}.{RAW}" if step.program.trace else None
         if trace:
             argv = self._traced(argv, step.name, work, env, trace)
@@ -140,6 +148,10 @@ class Launcher:
             message = f"{step}: command not found: {program} (looked in PATH={path})"
             raise PlatformError(message, code="command_not_found", step=step)
         return found
+
+    def find(self, program: str) -> str | None:
+        """Return where a program is that a step finds by the common PATH, or None."""
+        return program if "/" in program else self._find(program, self.environment["PATH"])
 
     def _find(self, program: str, path: str) -> str | None:
         # Found once a run: looking through PATH costs as much as a tenth of a small step.

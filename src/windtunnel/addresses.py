@@ -1,0 +1,81 @@
+"""Addresses of inputs and stores that are no paths: ``s3://bucket/key`` and ``pvc://claim/path``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+S3, CLAIM = "s3://", "pvc://"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+_CLAIM = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_STORE_HINT = "use a folder, s3://bucket/prefix or pvc://claim/path"
+
+
+@dataclass(frozen=True)
+class ObjectAddress:
+    """An object of an S3 store, or what begins with a key; without a key it is the whole bucket."""
+
+    bucket: str
+    key: str = ""
+
+    def __str__(self) -> str:
+        return f"{S3}{self.bucket}/{self.key}".rstrip("/")
+
+    def below(self, name: str) -> ObjectAddress:
+        """Return the address of `name`, which may have slashes, below this one."""
+        return replace(self, key=f"{self.key}/{name}".lstrip("/"))
+
+
+@dataclass(frozen=True)
+class ClaimAddress:
+    """A folder of a Kubernetes volume claim; an empty path is the whole volume."""
+
+    claim: str
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{CLAIM}{self.claim}/{self.path}".rstrip("/")
+
+
+def parse_object(text: str) -> ObjectAddress:
+    """Return the address that ``s3://bucket/key`` says (ValueError if it says none)."""
+    bucket, _, key = text.removeprefix(S3).partition("/")
+    if "@" in bucket:
+        # What was written there may be a secret: it is not repeated.
+        msg = "credentials do not belong into an address; boto3 finds them (AWS_PROFILE, AWS_ACCESS_KEY_ID, ...)"
+        raise ValueError(msg)
+    if not text.startswith(S3) or not _BUCKET.fullmatch(bucket) or "\0" in key:
+        msg = f"{text!r} is no address in an S3 store; write it like s3://bucket/key"
+        raise ValueError(msg)
+    return ObjectAddress(bucket, key)
+
+
+def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
+    """Return what a store's text means: a folder, a prefix of a bucket, or a folder of a volume claim.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if text.startswith(S3):
+        address = parse_object(text)
+        return replace(address, key=_folder_path(text, address.key))
+    if text.startswith(CLAIM):
+        claim, _, path = text.removeprefix(CLAIM).partition("/")
+        if not _CLAIM.fullmatch(claim):
+            msg = f"{text!r} is no folder of a volume claim; write it like pvc://claim/path"
+            raise ValueError(msg)
+        return ClaimAddress(claim, _folder_path(text, path))
+    if not text or "\0" in text or _SCHEME.match(text):
+        msg = f"{text!r} is no store; {_STORE_HINT}"
+        raise ValueError(msg)
+    return Path(text)
+
+
+def _folder_path(text: str, path: str) -> str:
+    folder = path.rstrip("/")
+    if folder and {"", ".", ".."} & set(folder.split("/")):
+        msg = f"{text!r}: {path!r} is no path of a folder; {_STORE_HINT}"
+        raise ValueError(msg)
+    return folder

@@ -1,0 +1,68 @@
+"""Requirements: which interpreter they are for, and what an interpreter without pip is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from windtunnel.backends import install, requirements
+from windtunnel.plan import Program
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (("python3", "x.py"), "python3"),
+        (("/opt/bin/python3.12", "x.py"), "/opt/bin/python3.12"),
+        (("python", "x.py"), "python"),
+        (("locust", "--headless"), "python3"),
+        (("python3-config",), "python3"),
+    ],
+)
+def test_requirements_are_for_the_commands_interpreter(command: tuple[str, ...], wanted: str) -> None:
+    """A command that is none gets python3's."""
+    assert requirements.interpreter(Program(command=command)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [(["/usr/bin/python3", "x.py"], ["/e/bin/python", "x.py"]), (["locust", "-f", "x"], ["locust", "-f", "x"])],
+)
+def test_a_command_gets_its_environments_interpreter(command: list[str], wanted: list[str]) -> None:
+    """Also where it names another one by its path."""
+    assert requirements.with_environment(command, PurePosixPath("/e")) == wanted
+
+
+def test_an_interpreter_without_pip_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither its own nor ensurepip's is there: the environment is not whole, and the last line tells why."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(subprocess, "run", lambda argv, **_options: subprocess.CompletedProcess(argv, 1))
+    monkeypatch.setattr(sys, "argv", ["install.py", str(tmp_path / "e"), "alone", "speed"])
+
+    assert install.main() == 1
+    assert capsys.readouterr().out.splitlines()[-1] == install.NO_PIP
+    assert not (tmp_path / "e" / "packages.json").exists()
+
+
+def test_pips_own_configuration_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How an index is reached is; where packages go, and what is none of an installation's business, is not."""
+    for name in ("PIP_FIND_LINKS", "PIP_CERT", "PIP_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "pip.conf"
+    file.write_text("[global]\nindex-url = https://a:b@index.example/simple\ntimeout = 7\n[install]\ntarget = /x\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+    monkeypatch.setenv("PIP_TIMEOUT", "9")
+    monkeypatch.setenv("https_proxy", "http://localhost:3128")
+    settings = requirements.pip_settings()
+
+    assert settings["PIP_INDEX_URL"] == "https://a:b@index.example/simple"
+    assert settings["PIP_TIMEOUT"] == "9"
+    assert "PIP_TARGET" not in settings
+    assert requirements.is_local(settings)
+    assert not requirements.is_local({"PIP_INDEX_URL": "https://localhost.example/simple"})
