@@ -21,6 +21,7 @@ from support.needs import lacking
 from windtunnel.backends import make_backend
 
 KINDS = "pods,services,configmaps,secrets,jobs.batch,leases,networkpolicies"
+KUBECTL = str(places.kubectl() or "kubectl")
 LEASE_SECONDS = 6
 """What the tests' drivers have: a run may outlive its driver by that, and half a minute."""
 
@@ -73,7 +74,7 @@ def worker_names() -> list[str]:
 def kubectl(*arguments: str, text: str | None = None) -> str:
     """Run kubectl with the current context; return what it prints."""
     done = subprocess.run(
-        [str(places.kubectl() or "kubectl"), *arguments],
+        [KUBECTL, *arguments],
         check=False,
         capture_output=True,
         text=True,
@@ -88,7 +89,7 @@ def kubectl(*arguments: str, text: str | None = None) -> str:
 def seen_pods() -> Iterator[dict[str, dict[str, Any]]]:
     """Watch all pods with kubectl; what is lent has each by its name, as the cluster told it last, removed ones too."""
     found: dict[str, dict[str, Any]] = {}
-    command = ["kubectl", "get", "pods", "--watch", "--output", "json"]
+    command = [KUBECTL, "get", "pods", "--watch", "--output", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout is not None
         reader = threading.Thread(target=_read_pods, args=(watch.stdout, found))
