@@ -115,9 +115,9 @@ def nodes_of(pods: dict[str, dict[str, Any]], run_id: str) -> dict[str, set[str]
     """Return the nodes on which each step of a run was, by the step's name."""
     found: dict[str, set[str]] = {}
     for name, pod in pods.items():
-        step = pod["metadata"]["labels"].get("windtunnel.dev/step")
-        if step and salt(run_id) in name:
-            found.setdefault(step, set()).add(pod["spec"]["nodeName"])
+        step, node = pod["metadata"]["labels"].get("windtunnel.dev/step"), pod["spec"].get("nodeName")
+        if step and node and salt(run_id) in name:
+            found.setdefault(step, set()).add(node)
     return found
 
 

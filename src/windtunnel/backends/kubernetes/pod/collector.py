@@ -141,11 +141,11 @@ def place(folders: list[str]) -> None:
     # In a volume of files, what one sees are links to a folder of its own, whose name begins with two dots.
     for parent, inner, names in os.walk(FILES, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith("..")]
-        folder = WORK / Path(parent).relative_to(FILES)
+        target = WORK / Path(parent).relative_to(FILES)
         for name in names:
-            make_folder(folder)
-            shutil.copyfile(Path(parent) / name, folder / name)
-            (folder / name).chmod(0o644)
+            make_folder(target)
+            shutil.copyfile(Path(parent) / name, target / name)
+            (target / name).chmod(0o644)
 
 
 def make_folder(folder: Path) -> None:
