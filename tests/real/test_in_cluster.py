@@ -67,7 +67,7 @@ def run_job(name: str, text: str) -> Result:
 
 
 def test_a_pod_of_the_cluster_runs_a_benchmark(job_name: str) -> None:
-    """With the account that `install kubernetes` made and the cluster's own configuration; nothing is left but the Job."""
+    """With the account that `install kubernetes` made and the cluster's own configuration; only the Job is left."""
     kubernetes_lab.image()
     kubernetes_lab.need_project_images()
     keys = 'replicas = 2\nstop = ["true"]\ngrace = "1s"\nlive = { exec = ["true"], every = "200ms" }'
