@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from support.docker_lab import client_server, single_node
-from support.kubernetes_faults import REQUESTS, Fault
+from support.kubernetes_faults import NO_IMAGE, REQUESTS, Fault
 from support.kubernetes_lab import image
 from support.lab import finish
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
 full = pytest.mark.full
 SAME_POD = 'placement = "same-pod"'
-NO_IMAGE = "127.0.0.1:9/nothing:1"
 LIMIT = 'resources = { memory = "64Mi" }'
 
 

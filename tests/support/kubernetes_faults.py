@@ -18,6 +18,8 @@ from support.kubernetes_lab import kubectl, salt
 from support.lab import Lab, Result, finish
 from windtunnel.backends.kubernetes.install import NODES
 
+NO_IMAGE = "127.0.0.1:9/nothing:1"
+"""An image that nobody has, in a registry that is not there."""
 NAMED_SECONDS = 25.0
 """A cause is told within seconds; this machine may be a busy one."""
 FINISH_SECONDS = 120.0

@@ -258,10 +258,17 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._wait_patiently(lambda: running.is_gone, grace)
         if not running.is_gone:
             if self._control.is_urgent:
-                self._delete(running, 0)
+                self._kill(running)
             self._wait_change(lambda: running.is_gone, KILL_SECONDS)
         if can_send:
             self._collect(running, _LEAST_COLLECT)
+
+    def _kill(self, running: RunningStep) -> None:
+        """End its containers at once, though its pods were given a grace."""
+        for replica in running.replicas:
+            if replica.view.is_running(COLLECTOR):
+                beside = Replica(replica.pod, COLLECTOR, replica.look)
+                run_command(self._cluster, beside, running.name, script("kill"), KILL_SECONDS)
 
     def _collect(self, running: RunningStep, seconds: float) -> None:
         beside = self._launcher.beside(running)
