@@ -42,8 +42,8 @@ def test_an_outcome_waits_for_a_server_that_is_away_when_the_run_ends(worker: Pr
     flow_run = worker.final(run, FINAL_SECONDS)
 
     assert flow_run["state"]["name"] == "Completed"
-    worker.until(lambda: "homeless-result" in keys(worker, run), 60, "result")
-    assert {"homeless-report", "homeless-values"} <= keys(worker, run)
+    wanted = {"homeless-result", "homeless-report", "homeless-values"}
+    worker.until(lambda: wanted <= keys(worker, run), 60, f"all of {wanted}")
 
 
 def keys(server: PrefectLab, run: str) -> set[str]:
