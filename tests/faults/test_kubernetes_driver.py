@@ -128,7 +128,7 @@ def test_a_driver_that_stops_for_longer_than_its_lease_has_lost_its_run(fault: F
         fault.wait_empty()
         process.send_signal(signal.SIGCONT)
         fault.struck = time.time()
-        result = finish(process)
+        result = finish(process, FINISH_SECONDS)
 
     assert f"the lease was not renewed for {LEASE_SECONDS} s" in fault.ended(result, 3, "lease_lost")
     assert len(fault.lab.samples()) == REQUESTS
@@ -142,7 +142,7 @@ def test_a_driver_that_stops_for_less_than_its_lease_goes_on(fault: Fault) -> No
         process.send_signal(signal.SIGSTOP)
         time.sleep(LEASE_SECONDS / 2)
         process.send_signal(signal.SIGCONT)
-        result = finish(process)
+        result = finish(process, FINISH_SECONDS)
 
     assert result.exit_code == 0
     assert len(fault.lab.samples()) == 200
