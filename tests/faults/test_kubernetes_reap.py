@@ -57,5 +57,5 @@ def test_what_was_just_made_is_left_alone(namespace: str, lab: Lab) -> None:
     make_lease(namespace, "stale", timedelta(hours=1))
 
     with lab.start("reap", "--json") as process:
-        result = finish(process, FINISH_SECONDS)
+        result = finish(process)
     assert not [line for line in json.loads(result.stdout)["found"] if namespace in line]
