@@ -136,16 +136,16 @@ def fetch(url: str, token: str, name: str) -> bool:
 
 def place(folders: list[str]) -> None:
     """Put files into the containers' working folders, in which whoever runs there may do as he likes."""
-    for folder in folders:
-        make_folder(WORK / folder)
+    for name in folders:
+        make_folder(WORK / name)
     # In a volume of files, what one sees are links to a folder of its own, whose name begins with two dots.
-    for parent, inner, names in os.walk(FILES, followlinks=True):
+    for parent, inner, files in os.walk(FILES, followlinks=True):
         inner[:] = [name for name in inner if not name.startswith("..")]
         folder = WORK / Path(parent).relative_to(FILES)
-        for name in names:
+        for file in files:
             make_folder(folder)
-            shutil.copyfile(Path(parent) / name, folder / name)
-            (folder / name).chmod(0o644)
+            shutil.copyfile(Path(parent) / file, folder / file)
+            (folder / file).chmod(0o644)
 
 
 def make_folder(folder: Path) -> None:
