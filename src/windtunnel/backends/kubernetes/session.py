@@ -59,8 +59,8 @@ class KubernetesSession(AttendedSession[RunningStep]):
     """
 
     _kind = RunningStep
-    _settle_seconds = 3.0  # each node tells of its own containers, a second or two after their ends
     _told_late = 3.0  # the kubelet looks once a second
+    _settle_seconds = _told_late  # a client's node may tell of its end before the server's does
 
     def __init__(self, context: RunContext, cluster: Cluster, labels: RunLabels, seconds: float) -> None:
         super().__init__(context)
