@@ -265,14 +265,16 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._live.pop(running, None)
         self._leaving[running] = time.monotonic() + grace + GONE_SECONDS
         if running.is_gone:
-            self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
+            # Its collector is told to send once all that was beside it has ended.
+            graces = sum(each.service.grace for each in self._launcher.beside(running))
+            self._collect(running, graces + COLLECT_SECONDS if can_send else _LEAST_COLLECT)
             self._delete(running, 0)
             return
-        self._delete(running, 1 if self._control.is_urgent else grace)
+        # Kubernetes gives one grace to all of a pod: what the step has left of it is its collector's.
+        self._delete(running, 1 if self._control.is_urgent else grace + COLLECT_SECONDS)
         self._wait_patiently(lambda: running.is_gone, grace)
         if not running.is_gone:
-            if self._control.is_urgent:
-                self._kill(running)
+            self._kill(running)
             self._wait_change(lambda: running.is_gone, KILL_SECONDS)
         if can_send:
             self._collect(running, _LEAST_COLLECT)
