@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from support.docker_lab import client_server
-from support.kubernetes_faults import Fault, installed, namespace, write_kubeconfig
+from support.kubernetes_faults import NO_IMAGE, Fault, installed, namespace, write_kubeconfig
 from windtunnel.backends.kubernetes.install import RUNNER, manifests
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
 full = pytest.mark.full
-NO_IMAGE = "127.0.0.1:9/nothing:1"
 
 
 def quota(hard: dict[str, str]) -> dict[str, Any]:

@@ -137,6 +137,10 @@ class Warden:
         if not pods and (trouble := self._troubles.of_job(self.naming.name(WARDEN))):
             raise to_error("the run's warden", trouble)
 
+    def is_ending(self) -> bool:
+        """Tell whether its pod is on its way out."""
+        return any(view.is_ending for view in self._pods())
+
     def running_pod(self) -> str | None:
         """Return the name of its pod, if that runs."""
         return next((view.name for view in self._pods() if view.is_running(WARDEN) and not view.is_removed), None)
