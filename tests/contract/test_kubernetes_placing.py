@@ -26,8 +26,8 @@ def workers() -> Sequence[str]:
     image()
     found = json.loads(kubectl("get", "nodes", "--output", "json"))["items"]
     names = [each["metadata"]["name"] for each in found if not each["spec"].get("taints")]
-    if len(names) < 2:
-        pytest.skip("the cluster has one node only")
+    if len(names) < 2 or any(ZONE in each["metadata"]["labels"] for each in found):
+        pytest.skip("the cluster has one node only, or zones of its own")
     return names
 
 
@@ -80,6 +80,7 @@ def test_a_gpu_that_nobody_has_is_told_in_the_schedulers_words(lab: Lab) -> None
     assert nodes == {}
 
 
+@pytest.mark.full
 def test_a_tainted_node_takes_who_tolerates_it(lab: Lab, workers: Sequence[str]) -> None:
     """Who does not is told so in the scheduler's words."""
     selector = SELECTOR.format(workers[-1])
@@ -96,7 +97,7 @@ def test_a_tainted_node_takes_who_tolerates_it(lab: Lab, workers: Sequence[str])
     assert "untolerated taint" in other.record["cause"]["message"]
 
 
-@pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.parametrize("replicas", [1, pytest.param(3, marks=pytest.mark.full)])
 def test_both_ends_are_in_one_zone(lab: Lab, workers: Sequence[str], replicas: int) -> None:
     """Wherever the scheduler puts the server; where two ends may share a node, that is nearer than another zone."""
     zones = {name: f"{ZONE}=zone-{number}" for number, name in enumerate(workers)}

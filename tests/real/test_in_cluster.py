@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,9 +14,9 @@ import pytest
 from support import docker_lab, kubernetes_lab
 from support.kubernetes_lab import kubectl
 from support.lab import Lab, Result
-from windtunnel.backends.kubernetes.install import RUNNER
 from windtunnel.backends.kubernetes.settings import runner_image
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "kubernetes.md"
 pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(300)]
 
 
@@ -28,31 +28,17 @@ def job_name() -> Iterator[str]:
     kubectl("delete", "job,configmap", name, "--ignore-not-found", "--wait=false")
 
 
-def job(name: str) -> list[dict[str, Any]]:
-    """Return the objects of a Job that runs the benchmark in a ConfigMap, as the documentation has them."""
-    container = {
-        "name": "windtunnel",
-        "image": runner_image(),
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["run", "/benchmark/benchmark.toml", "--backend", "kubernetes", "--json"],
-        "env": [{"name": "WINDTUNNEL_LEASE_SECONDS", "value": str(kubernetes_lab.LEASE_SECONDS)}],
-        "volumeMounts": [{"name": "benchmark", "mountPath": "/benchmark"}],
-    }
-    pod = {
-        "serviceAccountName": RUNNER,
-        "restartPolicy": "Never",
-        "containers": [container],
-        "volumes": [{"name": "benchmark", "configMap": {"name": name}}],
-    }
-    spec = {"backoffLimit": 0, "template": {"spec": pod}}
-    return [{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}]
+def documented_job(name: str) -> str:
+    """Return the Job that the documentation has, under another name."""
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    (job,) = (block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "kind: Job" in block)
+    return str(job).replace("name: measure", f"name: {name}").replace("image: windtunnel\n", f"image: {runner_image()}\n")
 
 
 def run_job(name: str, text: str) -> Result:
     """Run a benchmark in a Job; its output is of both streams."""
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"benchmark.toml": text}}
-    everything = {"apiVersion": "v1", "kind": "List", "items": [config, *job(name)]}
-    kubectl("apply", "--filename", "-", text=json.dumps(everything))
+    kubectl("apply", "--filename", "-", text=f"{json.dumps(config)}\n---\n{documented_job(name)}")
     deadline = time.monotonic() + 150
     while True:
         found = json.loads(kubectl("get", "pods", "--selector", f"job-name={name}", "--output", "json"))["items"]
