@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -42,13 +43,27 @@ def changed(kind: str, changes: dict[str, str]) -> Iterator[None]:
     with ExitStack() as stack:
         for name, change in changes.items():
             undo = change.partition("=")[0] + ("-" if kind == "label" else ":NoSchedule-")
-            stack.callback(kubectl, kind, "node", name, undo)
+            stack.callback(insist, kind, "node", name, undo)
             kubectl(kind, "--overwrite", "node", name, change)
         yield
     for name in changes:
         seen: dict[str, Any] = json.loads(kubectl("get", "node", name, "--output", "json"))
         assert ZONE not in seen["metadata"]["labels"]
         assert not seen["spec"].get("taints")
+
+
+def insist(*arguments: str, seconds: float = 60) -> None:
+    """Have kubectl do something, though the API may be away for a moment."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            kubectl(*arguments)
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 def run(lab: Lab, text: str, *arguments: str) -> tuple[Result, dict[str, set[str]]]:
