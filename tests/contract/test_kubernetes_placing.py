@@ -13,6 +13,7 @@ import pytest
 from support.docker_lab import client_server, single_node
 from support.kubernetes_lab import image, kubectl, nodes_of, seen_pods
 from support.lab import Lab, Result
+from support.needs import lacking
 
 # Nodes are labelled and tainted, which others would feel.
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(240)]
@@ -28,7 +29,7 @@ def workers() -> Sequence[str]:
     found = json.loads(kubectl("get", "nodes", "--output", "json"))["items"]
     names = [each["metadata"]["name"] for each in found if not each["spec"].get("taints")]
     if len(names) < 2 or any(ZONE in each["metadata"]["labels"] for each in found):
-        pytest.skip("the cluster has one node only, or zones of its own")
+        lacking("the cluster has one free node only, or zones of its own", "kubernetes")
     return names
 
 
