@@ -269,11 +269,16 @@ class KubernetesSession(AttendedSession[RunningStep]):
             self._delete(running, 0)
             return
         self._delete(running, 1 if self._control.is_urgent else grace)
-        self._wait_patiently(lambda: running.is_gone, grace)
-        if not running.is_gone:
+
+        def is_over() -> bool:
+            # Without a warden there is no hub: its collector tries in vain, and nothing is told until it gives up.
+            return running.is_gone or self._warden.is_ending()
+
+        self._wait_patiently(is_over, grace)
+        if not is_over():
             if self._control.is_urgent:
                 self._kill(running)
-            self._wait_change(lambda: running.is_gone, KILL_SECONDS)
+            self._wait_change(is_over, KILL_SECONDS)
         if can_send:
             self._collect(running, _LEAST_COLLECT)
 
