@@ -179,7 +179,12 @@ def test_a_server_in_its_clients_pod_is_a_native_sidecar() -> None:
     *_others, sidecar = made(client(), None, beside)["spec"]["initContainers"]
 
     assert (sidecar["name"], sidecar["restartPolicy"]) == ("server", "Always")
-    assert sidecar["startupProbe"] == {"tcpSocket": {"port": 80}, "periodSeconds": 1, "failureThreshold": 10}
+    assert sidecar["startupProbe"] == {
+        "tcpSocket": {"port": 80},
+        "periodSeconds": 1,
+        "failureThreshold": 10,
+        "timeoutSeconds": 5,
+    }
     assert sidecar["lifecycle"]["preStop"]["exec"]["command"] == ["stop"]
 
 

@@ -215,7 +215,8 @@ class Launcher:
         inputs = {
             path: (key, f"{place.hub}/inputs/{key}", place.token(f"/inputs/{key}")) for path, key in self.inputs.items()
         }
-        grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS
+        graces = [each.sidecar.grace for each in containers if each.sidecar]
+        grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS + sum(graces)
         collect = (place.hub, place.token(f"/results/{name}"), place.token(f"/usage/{name}"), name)
         around = Surroundings(place.runner, collect, grace, inputs, place.addresses)
         manifest = pod(place.naming, name, containers, self._placing(step), around)

@@ -4,48 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.asking import Answer
-from windtunnel.backends.attended import AttendedSession, seconds_until
-from windtunnel.backends.base import Address, Handle, Launch, RunContext
+from windtunnel.backends.attended import AttendedSession
+from windtunnel.backends.base import Handle, Launch, RunContext
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
-from windtunnel.backends.kubernetes.commands import run_command
+from windtunnel.backends.kubernetes.ending import Ending
 from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher, Place
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming, script
-from windtunnel.backends.kubernetes.pods import COLLECTOR
+from windtunnel.backends.kubernetes.questions import Questions
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
-from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS
 from windtunnel.backends.kubernetes.starting import Starting
-from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.kubernetes.step import RunningStep
 from windtunnel.backends.kubernetes.troubles import Troubles
 from windtunnel.backends.kubernetes.usage import UsageReader
 from windtunnel.backends.kubernetes.warden import Terms, Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
-from windtunnel.backends.probes import ask
 from windtunnel.errors import BenchmarkFailed, PlatformError
 from windtunnel.plan import InputFile, Job, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
-from windtunnel.substitution import substitute
 
-GONE_SECONDS = 30.0
-"""How long a pod may take to go beyond its grace."""
-KILL_SECONDS = 10.0
 WARDEN_SECONDS = 1.0
 """How much later than of a run's other objects one may hear of its warden, when that takes them with it."""
-_LEAST_COLLECT = 3.0
-_ASKED_OVER_NETWORK = {"http", "tcp"}
-_LOOPBACK_HINT = "; in a pod a server has to listen on all addresses (0.0.0.0), not on 127.0.0.1 alone"
-_REFUSED = "connection refused"
 
 
 class KubernetesSession(AttendedSession[RunningStep]):
@@ -74,7 +62,6 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._facts = Facts(cluster)
         self._fetched: dict[str, Path] = {}
         self._live: dict[RunningStep, None] = {}
-        self._leaving: dict[RunningStep, float] = {}
         self._awaited: set[RunningStep] = set()
         try:
             self._begin(naming, seconds)
@@ -103,6 +90,16 @@ class KubernetesSession(AttendedSession[RunningStep]):
         )
         self._launcher = Launcher(place)
         self._closing.callback(self._launcher.close)
+        self._questions = Questions(cluster, self._agent)
+        self._ending = Ending(
+            place=place,
+            launcher=self._launcher,
+            results=self._results,
+            journal=self._journal,
+            control=self._control,
+            wait=self._wait_patiently,
+            is_hub_ending=self._warden.is_ending,
+        )
         self._starting = Starting(self._watcher, Troubles(cluster), self._check_run, self._launcher.follow)
 
     @property
@@ -133,13 +130,13 @@ class KubernetesSession(AttendedSession[RunningStep]):
 
     def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
         self._check_platform()
-        self._await_removal()
+        self._ending.await_removal()
         running = self._launcher.start(launch)
         try:
             self._starting.wait(running, self._launcher.beside(running))
         except BaseException:
             # Nobody has got it yet who could stop it.
-            self._delete(running, 0)
+            self._ending.delete(running, 0)
             raise
         self._facts.note(running)
         self._live[running] = None
@@ -213,36 +210,10 @@ class KubernetesSession(AttendedSession[RunningStep]):
         return status
 
     def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:
-        answer = Answer(ok=False, detail="no pod")
-        for replica in running.replicas:
-            answer = self._ask_replica(running, replica, probe, timeout)
-            if not answer.ok:
-                hint = _LOOPBACK_HINT if answer.detail == _REFUSED else ""
-                return replace(answer, detail=f"{answer.detail}{hint}")
-        if running.address.port and not running.is_reached and not running.is_in_client:
-            # A server's own answer is not enough: the client takes the way through the Service.
-            host, port = running.address.host, running.address.port
-            answer = self._agent.probe("tcp", host, port, "", timeout)
-            if not answer.ok:
-                return replace(answer, detail=f"the Service {host}:{port}: {answer.detail}{_LOOPBACK_HINT}")
-            running.is_reached = True
-        return answer
-
-    def _ask_replica(self, running: RunningStep, replica: Replica, probe: Probe, timeout: float) -> Answer:
-        port = probe.port or running.address.port or 0
-        if probe.kind in _ASKED_OVER_NETWORK:
-            return self._agent.probe(probe.kind, replica.view.ip, port, probe.target, timeout)
-        log = replica.output.path if replica.output else running.log
-        address = Address(replica.view.ip, running.address.port)
-        return ask(probe, address, log, lambda c, t: self._run_in(running, replica, c, t), timeout)
+        return self._questions.ask(running, probe, timeout)
 
     def _run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
-        answers = [self._run_in(running, replica, command, seconds) for replica in running.replicas]
-        return next((answer for answer in answers if not answer.ok), answers[0])
-
-    def _run_in(self, running: RunningStep, replica: Replica, command: tuple[str, ...], seconds: float) -> Answer:
-        argv = [substitute(word, running.values) for word in command]
-        return run_command(self._cluster, replica, running.name, argv, seconds)
+        return self._questions.run_beside(running, command, seconds)
 
     def stop(self, handle: Handle) -> None:
         """End a step and keep what it wrote; what shares its client's pod has ended with that."""
@@ -256,70 +227,13 @@ class KubernetesSession(AttendedSession[RunningStep]):
         super().stop(handle)
 
     def _finish(self, running: RunningStep, grace: float) -> None:
-        """Take what it wrote, and its pods away; one that runs gets SIGTERM, and SIGKILL after `grace` seconds.
-
-        That the pods are gone is waited for before the next ones start, or at the end: many go in
-        the time of one.
-        """
-        can_send = any(replica.view.is_running(COLLECTOR) for replica in running.replicas)
         self._live.pop(running, None)
-        self._leaving[running] = time.monotonic() + grace + GONE_SECONDS
-        if running.is_gone:
-            self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
-            self._delete(running, 0)
-            return
-        self._delete(running, 1 if self._control.is_urgent else grace)
-
-        def is_over() -> bool:
-            # Without a warden there is no hub: its collector tries in vain, and nothing is told until it gives up.
-            return running.is_gone or self._warden.is_ending()
-
-        self._wait_patiently(is_over, grace)
-        if not is_over():
-            if self._control.is_urgent:
-                self._kill(running)
-            self._wait_change(is_over, KILL_SECONDS)
-        if can_send:
-            self._collect(running, _LEAST_COLLECT)
-
-    def _kill(self, running: RunningStep) -> None:
-        """End its containers at once, though its pods were given a grace."""
-        for replica in running.replicas:
-            if replica.view.is_running(COLLECTOR):
-                beside = Replica(replica.pod, COLLECTOR, replica.look)
-                run_command(self._cluster, beside, running.name, script("kill"), KILL_SECONDS)
-
-    def _collect(self, running: RunningStep, seconds: float) -> None:
-        beside = self._launcher.beside(running)
-        for each in (running, *beside):
-            if not self._results.take(each, seconds):
-                self._journal.note("its pod is gone, and with it what it wrote", each.name)
-            for replica in each.replicas:
-                if replica.output and replica.output.problem:
-                    self._journal.note(f"its output could not be written: {replica.output.problem}", each.name)
-
-    def _delete(self, running: RunningStep, grace: float) -> None:
-        for replica in running.replicas:
-            with cluster_words("deleting its pod", running.name):
-                # Zero would take the object away before its containers have ended.
-                self._cluster.delete("Pod", replica.pod, max(1.0, grace))
-
-    def _await_removal(self) -> None:
-        """Wait until what was stopped is gone, and with it what belongs to it."""
-        for running, deadline in list(self._leaving.items()):
-            gone = self._wait_change(
-                lambda running=running: all(each.view.is_removed for each in running.replicas),  # type: ignore[misc]
-                seconds_until(deadline),
-            )
-            if not gone:
-                self._journal.note("its pod is still there; the run's end will take it away", running.name)
-            self._launcher.remove_belongings(running)
-            del self._leaving[running]
+        self._ending.finish(running, grace)
 
     def survivors(self) -> list[str]:
         """Return the steps' objects, and once this is closed the run's own too, as the API knows them."""
         if not self._is_closed:
-            self._await_removal()
+            self._ending.await_removal()
         with cluster_words("looking for what is left"):
             return self._warden.left(steps_only=not self._is_closed)
 
