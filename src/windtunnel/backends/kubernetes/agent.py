@@ -174,8 +174,8 @@ class _Connection:
             reason = self._streams.read_stderr(timeout=0) or reason
         except Exception as error:  # noqa: BLE001 - however it ends, it is lost
             reason = str(error) or type(error).__name__
+        self.close()
         with self._lock:
-            self.is_open = False
             lost = list(self._waiting.values())
         for waiting in lost:
             if not waiting.done():

@@ -55,6 +55,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._cluster = cluster
         self._is_closed = False
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
+        self._closing.callback(cluster.api.close)
         self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
         naming = Naming.of(labels)
         self._watcher = Watcher(cluster, naming.selector)
