@@ -23,7 +23,7 @@ def test_a_node_that_is_drained_ends_the_run(fault: Fault, step: str, exit_code:
         node = fault.kubectl("get", "pod", pod, "--output", "jsonpath={.spec.nodeName}")
         own = f"windtunnel.dev/run={fault.lab.only_run().name},windtunnel.dev/step"
         with drained(fault, node, own):
-            result = finish(process)
+            result = finish(process, FINISH_SECONDS)
 
     assert f"{step}" in fault.ended(result, exit_code, "evicted")
     assert len(fault.lab.samples()) == 2 * REQUESTS

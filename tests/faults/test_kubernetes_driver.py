@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.docker_lab import client_server
-from support.kubernetes_faults import FINISH_SECONDS, REQUESTS, Fault
+from support.kubernetes_faults import FINISH_SECONDS, NO_IMAGE, REQUESTS, Fault
 from support.kubernetes_lab import LEASE_SECONDS, everything, salt
 from support.lab import PROGRAMS, Lab, finish
 
@@ -109,6 +109,18 @@ def test_sigkill_while_it_starts_leaves_nothing(fault: Fault, delay: float) -> N
     fault.killed(f"{delay} s after run_started")
 
 
+@full
+def test_a_driver_that_dies_before_its_warden_runs_leaves_nothing(fault: Fault) -> None:
+    """The Job's deadline ends the run then: its driver extended it for as long as the pod was on its way."""
+    fault.lab.env = fault.lab.env | {"WINDTUNNEL_RUNNER_IMAGE": NO_IMAGE}
+    with start(fault.lab, client_server()) as process:
+        fault.lab.wait_for("service_starting", 60)
+        time.sleep(2)
+        process.kill()
+        finish(process)
+    fault.killed("before its warden runs")
+
+
 def test_a_driver_that_stops_for_longer_than_its_lease_has_lost_its_run(fault: Fault) -> None:
     """The warden ends everything; the driver says so once it goes on, and keeps what it had."""
     with fault.hanging() as process:
@@ -116,7 +128,7 @@ def test_a_driver_that_stops_for_longer_than_its_lease_has_lost_its_run(fault: F
         fault.wait_empty()
         process.send_signal(signal.SIGCONT)
         fault.struck = time.time()
-        result = finish(process)
+        result = finish(process, FINISH_SECONDS)
 
     assert f"the lease was not renewed for {LEASE_SECONDS} s" in fault.ended(result, 3, "lease_lost")
     assert len(fault.lab.samples()) == REQUESTS
@@ -130,7 +142,7 @@ def test_a_driver_that_stops_for_less_than_its_lease_goes_on(fault: Fault) -> No
         process.send_signal(signal.SIGSTOP)
         time.sleep(LEASE_SECONDS / 2)
         process.send_signal(signal.SIGCONT)
-        result = finish(process)
+        result = finish(process, FINISH_SECONDS)
 
     assert result.exit_code == 0
     assert len(fault.lab.samples()) == 200

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from support.docker_lab import client_server
-from support.kubernetes_faults import Fault, installed, namespace, write_kubeconfig
+from support.kubernetes_faults import NO_IMAGE, Fault, installed, namespace, write_kubeconfig
 from windtunnel.backends.kubernetes.install import RUNNER, manifests
+from windtunnel.backends.kubernetes.settings import ACCOUNT
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
 full = pytest.mark.full
-NO_IMAGE = "127.0.0.1:9/nothing:1"
 
 
 def quota(hard: dict[str, str]) -> dict[str, Any]:
@@ -20,12 +20,19 @@ def quota(hard: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "little"}, "spec": {"hard": hard}}
 
 
-def without(resource: str) -> dict[str, Any]:
-    """Return the role of those who run benchmarks, without one of its rights."""
+def without(resource: str, *verbs: str) -> dict[str, Any]:
+    """Return the role of those who run benchmarks, without some verbs on a resource, or without all."""
     (role,) = (each for each in manifests("any") if each["kind"] == "Role" and each["metadata"]["name"] == RUNNER)
-    rules = [each | {"resources": [name for name in each["resources"] if name != resource]} for each in role["rules"]]
-    metadata = {"name": RUNNER}
-    return role | {"metadata": metadata, "rules": [each for each in rules if each["resources"]]}
+    rules = []
+    for rule in role["rules"]:
+        rules.append(rule | {"resources": [name for name in rule["resources"] if name != resource]})
+        if resource in rule["resources"]:
+            rules.append(
+                rule | {"resources": [resource], "verbs": [verb for verb in rule["verbs"] if verb not in verbs]}
+            )
+            rules[-1]["verbs"] = rules[-1]["verbs"] if verbs else []
+    rules = [rule for rule in rules if rule["resources"] and rule["verbs"]]
+    return role | {"metadata": {"name": RUNNER}, "rules": rules}
 
 
 @pytest.mark.parametrize(
@@ -47,24 +54,45 @@ def test_a_quota_is_told_in_its_words(fault: Fault, hard: dict[str, str], words:
 
 
 @pytest.mark.parametrize(
-    ("resource", "words"),
+    ("missing", "words"),
     [
-        (None, "making the run's warden: jobs.batch is forbidden"),
-        pytest.param("jobs", "making the run's warden: jobs.batch is forbidden", marks=full),
-        pytest.param("leases", "leases.coordination.k8s.io", marks=full),
-        pytest.param("pods", 'cannot list resource "pods"', marks=full),
-        pytest.param("pods/exec", 'cannot get resource "pods/exec"', marks=full),
-        pytest.param("pods/log", 'cannot get resource "pods/log"', marks=full),
-        pytest.param("services", "cannot", marks=full),
+        ((), "making the run's warden: jobs.batch is forbidden"),
+        *(
+            pytest.param(missing, words, marks=full)
+            for missing, words in {
+                ("jobs",): "making the run's warden: jobs.batch is forbidden",
+                ("leases",): "making the run's warden: leases.coordination.k8s.io",
+                ("services",): "making the run's warden: services",
+                ("pods",): "server: its pod: pods is forbidden",
+                ("pods", "list", "watch"): "watching the run's Pods: pods is forbidden",
+                ("pods/exec",): 'cannot get resource "pods/exec"',
+                ("pods/log",): 'server: reading its output: pods "server-',
+            }.items()
+        ),
     ],
+    ids=lambda value: "-".join(value) or "everything" if isinstance(value, tuple) else "",
 )
-def test_what_a_user_may_not_do_is_told(fault: Fault, resource: str | None, words: str) -> None:
+def test_what_a_user_may_not_do_is_told(fault: Fault, missing: tuple[str, ...], words: str) -> None:
     """Without any right, or with all that a runner has but one."""
-    with installed(fault, *([without(resource)] if resource else [])):
-        config = fault.lab.path / "kubeconfig"
-        write_kubeconfig(config, fault.namespace, RUNNER if resource else "default")
-        fault.lab.env = fault.lab.env | {"KUBECONFIG": str(config)}
+    with installed(fault, *([without(*missing)] if missing else [])):
+        use_account(fault, RUNNER if missing else "default")
         assert words in fault.ended(fault.run(client_server()), 3, "forbidden")
+
+
+@full
+def test_an_account_that_vanishes_is_told_though_nobody_may_look_for_it(fault: Fault) -> None:
+    """The warden's Job has no pod then, which only the cluster's events tell."""
+    with installed(fault, without("serviceaccounts")):
+        use_account(fault, RUNNER)
+        fault.delete("serviceaccount", ACCOUNT)
+        assert "the run's warden has no pod: " in fault.ended(fault.run(client_server()), 3, "not_installed")
+
+
+def use_account(fault: Fault, account: str) -> None:
+    """Have a fault's runs started by a service account."""
+    config = fault.lab.path / "kubeconfig"
+    write_kubeconfig(config, fault.namespace, account)
+    fault.lab.env = fault.lab.env | {"KUBECONFIG": str(config)}
 
 
 def test_a_namespace_without_the_wardens_account_is_told_what_to_do(fault: Fault) -> None:

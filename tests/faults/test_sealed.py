@@ -16,6 +16,14 @@ import pytest
 
 from support.docker_lab import client_server, docker_client, image, inventory, single_node
 from support.lab import Lab
+from windtunnel.backends import make_backend
+from windtunnel.backends.base import RunContext
+from windtunnel.backends.docker import networks
+from windtunnel.errors import PlatformError
+from windtunnel.plan import Job, Plan, Program
+from windtunnel.run.control import Control
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import Journal
 
 pytestmark = pytest.mark.usefixtures("docker_empty", "nothing_left")
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
@@ -132,11 +140,11 @@ def test_nothing_gets_out_of_a_sealed_step(lab: Lab, outside: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "client", "target", "networks"),
+    ("server", "client", "target", "made"),
     [("sealed", "open", "plain", 2), ("open", "sealed", "user", 2), ("sealed", "sealed", "bare", 1)],
 )
 def test_sealed_and_open_steps_of_a_run_reach_each_other(
-    lab: Lab, server: str, client: str, target: str, networks: int
+    lab: Lab, server: str, client: str, target: str, made: int
 ) -> None:
     """By name, whichever is sealed; probes are answered, and all that was made goes again."""
     text = client_server(
@@ -148,7 +156,7 @@ def test_sealed_and_open_steps_of_a_run_reach_each_other(
 
     assert result.exit_code == 0, result.stderr
     assert [metric["n"] for metric in result.record["metrics"].values()] == [1]
-    assert result.record["resources"] == {"created": 2 + networks, "gone": 2 + networks, "left": []}
+    assert result.record["resources"] == {"created": 2 + made, "gone": 2 + made, "left": []}
 
 
 def test_a_sealed_server_that_is_not_ready_is_told_like_any_other(lab: Lab) -> None:
@@ -198,3 +206,16 @@ def test_a_sealed_runs_volume_and_networks_go_when_the_driver_is_killed(
     assert "no-new-privileges" in host["SecurityOpt"]
     assert list(server["NetworkSettings"]["Networks"]) == [f"{name}-sealed"]
     assert network["Internal"]
+
+
+def test_a_daemon_that_cannot_seal_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing runs half sealed; what was made goes again."""
+    monkeypatch.setattr(networks, "_NO_HOST_ADDRESS", {})
+    job = Job(name="client", program=Program(command=("true",), image=image(), isolation="sealed"))
+    plan = Plan(benchmark="half", strategy="single-node", timeout=60, steps=(job,))
+    folder = RunFolder.create(tmp_path / "runs", plan, "")
+
+    with pytest.raises(PlatformError, match=r"use Docker Engine 20\.10 or newer") as caught:
+        make_backend("docker").open(RunContext(plan, folder, Journal(folder), Control(60), tmp_path))
+    assert caught.value.code == "not_sealed"
+    assert inventory(tmp_path) == set()

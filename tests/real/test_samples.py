@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support import docker_lab, kubernetes_lab
 from support.lab import Lab
 
 FLOWS = Path(__file__).parents[2] / "flows"
@@ -14,15 +15,25 @@ SAMPLES = sorted(path.stem.replace("_", "-") for path in FLOWS.glob("*.toml"))
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("backend", ["process", "docker", "kubernetes"])
 @pytest.mark.alone
 @pytest.mark.parametrize("strategy", SAMPLES)
-def test_a_sample_is_valid_as_it_is(lab: Lab, strategy: str) -> None:
-    """`init` writes it, and `run` measures it: exit 0, verdict valid, a report."""
+def test_a_sample_is_valid_as_it_is(request: pytest.FixtureRequest, lab: Lab, strategy: str, backend: str) -> None:
+    """`init` writes it, and `run` measures it: exit 0, verdict valid, a report, and nothing is left."""
+    if backend == "docker":
+        request.getfixturevalue("docker_empty")
+        docker_lab.need_project_images()
+    if backend == "kubernetes":
+        request.getfixturevalue("cluster_empty")
+        kubernetes_lab.need_project_images()
+    lab.patience = 240
     assert lab.call("init", strategy).exit_code == 0
-    result = lab.call("run", f"{strategy}.toml", "--json", "--report")
+    result = lab.call("run", f"{strategy}.toml", "--backend", backend, "--json", "--report")
 
     assert result.exit_code == 0, result.stderr
-    assert result.record["validity"] == "valid", result.record["reasons"]
+    assert result.is_valid, result.record["reasons"]
+    assert result.record["resources"]["left"] == []
     assert (lab.only_run() / "report.html").stat().st_size > 10_000
 
 

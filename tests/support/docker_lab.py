@@ -13,6 +13,7 @@ from pathlib import Path
 import docker
 import docker.errors
 
+from cluster import images as cluster_images
 from support.lab import PROGRAMS
 from support.needs import lacking
 from windtunnel.backends import make_backend
@@ -25,6 +26,13 @@ def need_docker() -> None:
     """Skip the test without a daemon; fail it if ``WINDTUNNEL_REQUIRE`` asks for one."""
     if reason := make_backend("docker").available():
         lacking(f"docker: {reason}", "docker")
+
+
+def need_project_images() -> None:
+    """Skip the test without the project's own images; fail it if ``WINDTUNNEL_REQUIRE`` asks for Docker."""
+    need_docker()
+    if missing := sorted(cluster_images.PROJECT.keys() - cluster_images.idents().keys()):
+        lacking(f"docker: no image {', '.join(missing)}; make images", "docker")
 
 
 @contextmanager

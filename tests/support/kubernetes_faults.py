@@ -18,9 +18,12 @@ from support.kubernetes_lab import kubectl, salt
 from support.lab import Lab, Result, finish
 from windtunnel.backends.kubernetes.install import NODES
 
+NO_IMAGE = "127.0.0.1:9/nothing:1"
+"""An image that nobody has, in a registry that is not there."""
 NAMED_SECONDS = 25.0
 """A cause is told within seconds; this machine may be a busy one."""
 FINISH_SECONDS = 120.0
+LOG_SECONDS = 90.0
 ITERATIONS = 2
 """How many a hanging run has: one is over and its samples are on disk, the next never ends."""
 REQUESTS = 5
@@ -60,7 +63,7 @@ class Fault:
         tables = f"[run]\nrepeats = {ITERATIONS}"
         with self._start(text or client_server(client=f"--hang-in {ITERATIONS}", tables=tables)) as process:
             try:
-                self.wait_for_log("client", "client: hanging")
+                self.wait_for_log("client", "client: hanging", process)
                 yield process
             finally:
                 if process.poll() is None:
@@ -70,10 +73,11 @@ class Fault:
         file = self.lab.write(text)
         return self.lab.start("run", str(file), "--backend", "kubernetes", "--json", *arguments)
 
-    def wait_for_log(self, step: str, text: str, seconds: float = 90) -> str:
-        """Wait until a step has written something, and return all that it wrote."""
-        deadline = time.monotonic() + seconds
+    def wait_for_log(self, step: str, text: str, process: subprocess.Popen[str] | None = None) -> str:
+        """Wait until a step has written something, while a driver lives, and return all that it wrote."""
+        deadline = time.monotonic() + LOG_SECONDS
         while not (found := next((each for each in self._logs(step) if text in each), None)):
+            assert process is None or process.poll() is None, process.communicate()[1]
             assert time.monotonic() < deadline, f"no {text!r} in time"
             time.sleep(0.05)
         return found

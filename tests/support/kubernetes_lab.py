@@ -21,6 +21,7 @@ from support.needs import lacking
 from windtunnel.backends import make_backend
 
 KINDS = "pods,services,configmaps,secrets,jobs.batch,leases,networkpolicies"
+KUBECTL = str(places.kubectl() or "kubectl")
 LEASE_SECONDS = 6
 """What the tests' drivers have: a run may outlive its driver by that, and half a minute."""
 
@@ -50,6 +51,14 @@ def image(target: str = "plain") -> str:
     return name
 
 
+def need_project_images() -> None:
+    """Skip the test if the nodes lack the project's images; fail it if ``WINDTUNNEL_REQUIRE`` asks for a cluster."""
+    need_kubernetes()
+    for worker in worker_names() if kubeconfig.is_set() else []:
+        if missing := sorted(cluster_images.PROJECT.keys() - cluster_images.loaded(worker, cluster_images.PROJECT)):
+            lacking(f"kubernetes: {worker} has no image {', '.join(missing)}; make images", "kubernetes")
+
+
 def has_image(worker: str, name: str) -> bool:
     """Say whether a node has an image, which is named after what is in it."""
     images = ["ctr", "-n", "k8s.io", "images", "ls", "--quiet", f"name==docker.io/library/{name}"]
@@ -65,7 +74,7 @@ def worker_names() -> list[str]:
 def kubectl(*arguments: str, text: str | None = None) -> str:
     """Run kubectl with the current context; return what it prints."""
     done = subprocess.run(
-        [str(places.kubectl() or "kubectl"), *arguments],
+        [KUBECTL, *arguments],
         check=False,
         capture_output=True,
         text=True,
@@ -80,7 +89,7 @@ def kubectl(*arguments: str, text: str | None = None) -> str:
 def seen_pods() -> Iterator[dict[str, dict[str, Any]]]:
     """Watch all pods with kubectl; what is lent has each by its name, as the cluster told it last, removed ones too."""
     found: dict[str, dict[str, Any]] = {}
-    command = ["kubectl", "get", "pods", "--watch", "--output", "json"]
+    command = [KUBECTL, "get", "pods", "--watch", "--output", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout is not None
         reader = threading.Thread(target=_read_pods, args=(watch.stdout, found))
@@ -106,9 +115,9 @@ def nodes_of(pods: dict[str, dict[str, Any]], run_id: str) -> dict[str, set[str]
     """Return the nodes on which each step of a run was, by the step's name."""
     found: dict[str, set[str]] = {}
     for name, pod in pods.items():
-        step = pod["metadata"]["labels"].get("windtunnel.dev/step")
-        if step and salt(run_id) in name:
-            found.setdefault(step, set()).add(pod["spec"]["nodeName"])
+        step, node = pod["metadata"]["labels"].get("windtunnel.dev/step"), pod["spec"].get("nodeName")
+        if step and node and salt(run_id) in name:
+            found.setdefault(step, set()).add(node)
     return found
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.backends.base import Handle
+from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingSession
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType
@@ -262,3 +263,24 @@ def test_the_environment_has_the_machine_and_what_the_platform_says(
 
     assert environment["images"] == images
     assert environment["cpus"] >= 1
+
+
+def test_what_ended_an_iteration_is_the_cause_though_ending_it_fails_too(
+    run_recorded: RunRecorded, client_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes of a fault is told as a note."""
+    stop = RecordingSession.stop
+
+    def fail(session: RecordingSession, handle: Handle) -> None:
+        stop(session, handle)
+        if handle.name == "client":
+            raise PlatformError("its pod cannot be reached")
+
+    monkeypatch.setattr(RecordingSession, "stop", fail)
+    death = InvalidResult("server exited with status 9 while it was needed", code="server_died", step="server")
+    record = run_recorded(client_server, RecordingBackend({"server": [Outcome(death=death)]}))
+
+    assert record.cause is not None
+    assert record.cause.code == "server_died"
+    events = (Path(str(record.path)) / "events.jsonl").read_text()
+    assert "also: its pod cannot be reached" in events

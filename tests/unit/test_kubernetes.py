@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tarfile
@@ -16,7 +17,7 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
-from windtunnel.backends.kubernetes.output import Stamp
+from windtunnel.backends.kubernetes.output import Lines, Stamp
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod.collector import unpack
 from windtunnel.backends.kubernetes.pod.places import token_for
@@ -181,7 +182,12 @@ def test_a_server_in_its_clients_pod_is_a_native_sidecar() -> None:
     *_others, sidecar = made(client(), None, beside)["spec"]["initContainers"]
 
     assert (sidecar["name"], sidecar["restartPolicy"]) == ("server", "Always")
-    assert sidecar["startupProbe"] == {"tcpSocket": {"port": 80}, "periodSeconds": 1, "failureThreshold": 10}
+    assert sidecar["startupProbe"] == {
+        "tcpSocket": {"port": 80},
+        "periodSeconds": 1,
+        "failureThreshold": 10,
+        "timeoutSeconds": 5,
+    }
     assert sidecar["lifecycle"]["preStop"]["exec"]["command"] == ["stop"]
 
 
@@ -337,3 +343,19 @@ def test_the_runners_image_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
     assert runner_image() == "windtunnel"
     monkeypatch.setenv("WINDTUNNEL_RUNNER_IMAGE", "registry/python:3")
     assert runner_image() == "registry/python:3"
+
+
+STREAM = b"2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z \n2026-01-01T00:00:01Z a b\r\n2026-01-01T00:00:02Z end"
+
+
+@given(st.lists(st.integers(0, len(STREAM))), st.integers(0, 3))
+def test_lines_come_out_once_however_the_stream_is_cut(cuts: list[int], skipped: int) -> None:
+    """Their times are taken off; those that were taken before a lost connection are left out."""
+    stamps = [None, "2026-01-01T00:00:00.1Z", "2026-01-01T00:00:00.2Z", "2026-01-01T00:00:01Z"]
+    since = stamps[skipped]
+    lines = Lines(Stamp.parse(since) if since else None)
+    bounds = sorted({0, *cuts, len(STREAM)})
+
+    found = b"".join(lines.take(STREAM[begin:end]) for begin, end in itertools.pairwise(bounds))
+    assert found == b"".join([b"one\n", b"\n", b"a b\r\n", b"end"][skipped:])
+    assert lines.last == Stamp.parse("2026-01-01T00:00:02Z")

@@ -66,12 +66,17 @@ def test_a_measured_run_has_a_whole_report(measured: Callable[..., RunFolder]) -
 
 def test_what_the_platform_says_of_itself_is_shown(run_recorded: RunRecorded, single_node: str) -> None:
     """Names and values in one line, without what is not known."""
-    platform = {"images": {"client": {"image": "redis:7", "digest": None}}, "docker": {"memory": 2**30}}
+    platform = {
+        "images": {"client": {"image": "redis:7", "digest": None}},
+        "docker": {"memory": 2**30},
+        "nodes": {"node1": {"capacity": {"memory": "24616480Ki"}}},
+    }
     record = run_recorded(single_node, RecordingBackend(environment=platform))
     page = Page(render(RunFolder(Path(record.path or ""))))
     assert "client: image: redis:7" in page.text
     assert "digest" not in page.text
     assert "memory: 1.0 GiB" in page.text
+    assert "node1: capacity: memory: 24616480Ki" in page.text
 
 
 def test_a_run_without_samples_has_a_report(run_recorded: RunRecorded, single_node: str) -> None:

@@ -147,7 +147,7 @@ def _read_json(folder: RunFolder, name: str) -> Mapping[str, Any]:
 
 
 def _fact(key: str, value: Any) -> Any:
-    if key == "memory":
+    if key == "memory" and isinstance(value, int | float):
         return words.size(value)
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_fact(name, item)}" for name, item in value.items() if item is not None)

@@ -97,6 +97,7 @@ class AttendedSession(ABC, Generic[R]):
     """A session that this process watches over."""
 
     _kind: ClassVar[type[StartedStep]]
+    _settle_seconds: ClassVar[float] = SETTLE_SECONDS
     _told_late: ClassVar[float] = 0.5
     """How many seconds may pass until this hears that a step has ended."""
 
@@ -217,7 +218,7 @@ class AttendedSession(ABC, Generic[R]):
             self._control.check()
         if running.status:
             # A client fails because its server died: give that death a moment to be heard.
-            self._wait_change(has_died, SETTLE_SECONDS)
+            self._wait_change(has_died, self._settle_seconds)
         self._check(watched)
         return running.status if running.status is not None else -signal.SIGKILL
 

@@ -125,8 +125,14 @@ class Walk:
             with self._journal.phase(job.name, "run", iteration, warmup=warmup), self._told(job.name, iteration):
                 self._journal.emit(EventType.ITERATION_STARTED, job.name, iteration)
                 status = self._session.wait(handle, list(self._up.values()))
-        finally:
-            self._finish_iteration(job, iteration, handle, status)
+        except BaseException:
+            try:
+                self._finish_iteration(job, iteration, handle, status)
+            except WindtunnelError as error:
+                # What ended the wait is the cause, not what came of it.
+                self._journal.note(f"also: {error.message}", error.step)
+            raise
+        self._finish_iteration(job, iteration, handle, status)
         # A server may have died after the client's last request, while its numbers were read.
         self._session.check(list(self._up.values()))
         if status != 0:

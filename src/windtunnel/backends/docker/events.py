@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
 from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
+from windtunnel.backends.hearing import Changes
 from windtunnel.errors import PlatformError
 
 _HEARD = {"type": ["container", "network"], "event": ["die", "oom", "destroy", "disconnect"]}
 
 
-class Watcher:
+class Watcher(Changes):
     """Hears of a run's containers and its network, in a thread of its own. Any thread may wait."""
 
     def __init__(self, api: APIClient) -> None:
+        super().__init__()
         self._api = api
-        self._changed = threading.Condition()
         self._containers: dict[str, Container] = {}
         self._networks: set[str] = set()
         self._is_closed = False
@@ -47,16 +48,6 @@ class Watcher:
         """Raise PlatformError if the daemon, or the run's network, is gone."""
         if self._lost:
             raise self._lost
-
-    def notify(self) -> None:
-        """Wake all who wait: something has changed."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `condition` holds, asked after each change; tell whether it does."""
-        with self._changed:
-            return self._changed.wait_for(condition, seconds)
 
     def close(self) -> None:
         """Hear no more."""

@@ -29,6 +29,9 @@ class Networks:
         labels: What everything carries.
         plan: The run's steps.
 
+    Raises:
+        PlatformError: The daemon refuses, or cannot seal a network (``not_sealed``).
+
     Attributes:
         keys: Id of each, by its name.
     """
@@ -43,6 +46,7 @@ class Networks:
             self._make(self._open)
         if self._sealed:
             self._make(self._sealed, internal=True, options=_NO_HOST_ADDRESS)
+            self._check_seal(self._sealed)
 
     def of(self, program: Program) -> list[str]:
         """Return the names of the networks that a step is on; on the first one it is asked."""
@@ -66,16 +70,28 @@ class Networks:
         """
         if not any(_probes_from_here(plan)):
             return
-        with daemon_words("looking at the run's network"):
-            facts = self._api.inspect_network(self.keys[self._open])
-        gateways = {config.get("Gateway") for config in facts["IPAM"]["Config"] or ()}
-        here = {address.address for group in psutil.net_if_addrs().values() for address in group}
-        if not gateways & here:
+        if not self._is_gateway_here(self._open):
             raise PlatformError(
                 f"the containers of {host} cannot be reached from this machine, so probes by http and tcp"
                 " cannot be asked; use exec or log probes, or run Windtunnel where the daemon runs",
                 code="daemon_remote",
             )
+
+    def _check_seal(self, name: str) -> None:
+        """Check that a sealed network leads nowhere: a daemon leaves out what it does not know without a word."""
+        if self._is_gateway_here(name):
+            raise PlatformError(
+                "this Docker gives a sealed network an address of its machine, through which steps would get out;"
+                " use Docker Engine 20.10 or newer",
+                code="not_sealed",
+            )
+
+    def _is_gateway_here(self, name: str) -> bool:
+        """Tell whether a network's own address is one of this machine's."""
+        with daemon_words("looking at the run's network"):
+            facts = self._api.inspect_network(self.keys[name])
+        gateways = {config.get("Gateway") for config in facts["IPAM"]["Config"] or ()}
+        return bool(gateways & {item.address for group in psutil.net_if_addrs().values() for item in group})
 
 
 def _probes_from_here(plan: Plan) -> Iterator[bool]:

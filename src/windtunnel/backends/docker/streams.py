@@ -17,6 +17,7 @@ from typing import Any
 
 from windtunnel.backends.docker.calls import daemon_words
 from windtunnel.backends.docker.warden import Daemon, request
+from windtunnel.backends.hearing import OutputFile
 
 _HEADER = struct.Struct(">BxxxL")
 _KEPT = 16_384
@@ -95,28 +96,24 @@ class Output:
     def __init__(self, daemon: Daemon, container: str, path: Path, on_end: Callable[[], None]) -> None:
         self.path = path
         self.has_ended = False
-        self.problem: str | None = None
         self._on_end = on_end
-        self._file = path.open("ab", buffering=0)
+        self._file = OutputFile(path)
         try:
             self._stream = Stream(
-                daemon, f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", None, self._write, self._end
+                daemon, f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", None, self._file.write, self._end
             )
         except BaseException:
             self._file.close()
             raise
 
+    @property
+    def problem(self) -> str | None:
+        """Why it could not be written, if so."""
+        return self._file.problem
+
     def close(self) -> None:
         """Stop reading."""
         self._stream.close()
-
-    def _write(self, piece: bytes) -> None:
-        try:
-            while piece:
-                piece = piece[self._file.write(piece) :]
-        except OSError as error:
-            # It is read on all the same: a container whose output nobody takes would stand still.
-            self.problem = self.problem or error.strerror
 
     def _end(self) -> None:
         self._file.close()

@@ -48,9 +48,15 @@ class Agent:
         return Answer(ok=answer["ok"], detail=answer["detail"], is_late=answer["is_late"])
 
     def result_size(self, name: str, timeout: float) -> int | None:
-        """Wait so long for what a step wrote; return its archive's size in bytes, or None if it did not come."""
-        size = self.ask("wait_result", timeout, name=name, timeout=timeout)["size"]
-        return None if size is None else int(size)
+        """Wait so long for what a step wrote to come, and as long as it takes to arrive.
+
+        Returns:
+            Its archive's size in bytes, or None if it did not come.
+        """
+        answer = self.ask("wait_result", timeout, name=name, timeout=timeout)
+        while answer["size"] is None and answer["is_arriving"]:
+            answer = self.ask("wait_result", 1, name=name, timeout=1)
+        return None if answer["size"] is None else int(answer["size"])
 
     def read_result(self, name: str, size: int, target: Path, check: Callable[[], None] = lambda: None) -> None:
         """Copy an archive of that size from the hub, `check` called between its pieces; a lost connection costs one."""

@@ -244,7 +244,8 @@ class Launcher:
     def _make_pod(self, name: str, running: RunningStep, containers: list[Container]) -> None:
         place, step = self._place, running.step
         inputs = {path: (key, *place.input(key)) for path, key in self.inputs.items()}
-        grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS
+        graces = [each.sidecar.grace for each in containers if each.sidecar]
+        grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS + sum(graces)
         around = Surroundings(place.runner, place.collect(name), grace, inputs, place.addresses)
         built_for = [self.environments[each.name].architecture for each in containers if each.packages]
         placing = replace(self._placing(step), architecture=next(iter(built_for), None))

@@ -13,6 +13,7 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
+from windtunnel.backends.hearing import OutputFile
 from windtunnel.backends.kubernetes.calls import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
 from windtunnel.backends.kubernetes.watcher import shut
 
@@ -36,6 +37,46 @@ class Stamp:
             return cls("", "")
         seconds, fraction, zone = match.groups()
         return cls(f"{seconds}.{fraction or '':0<9}", f"{seconds}{zone}")
+
+
+class Lines:
+    """Takes the times off lines, and leaves out lines that were taken before.
+
+    Args:
+        since: The time of the last line that was taken, if any was.
+
+    Attributes:
+        last: The time of the last line so far.
+    """
+
+    def __init__(self, since: Stamp | None) -> None:
+        self.last = self._since = since
+        self._stamp: Stamp | None = None
+        self._rest = b""
+
+    def take(self, piece: bytes) -> bytes:
+        """Return what is new in a piece of the stream, which may end anywhere."""
+        found = bytearray()
+        *whole, begun = (self._rest + piece).split(b"\n")
+        self._rest = b""
+        for line in whole:
+            found += self._new(line + b"\n")
+            self._stamp = None
+        if self._stamp is None and b" " not in begun:
+            self._rest = begun  # the rest of its time is still to come
+        else:
+            found += self._new(begun)
+        return bytes(found)
+
+    def _new(self, line: bytes) -> bytes:
+        """Return a line, or what there is of one, without its time; nothing if it was taken before."""
+        if self._stamp is None:
+            head, _blank, line = line.partition(b" ")
+            self._stamp = Stamp.parse(head.decode("ascii", errors="replace"))
+        if self._since is not None and self._stamp.key <= self._since.key:
+            return b""
+        self.last = self._stamp
+        return line
 
 
 class Output:
@@ -64,16 +105,20 @@ class Output:
     ) -> None:
         self.path = path
         self.has_ended = False
-        self.problem: str | None = None
         self.refused: Refused | None = None
         self._cluster, (self._pod, self._container) = cluster, replica
         self._is_over, self._on_end = is_over, on_end
         self._closed = threading.Event()
         self._answer: Any = None
         self._last: Stamp | None = None
-        self._file = path.open("ab", buffering=0)
+        self._file = OutputFile(path)
         self._thread = threading.Thread(target=self._follow, name="kubernetes-output", daemon=True)
         self._thread.start()
+
+    @property
+    def problem(self) -> str | None:
+        """Why it could not be written, if so."""
+        return self._file.problem
 
     def finish(self) -> None:
         """Read what is left and no longer: the container has ended, and the API would tell it up to a second later."""
@@ -118,28 +163,11 @@ class Output:
             query["sinceTime"] = self._last.to_second
         path = f"{self._cluster.path('Pod', self._pod)}/log"
         self._answer = self._cluster.open("GET", path, query=query, timeout=_READ_SECONDS)
-        since, rest, stamp = self._last, b"", None
+        lines = Lines(self._last)
         try:
             for piece in self._answer.stream(65536, decode_content=True):
-                rest += piece
-                while rest:
-                    if stamp is None:
-                        text, blank, after = rest.partition(b" ")
-                        if not blank:
-                            break
-                        stamp, rest = Stamp.parse(text.decode("ascii", errors="replace")), after
-                    line, newline, rest = rest.partition(b"\n")
-                    if since is None or stamp.key > since.key:
-                        self._write(line + newline)
-                        self._last = stamp
-                    stamp = None if newline else stamp
+                self._file.write(lines.take(piece))
+                self._last = lines.last
         finally:
             with contextlib.suppress(Exception):
                 self._answer.close()
-
-    def _write(self, piece: bytes) -> None:
-        try:
-            while piece:
-                piece = piece[self._file.write(piece) :]
-        except OSError as error:
-            self.problem = self.problem or error.strerror

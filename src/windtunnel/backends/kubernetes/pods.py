@@ -63,8 +63,8 @@ class View:
 
     @property
     def name(self) -> str:
-        """Its name."""
-        return str(self.data["metadata"]["name"])
+        """Its name; empty if nothing was told yet."""
+        return str(self.data.get("metadata", {}).get("name") or "")
 
     @property
     def labels(self) -> Mapping[str, str]:

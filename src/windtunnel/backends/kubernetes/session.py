@@ -41,6 +41,8 @@ from windtunnel.substitution import substitute
 GONE_SECONDS = 30.0
 """How long a pod may take to go beyond its grace."""
 KILL_SECONDS = 10.0
+WARDEN_SECONDS = 1.0
+"""How much later than of a run's other objects one may hear of its warden, when that takes them with it."""
 _LEAST_COLLECT = 3.0
 _ASKED_OVER_NETWORK = {"http", "tcp"}
 _LOOPBACK_HINT = "; in a pod a server has to listen on all addresses (0.0.0.0), not on 127.0.0.1 alone"
@@ -59,6 +61,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
 
     _kind = RunningStep
     _told_late = 3.0  # the kubelet looks once a second
+    _settle_seconds = _told_late  # a client's node may tell of its end before the server's does
 
     def __init__(self, context: RunContext, cluster: Cluster, labels: RunLabels, seconds: float) -> None:
         super().__init__(context)
@@ -73,6 +76,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._fetched: dict[str, Path] = {}
         self._live: dict[RunningStep, None] = {}
         self._leaving: dict[RunningStep, float] = {}
+        self._awaited: set[RunningStep] = set()
         try:
             self._begin(naming, seconds)
         except BaseException:
@@ -164,13 +168,23 @@ class KubernetesSession(AttendedSession[RunningStep]):
 
     def _check_step(self, running: RunningStep) -> None:
         """Raise if what a step needs beside its pods is gone, or may not be had."""
-        if self._watcher.is_service_ending(running.address.host):
+        is_service_ending = self._watcher.is_service_ending(running.address.host)
+        if is_service_ending or any(replica.is_doomed for replica in running.replicas):
+            self._await_warden(running)
+        if is_service_ending:
             raise PlatformError(
                 f"{running.name}: its Service was deleted by somebody", code="removed", step=running.name
             )
         for replica in running.replicas:
             if replica.output and replica.output.refused:
                 raise replica.output.refused.to_error("reading its output", running.name)
+
+    def _await_warden(self, running: RunningStep) -> None:
+        """Hear of the warden's end first, if that is what takes a step away; once a step."""
+        if running not in self._awaited:
+            self._awaited.add(running)
+            self._wait_change(self._warden.is_ending, WARDEN_SECONDS)
+        self._warden.check()
 
     def _warden_pod(self) -> str:
         """Return the name of the warden's pod once it runs."""
@@ -188,9 +202,12 @@ class KubernetesSession(AttendedSession[RunningStep]):
         running = self._own(job)
         try:
             status = super().wait(job, services)
-        finally:
-            # All that ran beside it, too: it is judged before anything is taken down.
-            self._usage.read(self._live)
+        except BaseException:
+            with contextlib.suppress(PlatformError):  # what ended the wait is the cause
+                self._usage.read(self._live)
+            raise
+        # All that ran beside it, too: it is judged before anything is taken down.
+        self._usage.read(self._live)
         ended = running.ended
         if ended and ended.is_out_of_memory:
             raise BenchmarkFailed(
@@ -255,17 +272,26 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._live.pop(running, None)
         self._leaving[running] = time.monotonic() + grace + GONE_SECONDS
         if running.is_gone:
-            self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
+            # Its collector is told to send once all that was beside it has ended.
+            graces = sum(each.service.grace for each in self._launcher.beside(running))
+            self._collect(running, graces + COLLECT_SECONDS if can_send else _LEAST_COLLECT)
             self._delete(running, 0)
             return
-        self._delete(running, 1 if self._control.is_urgent else grace)
+        # Kubernetes gives one grace to all of a pod: what the step has left of it is its collector's.
+        self._delete(running, 1 if self._control.is_urgent else grace + COLLECT_SECONDS)
         self._wait_patiently(lambda: running.is_gone, grace)
         if not running.is_gone:
-            if self._control.is_urgent:
-                self._delete(running, 0)
+            self._kill(running)
             self._wait_change(lambda: running.is_gone, KILL_SECONDS)
         if can_send:
             self._collect(running, _LEAST_COLLECT)
+
+    def _kill(self, running: RunningStep) -> None:
+        """End its containers at once, though its pods were given a grace."""
+        for replica in running.replicas:
+            if replica.view.is_running(COLLECTOR):
+                beside = Replica(replica.pod, COLLECTOR, replica.look)
+                run_command(self._cluster, beside, running.name, script("kill"), KILL_SECONDS)
 
     def _collect(self, running: RunningStep, seconds: float) -> None:
         beside = self._launcher.beside(running)

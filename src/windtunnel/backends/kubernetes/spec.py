@@ -33,6 +33,8 @@ from windtunnel.plan import Probe, Program, Service
 
 COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
+PROBE_SECONDS = 5
+"""How long Kubernetes waits for the answer of a server in its client's pod, each time."""
 _ROOT = 0
 
 
@@ -158,6 +160,7 @@ def _container(container: Container, around: Surroundings) -> Manifest:
         found["restartPolicy"] = "Always"
         found["startupProbe"] = _probe(container.sidecar.ready.probe, container) | {
             "periodSeconds": 1,
+            "timeoutSeconds": PROBE_SECONDS,
             "failureThreshold": math.ceil(container.sidecar.ready.within) + 5,
         }
         if container.stop:

@@ -71,7 +71,7 @@ def _check_beside(service: RunningStep, began: dict[str, float]) -> None:
     within = service.service.ready.within
     for replica in service.replicas:
         log_tail = tail(service.log)
-        if replica.view.terminated(replica.container) is not None:
+        if replica.is_over:
             raise PlatformError(
                 f"{service.name} {service.end().words} before it was ready",
                 code="oom" if replica.is_out_of_memory else "exited_before_ready",

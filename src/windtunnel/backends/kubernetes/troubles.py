@@ -9,6 +9,7 @@ from typing import Any
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, is_quota
 from windtunnel.backends.kubernetes.objects import WARDEN
 from windtunnel.backends.kubernetes.pods import OWN_CONTAINERS, PodView, Trouble
+from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.errors import PlatformError
 
 PATIENCE_SECONDS = 6.0
@@ -40,8 +41,7 @@ class Troubles:
     def of_job(self, name: str) -> Trouble | None:
         """Return what keeps a Job that has no pod from having one, if it is certain by now."""
         words = self._complaint("Job", name)
-        code = "quota" if words and is_quota(words) else "forbidden"
-        return self._lasting(name, Trouble(code, f"has no pod: {words}", may_pass=True) if words else None)
+        return self._lasting(name, _no_pod(words) if words else None)
 
     def _lasting(self, name: str, trouble: Trouble | None) -> Trouble | None:
         if trouble is None:
@@ -68,6 +68,14 @@ class Troubles:
             return None
         last = max(events, key=_moment, default=None)
         return str(last["message"]) if last and last["type"] == "Warning" else None
+
+
+def _no_pod(words: str) -> Trouble:
+    if ACCOUNT in words:
+        return Trouble(
+            "not_installed", f"has no pod: {words}; make it once: windtunnel install kubernetes", may_pass=True
+        )
+    return Trouble("quota" if is_quota(words) else "forbidden", f"has no pod: {words}", may_pass=True)
 
 
 def _moment(event: dict[str, Any]) -> str:

@@ -111,7 +111,8 @@ class Warden:
                         raise
                     raise PlatformError(
                         f"namespace {self._cluster.namespace} of {self._cluster.context} has no service account"
-                        f" {ACCOUNT}; make it once: windtunnel install kubernetes",
+                        f" {ACCOUNT}; make it once: windtunnel install kubernetes"
+                        f" --namespace {self._cluster.namespace}",
                         code="not_installed",
                     ) from None
         except PlatformError as error:
@@ -135,6 +136,10 @@ class Warden:
                 raise PlatformError(words.rstrip(": "), code="warden_lost")
         if not pods and (trouble := self._troubles.of_job(self.naming.name(WARDEN))):
             raise to_error("the run's warden", trouble)
+
+    def is_ending(self) -> bool:
+        """Tell whether its pod is on its way out."""
+        return any(view.is_ending for view in self._pods())
 
     def running_pod(self) -> str | None:
         """Return the name of its pod, if that runs."""

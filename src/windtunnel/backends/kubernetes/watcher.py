@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from urllib3.exceptions import HTTPError
 
+from windtunnel.backends.hearing import Changes
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView, View
 from windtunnel.errors import PlatformError
@@ -20,7 +21,7 @@ _WATCH_SECONDS = 300
 V = TypeVar("V", bound=View)
 
 
-class Watcher:
+class Watcher(Changes):
     """Keeps the last state of the pods and Services that have some labels. Any thread may wait.
 
     Args:
@@ -29,7 +30,7 @@ class Watcher:
     """
 
     def __init__(self, cluster: Cluster, selector: str) -> None:
-        self._changed = threading.Condition()
+        super().__init__()
         self._pods = _Watch(cluster, "Pod", selector, PodView, self.notify)
         self._services = _Watch(cluster, "Service", selector, View, self.notify)
 
@@ -50,16 +51,6 @@ class Watcher:
         for watch in (self._pods, self._services):
             if watch.lost:
                 raise watch.lost
-
-    def notify(self) -> None:
-        """Wake all who wait: something has changed."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `condition` holds, asked after each change; tell whether it does."""
-        with self._changed:
-            return self._changed.wait_for(condition, seconds)
 
     def close(self) -> None:
         """Hear no more."""

@@ -106,7 +106,8 @@ class WardenClient:
         child = Child(str(next(self._ids)))
         self._children[child.name] = child
         self._send(op="spawn", id=child.name, argv=list(argv), cwd=str(cwd), env=dict(env), output=str(output))
-        if not self.wait_change(lambda: bool(child.pid or child.errno), REPLY_SECONDS):
+        # A command may kill its keeper before that could tell that it was started.
+        if not self.wait_change(lambda: bool(child.pid or child.errno or child.gone), REPLY_SECONDS):
             raise PlatformError("the warden does not answer", code="warden_failed")
         if child.errno:
             raise OSError(child.errno, child.message)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOOK_SECONDS = 0.02
+STALLED_SECONDS = 3.0
+"""After so long without a byte, what was on its way is given up."""
 _writing = threading.Lock()
 
 
@@ -33,12 +35,14 @@ def probe(kind: str, host: str, port: int, target: str, timeout: float) -> dict[
 
 
 def wait_result(name: str, timeout: float) -> dict[str, Any]:
-    """Wait for what a step wrote; its size is null if it did not come."""
+    """Wait for what a step wrote; its size is null if it did not come, but it may be on its way."""
     deadline = time.monotonic() + timeout
     path = result_file(name)
     while not path.is_file() and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
-    return {"size": path.stat().st_size if path.is_file() else None}
+    latest = time.time() - STALLED_SECONDS
+    is_arriving = any(part.stat().st_mtime > latest for part in path.parent.glob(path.name + ".*"))
+    return {"size": path.stat().st_size if path.is_file() else None, "is_arriving": is_arriving}
 
 
 def read_result(name: str, offset: int, length: int) -> dict[str, Any]:

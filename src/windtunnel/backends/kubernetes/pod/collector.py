@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
 import shutil
 import signal
 import sys
@@ -64,7 +65,8 @@ class Pieces(io.RawIOBase):
 
 def pack(file: Pieces, extra: dict[str, bytes]) -> None:
     """Write the archive; a file that vanishes or cannot be read meanwhile is left out."""
-    with tarfile.open(fileobj=file, mode="w|") as archive:
+    # Dereferenced, a file with several names is written once for each.
+    with tarfile.open(fileobj=file, mode="w|", dereference=True) as archive:
         for name, content in extra.items():
             entry = tarfile.TarInfo("results/" + name)
             entry.size = len(content)
@@ -169,15 +171,16 @@ def unpack(archive: Path, folder: Path) -> None:
 
 def place(folders: list[str]) -> None:
     """Put files into the containers' working folders, in which whoever runs there may do as he likes."""
-    for folder in folders:
-        make_folder(WORK / folder)
-    # What a volume of files has beside these are links and folders of its own, with two dots.
-    files = [path for path in FILES.rglob("*") if path.is_file() and ".." not in str(path.relative_to(FILES))]
-    for path in files:
-        target = WORK / path.relative_to(FILES)
-        make_folder(target.parent)
-        shutil.copyfile(path, target)
-        target.chmod(0o644)
+    for name in folders:
+        make_folder(WORK / name)
+    # In a volume of files, what one sees are links to a folder of its own, whose name begins with two dots.
+    for parent, inner, files in os.walk(FILES, followlinks=True):
+        inner[:] = [name for name in inner if not name.startswith("..")]
+        folder = WORK / Path(parent).relative_to(FILES)
+        for file in files:
+            make_folder(folder)
+            shutil.copyfile(Path(parent) / file, folder / file)
+            (folder / file).chmod(0o644)
 
 
 def make_folder(folder: Path) -> None:

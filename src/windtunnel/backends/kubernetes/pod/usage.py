@@ -36,13 +36,12 @@ class Sampler:
     """Samples all containers of this pod but its own and the one that holds the pod together."""
 
     def __init__(self) -> None:
-        self.own = {_group(os.getpid()), _group(1)}
         self.read_at = time.time()
         self.last: dict[str, Reading] = {}
 
     def sample(self) -> Iterator[dict[str, Any]]:
         """Yield what each container has used since the last time; a new one from its beginning."""
-        found = _read(self.own)
+        found = _read()
         now = time.time()
         seconds = now - self.read_at
         for group, reading in found.items():
@@ -60,15 +59,23 @@ class Sampler:
         self.read_at, self.last = now, found
 
 
-def _read(own: set[str]) -> dict[str, Reading]:
-    found: dict[str, Reading] = {}
-    for folder in PROC.iterdir():
-        if not folder.name.isdigit():
-            continue
+def processes() -> Iterator[tuple[int, str]]:
+    """Yield each process of this pod's other containers, with its control group; not the one that holds the pod."""
+    own = {_group(os.getpid()), _group(1)}
+    for number in [int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit()]:
         try:
-            group = _group(int(folder.name))
-            if group in own:
-                continue
+            group = _group(number)
+        except OSError:
+            continue
+        if group not in own:
+            yield number, group
+
+
+def _read() -> dict[str, Reading]:
+    found: dict[str, Reading] = {}
+    for number, group in processes():
+        folder = PROC / str(number)
+        try:
             # The name may have blanks and parentheses; numbers follow the last of those (proc_pid_stat(5)).
             fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             reading = found.setdefault(group, Reading())

@@ -1,0 +1,53 @@
+"""What backends that hear of changes share: whoever waits is woken, and output is written as it comes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Changes:
+    """A wait for conditions, which are asked after each change. Any thread may wait, or tell of a change."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+
+    def notify(self) -> None:
+        """Wake all who wait: something has changed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `condition` holds, asked after each change; tell whether it does."""
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
+
+
+class OutputFile:
+    """A file that a step's output is appended to.
+
+    Attributes:
+        path: Where it is.
+        problem: Why it could not be written, if so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, piece: bytes) -> None:
+        """Append a piece; that it cannot be written is remembered, not raised.
+
+        The output is read on all the same: a program whose output nobody takes would stand still.
+        """
+        try:
+            while piece:
+                piece = piece[self._file.write(piece) :]
+        except OSError as error:
+            self.problem = self.problem or error.strerror
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()

@@ -1,0 +1,99 @@
+"""Windtunnel itself in the cluster, with no more rights than `install kubernetes` gave, and as a Prefect flow."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from support import docker_lab, kubernetes_lab
+from support.kubernetes_lab import kubectl
+from support.lab import Lab, Result
+from windtunnel.backends.kubernetes.install import RUNNER
+from windtunnel.backends.kubernetes.settings import runner_image
+
+pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def job_name() -> Iterator[str]:
+    """The name of a Job and its ConfigMap, which are gone afterwards."""
+    name = f"windtunnel-test-{uuid4().hex[:8]}"
+    yield name
+    kubectl("delete", "job,configmap", name, "--ignore-not-found", "--wait=false")
+
+
+def job(name: str) -> list[dict[str, Any]]:
+    """Return the objects of a Job that runs the benchmark in a ConfigMap, as the documentation has them."""
+    container = {
+        "name": "windtunnel",
+        "image": runner_image(),
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["run", "/benchmark/benchmark.toml", "--backend", "kubernetes", "--json"],
+        "env": [{"name": "WINDTUNNEL_LEASE_SECONDS", "value": str(kubernetes_lab.LEASE_SECONDS)}],
+        "volumeMounts": [{"name": "benchmark", "mountPath": "/benchmark"}],
+    }
+    pod = {
+        "serviceAccountName": RUNNER,
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [{"name": "benchmark", "configMap": {"name": name}}],
+    }
+    spec = {"backoffLimit": 0, "template": {"spec": pod}}
+    return [{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": spec}]
+
+
+def run_job(name: str, text: str) -> Result:
+    """Run a benchmark in a Job; its output is of both streams."""
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"benchmark.toml": text}}
+    everything = {"apiVersion": "v1", "kind": "List", "items": [config, *job(name)]}
+    kubectl("apply", "--filename", "-", text=json.dumps(everything))
+    deadline = time.monotonic() + 150
+    while True:
+        found = json.loads(kubectl("get", "pods", "--selector", f"job-name={name}", "--output", "json"))["items"]
+        statuses = [each for pod in found for each in pod["status"].get("containerStatuses", [])]
+        ended = [each["state"]["terminated"] for each in statuses if "terminated" in each["state"]]
+        if ended:
+            break
+        assert time.monotonic() < deadline, found
+        time.sleep(0.5)
+    log = kubectl("logs", f"job/{name}")
+    return Result(int(ended[0]["exitCode"]), log[log.index("\n{") :], log[: log.index("\n{")])
+
+
+def test_a_pod_of_the_cluster_runs_a_benchmark(job_name: str) -> None:
+    """With the account that `install kubernetes` made and the cluster's own configuration; only the Job is left."""
+    kubernetes_lab.image()
+    kubernetes_lab.need_project_images()
+    keys = 'replicas = 2\nstop = ["true"]\ngrace = "1s"\nlive = { exec = ["true"], every = "200ms" }'
+    text = docker_lab.client_server(server_keys=keys).replace('grace = "1s"\n', "", 1)
+    files = '[client.files]\n"a.txt" = "inline"\n'
+    result = run_job(job_name, text + files)
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["metrics"]["latency"]["n"] == 1
+    assert result.record["resources"]["left"] == []
+    assert result.record["resources"]["created"] > 5
+    salt = kubernetes_lab.salt(result.record["run_id"])
+    assert not [name for name in kubernetes_lab.everything() if salt in name]
+
+
+@pytest.mark.full
+def test_a_prefect_flow_runs_a_benchmark_on_the_cluster(lab: Lab, tmp_path: Path) -> None:
+    """The same walk with Prefect's tasks: exit 0, and the flow's state says so."""
+    pytest.importorskip("prefect", reason="prefect is not installed")
+    kubernetes_lab.image()
+    lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
+    lab.patience = 200
+    result = lab.run(docker_lab.client_server(), "--backend", "kubernetes", "--engine", "prefect")
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["engine"] == "prefect"
+    assert result.record["backend"] == "kubernetes"
+    assert result.record["resources"]["left"] == []
+    assert "Completed(" in result.stderr

@@ -1,0 +1,128 @@
+"""What is heard of a cluster, and for how long nothing may be: against an API that is only played."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from windtunnel.backends.kubernetes import watcher as module
+from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.watcher import Watcher
+from windtunnel.errors import PlatformError
+
+OUTAGE = 0.4
+LATER = 2 * OUTAGE
+
+
+@dataclass
+class Stream:
+    """An answer that tells of nothing for a while and is cut then."""
+
+    seconds: float
+
+    def stream(self, *_size: int, **_options: bool) -> Iterator[bytes]:
+        """Be silent, then lose the connection."""
+        time.sleep(self.seconds)
+        yield from ()
+        raise OSError("reset")
+
+    def release_conn(self) -> None:
+        """Do nothing."""
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class Api:
+    """An API that lists `things`, or refuses as `failures` say, the first ones first; watches are silent."""
+
+    failures: list[Exception] = field(default_factory=list)
+    things: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    silence: float = 60.0
+
+    def path(self, kind: str) -> str:
+        """Return where a kind is."""
+        return kind
+
+    def ask(self, _method: str, path: str, **_options: object) -> object:
+        """List, or fail."""
+        if self.failures and path == "Pod":
+            raise self.failures.pop(0)
+        return {"items": self.things.get(path, []), "metadata": {"resourceVersion": "1"}}
+
+    def open(self, *_arguments: str, **_options: object) -> Stream:
+        """Watch."""
+        return Stream(self.silence)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Make watchers of a played API, which give up soon and are closed afterwards."""
+    monkeypatch.setattr(module, "OUTAGE_SECONDS", OUTAGE)
+    monkeypatch.setattr(module, "NO_RIGHT_SECONDS", OUTAGE)
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.05)
+    made: list[Watcher] = []
+
+    def watch(api: Api) -> Watcher:
+        made.append(Watcher(cast("Cluster", api), "x=y"))
+        return made[-1]
+
+    yield watch
+    for each in made:
+        each.close()
+
+
+def test_a_silent_watch_that_breaks_off_is_no_outage(watched: Any) -> None:
+    """A long benchmark in which nothing happens outlives a restart of the API like a short one."""
+    api = Api(silence=LATER)
+    watcher = watched(api)
+    time.sleep(LATER - 0.2)
+    api.failures = [ConnectionRefusedError("refused")] * 3
+    time.sleep(LATER)
+
+    assert not api.failures
+    watcher.check()
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(ConnectionRefusedError("refused"), "api_lost"), (Refused(403, "pods is forbidden"), "forbidden")],
+)
+def test_an_api_that_stays_away_or_forbids_is_told(watched: Any, failure: Exception, code: str) -> None:
+    """After an outage long, in its words."""
+    watcher = watched(Api(failures=[failure] * 1000))
+
+    assert not watcher.wait_change(lambda: False, LATER)
+    with pytest.raises(PlatformError, match=str(failure)) as caught:
+        watcher.check()
+    assert caught.value.code == code
+
+
+def test_rights_that_come_a_moment_late_are_waited_for(watched: Any) -> None:
+    """A server that has just started does not know all of them yet."""
+    api = Api(failures=[Refused(403, "forbidden")] * 3)
+    watcher = watched(api)
+    time.sleep(LATER)
+
+    assert not api.failures
+    watcher.check()
+
+
+def test_a_service_that_is_missing_from_the_list_was_removed(watched: Any) -> None:
+    """One that was never there was not."""
+    service = json.loads('{"metadata": {"name": "server"}}')
+    api = Api(things={"Service": [service]}, silence=0.1)
+    watcher = watched(api)
+    assert watcher.wait_change(lambda: True, 0.1)
+    time.sleep(0.05)
+    assert not watcher.is_service_ending("server")
+    api.things = {}
+
+    assert watcher.wait_change(lambda: watcher.is_service_ending("server"), 5)
+    assert not watcher.is_service_ending("other")
