@@ -93,6 +93,7 @@ def test_a_command_that_is_not_in_the_image_is_told(fault: Fault, command: str, 
     assert result.record["validity"] is None
 
 
+@full
 def test_a_command_that_cannot_be_executed_is_told_apart(fault: Fault) -> None:
     """A file without the right to execute it."""
     result = fault.run(single_node(["./script"], '[client.files]\n"script" = "#!/bin/sh"'))

@@ -34,10 +34,12 @@ class Deleted:
     "deleted",
     [
         Deleted("pod", "client", 3, ("removed",), "client: its pod was deleted by somebody"),
-        Deleted("pod", "server", 5, ("removed",), "server was deleted by somebody while it was needed"),
+        pytest.param(
+            Deleted("pod", "server", 5, ("removed",), "server was deleted by somebody while it was needed"), marks=full
+        ),
         Deleted("service", "server", 3, ("removed",), "server: its Service was deleted by somebody"),
-        Deleted("job", "warden", 3, ("removed", "lease_lost"), "the run's ", FIRST),
-        Deleted("lease", "warden", 3, ("lease_lost",), "the run's lease is gone", FIRST),
+        pytest.param(Deleted("job", "warden", 3, ("removed", "lease_lost"), "the run's ", FIRST), marks=full),
+        pytest.param(Deleted("lease", "warden", 3, ("lease_lost",), "the run's lease is gone", FIRST), marks=full),
         Deleted("pod", "warden's", 3, ("removed",), "the run's warden was deleted by somebody", FIRST),
     ],
     ids=lambda deleted: f"{deleted.kind}-{deleted.title}",
@@ -64,12 +66,13 @@ def test_a_file_that_is_deleted_under_a_run_ends_it_at_the_next_iteration(fault:
     assert "not found" in fault.ended(result, 3, "container_failed")
 
 
+@full
 @pytest.mark.parametrize(
     ("step", "exit_code", "words"),
     [
         ("client", 3, "client: its pod was evicted"),
         ("server", 5, "server was evicted"),
-        pytest.param("warden", 3, "the run's warden was evicted", marks=full),
+        ("warden", 3, "the run's warden was evicted"),
     ],
 )
 def test_a_pod_that_is_evicted_ends_the_run(fault: Fault, step: str, exit_code: int, words: str) -> None:
@@ -98,17 +101,15 @@ def test_a_client_that_is_evicted_and_ends_in_order_has_not_measured(fault: Faul
 def test_a_server_that_is_evicted_and_takes_its_time_is_told_at_once(fault: Fault) -> None:
     """Its numbers are worth nothing from the moment on at which it was told to go."""
     text = client_server(server="--ignore-term", client="--hang-in 2", tables="[run]\nrepeats = 2")
-    with fault.hanging(text.replace('grace = "1s"', 'grace = "30s"')) as process:
+    with fault.hanging(text.replace('grace = "1s"', 'grace = "15s"')) as process:
         fault.strike(lambda: fault.evict(fault.name("server")))
         fault.lab.wait_for('"cause"', 10)
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)
         result = finish(process, FINISH_SECONDS)
 
     assert "server was evicted" in fault.ended(result, 5, "evicted")
 
 
-@pytest.mark.parametrize("keys", ["", 'placement = "same-pod"'], ids=["apart", "same-pod"])
+@pytest.mark.parametrize("keys", ["", pytest.param('placement = "same-pod"', marks=full)], ids=["apart", "same-pod"])
 def test_ctrl_c_during_a_benchmark_ends_it_soon(fault: Fault, keys: str) -> None:
     """Exit 130, and what was measured is kept."""
     text = client_server(client="--hang-in 2", server_keys=keys, tables="[run]\nrepeats = 2")
@@ -134,6 +135,7 @@ def test_ctrl_c_twice_skips_every_grace(fault: Fault) -> None:
     fault.ended(result, 130, "cancelled")
 
 
+@full
 def test_the_deadline_ends_a_run(fault: Fault) -> None:
     """Exit 4 with the step and what was measured so far."""
     text = client_server(client="--hang-in 1", keys='timeout = "20s"')

@@ -35,6 +35,7 @@ class Ending:
         journal: Told what could not be had.
         control: Tells whether somebody is in a hurry.
         wait: Waits for a condition so many seconds at most, or until somebody is in a hurry.
+        is_hub_ending: Tells whether collectors have nowhere to send any more.
     """
 
     place: Place
@@ -43,6 +44,7 @@ class Ending:
     journal: Journal
     control: Control
     wait: Callable[[Callable[[], bool], float], None]
+    is_hub_ending: Callable[[], bool]
     _leaving: dict[RunningStep, float] = field(default_factory=dict)
 
     def finish(self, running: RunningStep, grace: float) -> None:
@@ -61,10 +63,15 @@ class Ending:
             return
         # Kubernetes gives one grace to all of a pod: what the step has left of it is its collector's.
         self.delete(running, 1 if self.control.is_urgent else grace + COLLECT_SECONDS)
-        self.wait(lambda: running.is_gone, grace)
-        if not running.is_gone:
+
+        def is_over() -> bool:
+            # Without a hub its collector tries in vain, and the pod's end is not told before it gives up.
+            return running.is_gone or self.is_hub_ending()
+
+        self.wait(is_over, grace)
+        if not is_over():
             self._kill(running)
-            self.place.watcher.wait_change(lambda: running.is_gone, KILL_SECONDS)
+            self.place.watcher.wait_change(is_over, KILL_SECONDS)
         if can_send:
             self._collect(running, _LEAST_COLLECT)
 
