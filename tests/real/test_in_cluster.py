@@ -32,7 +32,9 @@ def documented_job(name: str) -> str:
     """Return the Job that the documentation has, under another name."""
     text = DOCUMENTATION.read_text(encoding="utf-8")
     (job,) = (block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "kind: Job" in block)
-    return str(job).replace("name: measure", f"name: {name}").replace("image: windtunnel\n", f"image: {runner_image()}\n")
+    return (
+        str(job).replace("name: measure", f"name: {name}").replace("image: windtunnel\n", f"image: {runner_image()}\n")
+    )
 
 
 def run_job(name: str, text: str) -> Result:
