@@ -121,6 +121,12 @@ def create_network(key: str) -> str:
     raise Failed(f"no network for the nodes: {', '.join(_SUBNETS)}.0/24 are all taken")
 
 
+def gateway() -> str:
+    """Return this machine's address in the nodes' network, at which their pods reach it."""
+    of_node = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}"
+    return run(["docker", "inspect", CONTROL_PLANE, "--format", of_node]).strip()
+
+
 def start_node(node: Node, image: str, mounts: dict[Path, str], labels: dict[str, str]) -> None:
     """Start a node's container; its script says the rest."""
     command = ["docker", "run", "--detach", "--name", node.container, "--hostname", node.name]

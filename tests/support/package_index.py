@@ -42,7 +42,7 @@ def write_wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
 
 
 class Index:
-    """A server of one folder of wheels, on this machine.
+    """A server of one folder of wheels, on this machine, at one of its addresses.
 
     Attributes:
         env: What a client's environment has to have, with a password in the address.
@@ -50,7 +50,7 @@ class Index:
         answers: It answers while this is set.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str) -> None:
         self.requests = 0
         self.answers = threading.Event()
         self.answers.set()
@@ -66,22 +66,23 @@ class Index:
             def log_message(self, *_arguments: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        self.server = ThreadingHTTPServer((host, 0), partial(Handler, directory=str(folder)))
         self.env = {
-            "PIP_FIND_LINKS": f"http://someone:hidden@127.0.0.1:{self.server.server_port}/",
+            "PIP_FIND_LINKS": f"http://someone:hidden@{host}:{self.server.server_port}/",
+            "PIP_TRUSTED_HOST": host,
             "PIP_NO_INDEX": "1",
             "PIP_CONFIG_FILE": "/dev/null",
         }
 
 
 @contextlib.contextmanager
-def package_index(folder: Path) -> Iterator[Index]:
+def package_index(folder: Path, host: str = "127.0.0.1") -> Iterator[Index]:
     """Lend an index of ``speed`` in versions 1 and 2, the second of which needs ``helper``."""
     folder.mkdir()
     write_wheel(folder, "speed", "1")
     write_wheel(folder, "speed", "2", needs="helper")
     write_wheel(folder, "helper", "7")
-    index = Index(folder)
+    index = Index(folder, host)
     thread = threading.Thread(target=index.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -64,5 +64,5 @@ def test_pips_own_configuration_is_handed_on(tmp_path: Path, monkeypatch: pytest
     assert settings["PIP_INDEX_URL"] == "https://a:b@index.example/simple"
     assert settings["PIP_TIMEOUT"] == "9"
     assert "PIP_TARGET" not in settings
-    assert requirements.is_local(settings)
-    assert not requirements.is_local({"PIP_INDEX_URL": "https://localhost.example/simple"})
+    assert requirements.local_names(settings) == ["https_proxy"]
+    assert not requirements.local_names({"PIP_INDEX_URL": "https://localhost.example/simple"})

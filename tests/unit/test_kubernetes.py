@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.output import Lines, Stamp
 from windtunnel.backends.kubernetes.placing import Placing
+from windtunnel.backends.kubernetes.pod.collector import unpack
 from windtunnel.backends.kubernetes.pod.places import token_for
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
@@ -198,6 +201,49 @@ def test_a_sealed_pod_asks_nobody_for_names_and_cannot_change_its_image() -> Non
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert spec["initContainers"][0]["name"] == "windtunnel-seal"
     assert made(client())["spec"]["initContainers"][0]["name"] != "windtunnel-seal"
+
+
+def test_packages_are_mounted_read_only_and_unpacked_before_the_step() -> None:
+    """Only the container that fetches them may write; what needs none fetches nothing."""
+    spec = made(client(packages=("http://hub:1/inputs/x", "token")), Placing(architecture="arm64"))["spec"]
+    fetcher, container = spec["initContainers"][0], spec["containers"][0]
+
+    assert fetcher["command"][-2:] == ["fetch", "tree,client,http://hub:1/inputs/x,token"]
+    assert {"name": "client-python", "mountPath": "/windtunnel/python/client"} in fetcher["volumeMounts"]
+    mount = {"name": "client-python", "mountPath": "/windtunnel/python", "readOnly": True}
+    assert mount in container["volumeMounts"]
+    ((term,),) = [
+        each["matchExpressions"]
+        for each in spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+            "nodeSelectorTerms"
+        ]
+    ]
+    assert term == {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}
+    assert [each["name"] for each in made(client())["spec"]["initContainers"]] == ["windtunnel-collector"]
+
+
+def test_an_archive_is_unpacked_into_its_folder_and_nowhere_else(tmp_path: Path) -> None:
+    """Links are made when all files are written, so that none leads one elsewhere; all may be read by anybody."""
+    archive, folder = tmp_path / "a.tar.gz", tmp_path / "python"
+    folder.mkdir()
+    with tarfile.open(archive, "w:gz") as content:
+        for name, kind, mode in [
+            ("python", tarfile.DIRTYPE, 0o700),
+            ("python/bin", tarfile.DIRTYPE, 0o700),
+            ("python/way", tarfile.SYMTYPE, 0o777),
+            ("python/../escaped", tarfile.REGTYPE, 0o600),
+            ("python/bin/tool", tarfile.REGTYPE, 0o700),
+            ("python/notes", tarfile.REGTYPE, 0o600),
+        ]:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode, entry.linkname = kind, mode, str(tmp_path)
+            content.addfile(entry)
+    unpack(archive, folder)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar.gz", "python"]
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in folder.rglob("*") if not path.is_symlink()}
+    assert modes == {"bin": "0o755", "tool": "0o755", "notes": "0o644"}
+    assert (folder / "way").readlink() == tmp_path
 
 
 def test_all_objects_belong_to_the_run_and_carry_its_labels() -> None:

@@ -57,10 +57,3 @@ def test_s3_without_its_extra_is_refused(single_node: str, tables: str, monkeypa
     monkeypatch.setattr(request, "find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"pip install 'windtunnel\[aws\]'"):
         requested(f"{single_node}\n{tables}")
-
-
-def test_kubernetes_refuses_requirements(single_node: str) -> None:
-    """It would start a client without them."""
-    text = single_node.replace("[client]", '[client]\nimage = "x"\nrequirements = ["numpy"]')
-    with pytest.raises(Unsupported, match="the kubernetes backend cannot install them yet"):
-        requested(text, backend="kubernetes")

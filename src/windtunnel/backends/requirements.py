@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
@@ -42,8 +42,11 @@ _PIP_KEYS = {
     "timeout",
     "trusted-host",
 }
+_CERTIFICATES_OF = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _PROXIES = {"http_proxy", "https_proxy", "no_proxy", "all_proxy"}
 _LOCAL = re.compile(r"://([^/\s@]*@)?(localhost(?![\w.-])|127\.[\d.]+|\[::1\])")
+_OURS = ("/", "~", "file:")
+"""How a setting begins that names something in this machine's file system, which no container sees."""
 ASK_SECONDS = 30
 
 
@@ -121,9 +124,16 @@ def pip_settings() -> dict[str, str]:
     return found
 
 
-def is_local(settings: dict[str, str]) -> bool:
-    """Tell whether settings name a server on this very machine."""
-    return any(_LOCAL.search(value) for value in settings.values())
+def elsewhere(settings: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
+    """Return settings as they hold on another machine, without folders of this one; and the certificates to trust."""
+    file = next((each[name] for each in (settings, os.environ) for name in _CERTIFICATES_OF if each.get(name)), None)
+    certificates = Path(file).read_bytes() if file and Path(file).is_file() else b""
+    return {name: value for name, value in settings.items() if not value.startswith(_OURS)}, certificates
+
+
+def local_names(settings: Mapping[str, str]) -> list[str]:
+    """Return the settings that name a server on this very machine."""
+    return [name for name, value in settings.items() if _LOCAL.search(value)]
 
 
 def _configured() -> Iterator[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,11 +19,12 @@ from windtunnel.backends.docker.streams import Output
 from windtunnel.backends.requirements import (
     PACKAGES,
     SCRIPT,
+    elsewhere,
     failed,
     interpreter,
-    is_local,
     kept,
     key_of,
+    local_names,
     pip_settings,
     tell,
 )
@@ -34,7 +34,6 @@ from windtunnel.run.control import Control
 from windtunnel.run.places import whole
 
 _SCRIPT, _CERTIFICATES = HOME / "install.py", HOME / "certificates.pem"
-_CERTIFICATES_OF = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
 @dataclass(frozen=True)
@@ -92,13 +91,10 @@ class Installer:
     def _install(self, step: Service | Job, image: Image, volume: str, archive: Path) -> None:
         """Run pip in a container of the step's image, and keep what it made in an archive."""
         python, settings = interpreter(step.program), pip_settings()
-        own = next((settings[name] for name in _CERTIFICATES_OF if settings.get(name)), None)
-        own = own or next((os.environ[name] for name in _CERTIFICATES_OF if os.environ.get(name)), None)
-        certificates = Path(own).read_bytes() if own and Path(own).is_file() else b""
-        env = {name: value for name, value in settings.items() if not _is_folder(value)}
+        env, certificates = elsewhere(settings)
         env = env | {"PIP_CERT": str(_CERTIFICATES)} if certificates else env
         argv = [python, "-I", str(_SCRIPT), str(PYTHON), "add", *step.program.requirements]
-        key = self._create(step, volume, argv, env, "host" if is_local(settings) else "bridge")
+        key = self._create(step, volume, argv, env, "host" if local_names(settings) else "bridge")
         output = self.place.folder.path / "work" / f"{step.name}.requirements.log"
         with daemon_words("preparing pip's container", "requirements_failed", step.name):
             self.place.api.put_archive(key, "/", _packed({_SCRIPT: SCRIPT.read_bytes(), _CERTIFICATES: certificates}))
@@ -154,11 +150,6 @@ class Installer:
                 host_config=host,
             )
         return str(made["Id"])
-
-
-def _is_folder(value: str) -> bool:
-    """Tell whether a setting names something in this machine's file system, which no container sees."""
-    return value.startswith(("/", "~", "file:"))
 
 
 def _packed(files: dict[PurePosixPath, bytes]) -> io.BytesIO:

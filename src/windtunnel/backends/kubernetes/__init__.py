@@ -63,10 +63,6 @@ def _check_step(step: Step) -> Iterator[str]:
     name = step.name
     if not step.program.image:
         raise Unsupported(f'{name}: the kubernetes backend needs an image; give {name}.image = "NAME:TAG"', step=name)
-    if step.program.requirements:
-        raise Unsupported(
-            f"{name}: requirements: the kubernetes backend cannot install them yet; put them into the image", step=name
-        )
     if sum(len(text.encode()) for text in step.program.files.values()) > _MOST_FILES:
         raise Unsupported(
             f"{name}: its files have more than 900 kB, too much for a ConfigMap; use [[inputs]]", step=name

@@ -58,10 +58,11 @@ class Agent:
             answer = self.ask("wait_result", 1, name=name, timeout=1)
         return None if answer["size"] is None else int(answer["size"])
 
-    def read_result(self, name: str, size: int, target: Path) -> None:
-        """Copy an archive of that size from the hub; a lost connection is gone on with where it was lost."""
+    def read_result(self, name: str, size: int, target: Path, check: Callable[[], None] = lambda: None) -> None:
+        """Copy an archive of that size from the hub, `check` called between its pieces; a lost connection costs one."""
         with target.open("wb") as file:
             while (offset := file.tell()) < size:
+                check()
                 answer = self.ask("read_result", 0, name=name, offset=offset, length=PIECE)
                 file.write(base64.b64decode(answer["data"]))
 

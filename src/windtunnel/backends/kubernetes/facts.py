@@ -31,6 +31,11 @@ class Facts:
         """Return a node's zone, or None if it has none, or nobody may know."""
         return self._labels(node).get(ZONE)
 
+    def architecture(self, node: str) -> str | None:
+        """Return what a node runs programs for, or None if nobody may know."""
+        architecture = self._node(node).get("status", {}).get("nodeInfo", {}).get("architecture")
+        return str(architecture) if architecture else None
+
     def note(self, running: RunningStep) -> None:
         """Note what a step that was started runs on."""
         for replica in running.replicas:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from windtunnel.backends.base import Address, Launch
-from windtunnel.backends.docker.archive import METRICS, OUT, WORK
+from windtunnel.backends.docker.archive import METRICS, OUT, PYTHON, WORK
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
@@ -21,6 +21,7 @@ from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.watcher import Watcher
+from windtunnel.backends.requirements import with_environment
 from windtunnel.plan import Job, Plan, Service
 from windtunnel.run.folder import RunFolder
 from windtunnel.substitution import substitute
@@ -28,6 +29,21 @@ from windtunnel.substitution import substitute
 _PORTS = range(20_000, 30_000)
 """Free in a pod's own namespace: below those that Linux gives to outgoing connections."""
 _HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A step's Python packages.
+
+    Attributes:
+        name: How the hub calls their archive.
+        path: The ``PATH`` of the step's image.
+        architecture: What they were built for, if that is known.
+    """
+
+    name: str
+    path: str
+    architecture: str | None
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,14 @@ class Place:
         """The URL of the hub."""
         return f"http://{self.naming.name(objects.WARDEN)}:{PORT}"
 
+    def input(self, name: str) -> tuple[str, str]:
+        """Return where the hub has an input, and the token for it."""
+        return f"{self.hub}/inputs/{name}", self.token(f"/inputs/{name}")
+
+    def collect(self, pod: str) -> tuple[str, str, str, str]:
+        """Return what a pod's collector has to know: where it sends what to, and the tokens for it."""
+        return self.hub, self.token(f"/results/{pod}"), self.token(f"/usage/{pod}"), pod
+
     def token(self, path: str) -> str:
         """Return the token for a path of the hub."""
         return token_for(self.key, path)
@@ -71,11 +95,13 @@ class Launcher:
 
     Attributes:
         inputs: Path at which each step finds an input, to its name at the hub.
+        environments: The Python environment of each step that has one, by the step's name.
         created: How many objects were made.
     """
 
     def __init__(self, place: Place) -> None:
         self.inputs: dict[str, str] = {}
+        self.environments: dict[str, Environment] = {}
         self.created = 0
         self._place = place
         self._nodes: dict[str, str] = {}
@@ -167,6 +193,8 @@ class Launcher:
         address = Address(host, _choose_port(step))
         values = launch.names(address, WORK, OUT, METRICS)
         env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
+        if packages := self.environments.get(step.name):
+            env |= {"PATH": f"{PYTHON / 'bin'}:{env.get('PATH', packages.path)}", "VIRTUAL_ENV": str(PYTHON)}
         return RunningStep(
             step=step,
             label=launch.label,
@@ -188,10 +216,12 @@ class Launcher:
             data = {keys[path]: text for path, text in contents.items()}
             self.create(objects.config_map(self._place.naming, config, step.name, data), "its files", step.name)
         service = step if isinstance(step, Service) else None
+        command = [substitute(word, values) for word in step.program.command]
+        packages = self.environments.get(step.name)
         return Container(
             name=step.name,
             program=step.program,
-            argv=[substitute(word, values) for word in step.program.command],
+            argv=with_environment(command, PYTHON) if packages else command,
             env=running.env,
             files=keys,
             config=config,
@@ -199,6 +229,7 @@ class Launcher:
             stop=[substitute(word, values) for word in service.stop or ()] if service else (),
             ready=[substitute(word, values) for word in service.ready.probe.command] if service else (),
             port=running.address.port,
+            packages=self._place.input(packages.name) if packages else None,
         )
 
     def _make_service(self, step: Service, running: RunningStep) -> None:
@@ -212,14 +243,13 @@ class Launcher:
 
     def _make_pod(self, name: str, running: RunningStep, containers: list[Container]) -> None:
         place, step = self._place, running.step
-        inputs = {
-            path: (key, f"{place.hub}/inputs/{key}", place.token(f"/inputs/{key}")) for path, key in self.inputs.items()
-        }
+        inputs = {path: (key, *place.input(key)) for path, key in self.inputs.items()}
         graces = [each.sidecar.grace for each in containers if each.sidecar]
         grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS + sum(graces)
-        collect = (place.hub, place.token(f"/results/{name}"), place.token(f"/usage/{name}"), name)
-        around = Surroundings(place.runner, collect, grace, inputs, place.addresses)
-        manifest = pod(place.naming, name, containers, self._placing(step), around)
+        around = Surroundings(place.runner, place.collect(name), grace, inputs, place.addresses)
+        built_for = [self.environments[each.name].architecture for each in containers if each.packages]
+        placing = replace(self._placing(step), architecture=next(iter(built_for), None))
+        manifest = pod(place.naming, name, containers, placing, around)
         self.create(manifest, "its pod", step.name)
 
     def _placing(self, step: Service | Job) -> Placing:

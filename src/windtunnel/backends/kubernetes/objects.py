@@ -19,8 +19,8 @@ WARDEN = "warden"
 PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
-_SCRIPTS = ("backends/asking.py", *(f"backends/kubernetes/pod/{name}.py" for name in (
-    "agent", "collector", "host", "hub", "kill", "places", "seal", "usage"
+_SCRIPTS = ("backends/asking.py", "backends/install.py", *(f"backends/kubernetes/pod/{name}.py" for name in (
+    "agent", "collector", "host", "hub", "installer", "kill", "places", "seal", "usage"
 )))  # fmt: skip
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
 Manifest = dict[str, Any]

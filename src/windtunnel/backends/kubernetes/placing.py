@@ -9,6 +9,7 @@ from typing import Any
 from windtunnel.backends.kubernetes.objects import Manifest, Naming, step_selector
 
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+_ARCHITECTURE = "kubernetes.io/arch"
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class Placing:
         zone: The zone that it has to be in.
         node: The node that it should run on again.
         kept: The node that it has to leave to others.
+        architecture: What its Python packages were built for.
     """
 
     away_from: Sequence[str] = ()
     zone: str | None = None
     node: str | None = None
     kept: str | None = None
+    architecture: str | None = None
 
 
 def affinity(naming: Naming, placing: Placing) -> Manifest:
@@ -40,6 +43,7 @@ def affinity(naming: Naming, placing: Placing) -> Manifest:
     node: dict[str, Any] = {}
     required = [_term(ZONE, "In", placing.zone)] if placing.zone else []
     required += [_term(HOSTNAME, "NotIn", placing.kept)] if placing.kept else []
+    required += [_term(_ARCHITECTURE, "In", placing.architecture)] if placing.architecture else []
     if required:
         terms = {"nodeSelectorTerms": [{"matchExpressions": required}]}
         node["requiredDuringSchedulingIgnoredDuringExecution"] = terms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Results:
         """
         is_whole = True
         for number, replica in enumerate(running.replicas, start=1):
-            source = self._fetch(replica, running.name, seconds)
+            source = self.fetch(replica.pod, running.name, seconds)
             if source is None:
                 is_whole = False
                 continue
@@ -60,20 +60,24 @@ class Results:
             self._keep(running, replica, source, label, is_first=number == 1)
         return is_whole
 
-    def _fetch(self, replica: Replica, step: str, seconds: float) -> Path | None:
-        if replica.pod not in self._taken:
-            self._taken[replica.pod] = None
-            size = self.agent.result_size(replica.pod, seconds)
-            if size is not None:
-                self._taken[replica.pod] = self._unpack(replica.pod, step, size)
-        return self._taken[replica.pod]
+    def fetch(self, pod: str, step: str, seconds: float, check: Callable[[], None] = lambda: None) -> Path | None:
+        """Return the folder of what a pod sent, waited for so long; None if that is nothing (PlatformError).
 
-    def _unpack(self, name: str, step: str, size: int) -> Path:
+        `check` is called meanwhile, once it has come.
+        """
+        if pod not in self._taken:
+            self._taken[pod] = None
+            size = self.agent.result_size(pod, seconds)
+            if size is not None:
+                self._taken[pod] = self._unpack(pod, step, size, check)
+        return self._taken[pod]
+
+    def _unpack(self, name: str, step: str, size: int, check: Callable[[], None]) -> Path:
         work = self.folder.path / "work"
         archive, target = work / f"{name}.tar", work / name
         try:
             work.mkdir(exist_ok=True)
-            self.agent.read_result(name, size, archive)
+            self.agent.read_result(name, size, archive, check)
             with archive.open("rb") as file:
                 unpack(iter(lambda: file.read(_PIECE), b""), target)
             archive.unlink()

@@ -18,6 +18,7 @@ from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher, Place
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming, script
 from windtunnel.backends.kubernetes.questions import Questions
+from windtunnel.backends.kubernetes.requirements import Installer
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.starting import Starting
@@ -101,6 +102,9 @@ class KubernetesSession(AttendedSession[RunningStep]):
             wait=self._wait_patiently,
             is_hub_ending=self._warden.is_ending,
         )
+        self._installer = Installer(
+            place, self._launcher, self._agent, self._results, self._facts, self._control, self._check_run
+        )
         self._starting = Starting(self._watcher, Troubles(cluster), self._check_run, self._launcher.follow)
 
     @property
@@ -113,6 +117,9 @@ class KubernetesSession(AttendedSession[RunningStep]):
         for number, (path, source) in enumerate(self._fetched.items()):
             self._agent.send_input(str(number), source, self._control.check)
             self._launcher.inputs[path] = str(number)
+
+    def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        return self._installer.install(step)
 
     def environment(self) -> dict[str, Any]:
         """Return what is known of the cluster, of the nodes that were used, and of the images by step."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from windtunnel.backends.docker.archive import OUT, RESULTS, WORK
+from windtunnel.backends.docker.archive import OUT, PYTHON, RESULTS, WORK
 from windtunnel.backends.kubernetes.objects import (
     Manifest,
     Naming,
@@ -18,6 +18,7 @@ from windtunnel.backends.kubernetes.objects import (
 )
 from windtunnel.backends.kubernetes.placing import Placing, affinity
 from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS
+from windtunnel.backends.kubernetes.pod.places import PYTHON as PYTHONS
 from windtunnel.backends.kubernetes.pod.places import WORK as WORKS
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
 from windtunnel.backends.kubernetes.sealing import (
@@ -52,6 +53,7 @@ class Container:
         stop: Its stop command, with all names replaced.
         ready: The command of its readiness probe, the same.
         port: Its port.
+        packages: URL of its Python environment, and the token for it, if it has one.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Container:
     stop: Sequence[str] = ()
     ready: Sequence[str] = ()
     port: int | None = None
+    packages: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Pla
     main, *beside = containers
     sealed = [each for each in containers if is_sealed(each.program)]
     first = [_runner(SEAL, around, script("seal"), [])] if sealed else []
-    first += [_fetcher(around)] if around.inputs else []
+    if around.inputs or any(each.packages for each in containers):
+        first.append(_fetcher(around, containers))
     spec: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -147,6 +151,8 @@ def _container(container: Container, around: Surroundings) -> Manifest:
             ),
         ],
     }
+    if container.packages:
+        found["volumeMounts"].append({"name": f"{name}-python", "mountPath": str(PYTHON), "readOnly": True})
     if is_sealed(container.program):
         found["securityContext"] = security()
         found["volumeMounts"] += scratch_mounts(name)
@@ -223,9 +229,13 @@ def _is_absolute(path: str) -> bool:
     return PurePosixPath(path).is_absolute()
 
 
-def _fetcher(around: Surroundings) -> Manifest:
-    arguments = [",".join(each) for each in around.inputs.values()]
-    mounts = [{"name": "inputs", "mountPath": str(INPUTS)}]
+def _fetcher(around: Surroundings, containers: Sequence[Container]) -> Manifest:
+    arguments = [",".join(("file", *each)) for each in around.inputs.values()]
+    mounts = [{"name": "inputs", "mountPath": str(INPUTS)}] if around.inputs else []
+    for each in containers:
+        if each.packages:
+            arguments.append(",".join(("tree", each.name, *each.packages)))
+            mounts.append({"name": f"{each.name}-python", "mountPath": f"{PYTHONS}/{each.name}"})
     return _runner(FETCHER, around, script("collector", "fetch", *arguments), mounts)
 
 
@@ -247,6 +257,8 @@ def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Mani
         {"name": f"{each.name}-{part}", "emptyDir": {}} for each in containers for part in ("work", "results", "out")
     ]
     for each in containers:
+        if each.packages:
+            found.append({"name": f"{each.name}-python", "emptyDir": {}})
         if each.files:
             found.append({"name": f"{each.name}-files", "configMap": {"name": each.config}})
         if placed := _placed(each):

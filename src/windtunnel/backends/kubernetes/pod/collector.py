@@ -2,8 +2,9 @@
 
 Run as ``collector HUB RESULTS_TOKEN USAGE_TOKEN NAME`` it samples until SIGTERM, which
 Kubernetes sends when the step has ended, or is to end; then it sends an archive of what the
-step wrote, and ``host.json``. Run as ``collector fetch NAME,URL,TOKEN…`` it gets inputs, and
-as ``collector place FOLDER…`` it makes folders and puts files where the step finds them.
+step wrote, and ``host.json``. Run as ``collector fetch KIND,NAME,URL,TOKEN…`` it gets inputs, or
+(``tree`` instead of ``file``) a container's Python environment, which it unpacks; and as ``collector
+place FOLDER…`` it makes folders and puts files where the step finds them.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import sys
 import tarfile
 import threading
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from windtunnel.backends.kubernetes.pod.host import describe_host
-from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS, RESULTS, TOKEN_HEADER, WORK
+from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS, PYTHON, RESULTS, TOKEN_HEADER, WORK
 from windtunnel.backends.kubernetes.pod.usage import Sampler
 
 SAMPLE_SECONDS = 0.5
@@ -118,8 +119,8 @@ def insist(what: str, attempt) -> None:  # type: ignore[no-untyped-def]  # noqa:
         time.sleep(PAUSE_SECONDS)
 
 
-def fetch(url: str, token: str, name: str) -> bool:
-    """Get an input from the hub; tell whether it could be had."""
+def fetch(url: str, token: str, target: Path) -> bool:
+    """Get a file from the hub; tell whether it could be had."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
     try:
@@ -127,11 +128,45 @@ def fetch(url: str, token: str, name: str) -> bool:
         answer = connection.getresponse()
         if answer.status != 200:  # noqa: PLR2004 - HTTP's own
             return False
-        with (INPUTS / name).open("wb") as file:
+        with target.open("wb") as file:
             shutil.copyfileobj(answer, file)
-        return (INPUTS / name).stat().st_size == int(answer.headers["Content-Length"])
+        return target.stat().st_size == int(answer.headers["Content-Length"])
     finally:
         connection.close()
+
+
+def get(kind: str, name: str, url: str, token: str) -> None:
+    """Get what a container mounts, for anybody to read; insist on it."""
+    target = INPUTS / name if kind == "file" else PYTHON / name / ".archive"
+    insist(f"fetching {name}", lambda: fetch(url, token, target))
+    if kind == "file":
+        target.chmod(0o444)
+    else:
+        unpack(target, target.parent)
+        target.unlink()
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Write what an archive has in its one folder; links come last, so that nothing is written through one."""
+    links = []
+    with tarfile.open(str(archive)) as content:
+        for entry in content:
+            inner = PurePosixPath(entry.name).parts[1:]
+            target = folder.joinpath(*inner)
+            if ".." in inner or not inner:
+                continue
+            if entry.isdir():
+                target.mkdir(parents=True, exist_ok=True)
+                target.chmod(0o755)
+            elif entry.issym():
+                links.append((target, entry.linkname))
+            elif entry.isreg():
+                source = content.extractfile(entry)
+                with target.open("wb") as file:
+                    shutil.copyfileobj(source, file)  # type: ignore[arg-type]
+                target.chmod(0o755 if entry.mode & 0o100 else 0o644)
+    for target, leads_to in links:
+        target.symlink_to(leads_to)
 
 
 def place(folders: list[str]) -> None:
@@ -189,9 +224,7 @@ def main() -> None:
     """Run as the arguments say."""
     if sys.argv[1] == "fetch":
         for argument in sys.argv[2:]:
-            name, url, token = argument.split(",")
-            insist(f"fetching {name}", lambda: fetch(url, token, name))  # noqa: B023 - called at once
-            (INPUTS / name).chmod(0o444)
+            get(*argument.split(","))
     elif sys.argv[1] == "place":
         place(sys.argv[2:])
     else:

@@ -10,6 +10,8 @@ HOME = Path("/windtunnel")
 """Where a step's folders are, in its own pod."""
 RESULTS = HOME / "results"
 WORK = HOME / "work"
+PYTHON = HOME / "python"
+"""Where a step finds its Python environment, if it has one; beside a step, a folder for each container."""
 FILES = HOME / "files"
 """Beside a step, what is to be put into its working folder; a folder for each container."""
 SCRIPTS = Path("/opt/windtunnel-scripts")
@@ -19,6 +21,8 @@ KEY = Path("/key/key")
 """The run's secret, which only the warden has."""
 INPUTS = Path("/inputs")
 """Where a pod's inputs are put, for its steps' containers to mount."""
+INSTALLED, PATH_FILE = "python.tar.gz", "path"
+"""What an installing pod leaves among its artifacts: the environment, and the image's own ``PATH``."""
 PORT = 8347
 TOKEN_HEADER = "X-Windtunnel-Token"  # noqa: S105 - its name
 
