@@ -15,7 +15,7 @@ from support.lab import finish
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize(("step", "exit_code"), [("client", 3), ("server", 5)])
+@pytest.mark.parametrize(("step", "exit_code"), [("client", 3), pytest.param("server", 5, marks=pytest.mark.full)])
 def test_a_node_that_is_drained_ends_the_run(fault: Fault, step: str, exit_code: int) -> None:
     """With the client on it the platform has failed, with the server on it the numbers are invalid."""
     with fault.hanging() as process:

@@ -148,6 +148,7 @@ def test_a_driver_that_stops_for_less_than_its_lease_goes_on(fault: Fault) -> No
     assert len(fault.lab.samples()) == 200
 
 
+@full
 def test_two_runs_at_once_do_not_see_each_other(fault: Fault, tmp_path: Path) -> None:
     """Killing one driver leaves the other's run whole."""
     other = Lab(tmp_path / "other")

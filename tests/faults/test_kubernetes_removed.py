@@ -33,7 +33,7 @@ class Deleted:
 @pytest.mark.parametrize(
     "deleted",
     [
-        Deleted("pod", "client", 3, ("removed",), "client: its pod was deleted by somebody"),
+        pytest.param(Deleted("pod", "client", 3, ("removed",), "client: its pod was deleted by somebody"), marks=full),
         pytest.param(
             Deleted("pod", "server", 5, ("removed",), "server was deleted by somebody while it was needed"), marks=full
         ),
@@ -109,7 +109,8 @@ def test_a_server_that_is_evicted_and_takes_its_time_is_told_at_once(fault: Faul
     assert "server was evicted" in fault.ended(result, 5, "evicted")
 
 
-@pytest.mark.parametrize("keys", ["", pytest.param('placement = "same-pod"', marks=full)], ids=["apart", "same-pod"])
+@full
+@pytest.mark.parametrize("keys", ["", 'placement = "same-pod"'], ids=["apart", "same-pod"])
 def test_ctrl_c_during_a_benchmark_ends_it_soon(fault: Fault, keys: str) -> None:
     """Exit 130, and what was measured is kept."""
     text = client_server(client="--hang-in 2", server_keys=keys, tables="[run]\nrepeats = 2")
