@@ -38,6 +38,10 @@ class ClaimAddress:
     def __str__(self) -> str:
         return f"{CLAIM}{self.claim}/{self.path}".rstrip("/")
 
+    def below(self, name: str) -> ClaimAddress:
+        """Return the address of `name`, which may have slashes, below this one."""
+        return replace(self, path=f"{self.path}/{name}".lstrip("/"))
+
 
 def parse_object(text: str) -> ObjectAddress:
     """Return the address that ``s3://bucket/key`` says (ValueError if it says none)."""

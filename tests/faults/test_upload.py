@@ -13,11 +13,11 @@ import pytest
 from support.s3_lab import BUCKET, S3Lab, s3_server
 from windtunnel.addresses import ObjectAddress
 from windtunnel.errors import Cancelled, PlatformError, TimedOut
+from windtunnel.run.bucket_upload import BucketUpload
 from windtunnel.run.control import Control, Extension
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.mirror import Mirror
 from windtunnel.run.s3 import Bucket, Listed
-from windtunnel.run.upload import Upload
 
 PART = 5 << 20
 """The least that S3 takes."""
@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def send(folder: RunFolder, *, is_new: bool = False) -> None:
     """Send a run with nothing remembered of an earlier time."""
-    Upload(folder, STORE, is_new=is_new, part=PART).send(Control(60))
+    BucketUpload(folder, STORE, is_new=is_new, part=PART).send(Control(60))
 
 
 @pytest.mark.parametrize("is_new", [True, False])
@@ -63,7 +63,7 @@ def test_files_of_any_size_arrive_whole(s3: S3Lab, folder: RunFolder, is_new: bo
 
 def test_what_has_grown_is_sent_again_and_nothing_else(s3: S3Lab, folder: RunFolder) -> None:
     """A log goes on while it is stored; the parts that were there before are known by their sums."""
-    upload = Upload(folder, STORE, is_new=True, part=PART)
+    upload = BucketUpload(folder, STORE, is_new=True, part=PART)
     upload.send(Control(60))
     s3.proxy.sent = 0
     upload.send(Control(60))
@@ -130,7 +130,7 @@ def test_the_record_is_the_last_object(s3: S3Lab, folder: RunFolder, monkeypatch
 def test_its_time_ends_an_upload_and_the_next_one_goes_on(s3: S3Lab, folder: RunFolder) -> None:
     """The same upload is used again, with the parts that it has."""
     s3.proxy.pause = 0.004  # some 15 MiB/s at most
-    upload = Upload(folder, STORE, is_new=True, part=PART)
+    upload = BucketUpload(folder, STORE, is_new=True, part=PART)
     with pytest.raises(TimedOut, match=r"not done within 0\.5 s"):
         upload.send(Extension(Control(0), 0.5))
     s3.proxy.pause = 0

@@ -8,7 +8,7 @@ import pytest
 
 from windtunnel.addresses import ObjectAddress
 from windtunnel.benchmark import parse
-from windtunnel.engines import request
+from windtunnel.engines import stores
 from windtunnel.engines.request import Request, make_request
 from windtunnel.errors import Unsupported, UsageError
 from windtunnel.strategies import make_plan
@@ -54,6 +54,6 @@ def test_a_store_that_cannot_be_is_refused(
 )
 def test_s3_without_its_extra_is_refused(single_node: str, tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
-    monkeypatch.setattr(request, "find_spec", lambda _name: None)
+    monkeypatch.setattr(stores, "find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"pip install 'windtunnel\[aws\]'"):
         requested(f"{single_node}\n{tables}")

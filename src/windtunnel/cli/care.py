@@ -43,7 +43,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
     from windtunnel.backends import BACKENDS, make_backend
     from windtunnel.engines import ENGINES, engine_unavailable
-    from windtunnel.engines.request import aws_unavailable
+    from windtunnel.engines.stores import aws_unavailable
 
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
     rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]

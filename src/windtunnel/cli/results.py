@@ -119,7 +119,7 @@ def open_stored(run: str, store: str) -> RunFolder:
 
 def _mirror(store: str) -> Mirror | None:
     from windtunnel.addresses import ObjectAddress, parse_store
-    from windtunnel.engines.request import require_aws
+    from windtunnel.engines.stores import require_aws
 
     try:
         place = parse_store(store)
@@ -128,7 +128,10 @@ def _mirror(store: str) -> Mirror | None:
     if isinstance(place, Path):
         return None
     if not isinstance(place, ObjectAddress):
-        raise UsageError(f"--store: {place}: a volume claim is read only in its cluster")
+        raise UsageError(
+            f"--store: {place}: a volume claim is read by pods that mount it, not from here;"
+            " the folder in which the run was made has all of it, too"
+        )
     require_aws(str(place))
     from windtunnel.run.mirror import Mirror
 

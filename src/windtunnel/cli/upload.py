@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.output import print_json, print_record
+from windtunnel.cli.output import print_json, print_record, say
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption, RunArgument
-from windtunnel.errors import UsageError
+from windtunnel.errors import ExitCode, UsageError
 
 ToOption = Annotated[
     str | None,
-    typer.Option("--to", metavar="STORE", help="s3://bucket/prefix; else the store that the run was meant for."),
+    typer.Option(
+        "--to",
+        metavar="STORE",
+        help="s3://bucket/prefix or pvc://claim/path; else the store that the run was meant for.",
+    ),
 ]
 
 
@@ -21,12 +26,13 @@ ToOption = Annotated[
 def upload(
     run: RunArgument, to: ToOption = None, store: FolderOption = DEFAULT_STORE, as_json: JsonOption = False
 ) -> None:
-    """Send a run's folder to an S3 store; what is there already is not sent again."""
-    from windtunnel.addresses import ObjectAddress, parse_store
+    """Send a run's folder to an S3 store or a volume claim; what is there already is not sent again."""
+    from windtunnel.addresses import parse_store
     from windtunnel.engines.interrupts import signals_cancel
-    from windtunnel.engines.request import require_aws
+    from windtunnel.engines.stores import open_upload, require_store
     from windtunnel.run.control import Control
     from windtunnel.run.store import open_run, read_run
+    from windtunnel.run.upload import upload_run
 
     folder = open_run(run, store)
     record = read_run(folder)
@@ -41,15 +47,20 @@ def upload(
         place = parse_store(url)
     except ValueError as error:
         raise UsageError(f"--to: {error}") from None
-    if not isinstance(place, ObjectAddress):
-        raise UsageError(f"--to: {url}: only to S3, such as s3://bucket/prefix")
-    require_aws(url)
-    from windtunnel.run.upload import upload_run
-
+    if isinstance(place, Path):
+        raise UsageError(f"--to: {url}: only to S3 or a volume claim, such as s3://bucket/prefix or pvc://claim/path")
+    require_store(place)
     control = Control(float("inf"))
     with signals_cancel(control):
-        upload_run(folder, record, place, control)
+        sender = open_upload(folder, place, control)
+        try:
+            upload_run(folder, record, sender, control)
+        finally:
+            left = sender.close()
     if as_json:
         print_json(record.model_dump(mode="json"))
     else:
         print_record(record)
+    if left:
+        say(f"still there: {', '.join(left)}", "red")
+        raise typer.Exit(ExitCode.LEFT_BEHIND)

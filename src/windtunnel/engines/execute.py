@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.engines.request import Request
+from windtunnel.engines.stores import open_upload
 from windtunnel.engines.walk import Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.control import Extension
@@ -23,9 +25,7 @@ from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
 from windtunnel.run.record import Upload as UploadState
 from windtunnel.run.redact import redact_override
 from windtunnel.run.store import driver_identity
-
-if TYPE_CHECKING:
-    from windtunnel.run.upload import Upload
+from windtunnel.run.upload import Upload
 
 T = TypeVar("T")
 STORE_SECONDS = 30.0
@@ -106,6 +106,7 @@ class _Execution:
             self._attempt(lambda: self._count(session))
         self._conclude()
         self._attempt(self._store)
+        self._attempt(self._close_store)
         if self._interruption:
             raise self._interruption
         return self._record
@@ -115,14 +116,14 @@ class _Execution:
         if not self._request.remote:
             return
         try:
-            # boto3 is slow to load, and an extra.
-            from windtunnel.run.upload import Upload
-
-            self._upload = Upload(self._folder, self._request.remote, is_new=True)
-            self._record.upload = UploadState(url=str(self._upload.target))
+            self._upload = open_upload(self._folder, self._request.remote, self._request.control, is_new=True)
+            self._record.upload = UploadState(url=self._upload.target)
             self._write()
             self._upload.send(self._request.control)
-        except WindtunnelError:
+        except BaseException:
+            if self._upload:
+                with contextlib.suppress(WindtunnelError):  # what came first is the cause
+                    self._upload.close()
             shutil.rmtree(self._folder.path)
             raise
 
@@ -153,9 +154,15 @@ class _Execution:
                 self._journal.note(state.error)
             self._conclude(again=True)
 
+    def _close_store(self) -> None:
+        """Let go of the store; what it leaves is told here alone, since nothing can be stored any more."""
+        if self._upload and (left := self._upload.close()):
+            self._record.resources.left += left
+            self._conclude(again=True)
+
     def _send(self, seconds: float | None, but: Sequence[str] = ()) -> None:
         if self._upload:
-            self._journal.emit(EventType.UPLOADING, message=str(self._upload.target))
+            self._journal.emit(EventType.UPLOADING, message=self._upload.target)
             self._upload.send(Extension(self._request.control, seconds), but=but)
 
     def _describe(self, session: Session | None = None) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from windtunnel.addresses import S3, ClaimAddress, ObjectAddress, parse_store
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend
 from windtunnel.benchmark import Loaded
+from windtunnel.engines.stores import require_aws
 from windtunnel.errors import PlatformError, Unsupported, UsageError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
@@ -19,8 +19,8 @@ from windtunnel.run.record import SweepPart
 
 DEFAULT_STORE = Path("runs")
 """The folder that keeps runs, and the copies of those that are uploaded."""
-CLAIM_BACKENDS: frozenset[str] = frozenset()
-"""The backends that can write to a Kubernetes volume claim: none yet."""
+CLAIM_BACKENDS = frozenset({"kubernetes"})
+"""The backends whose runs can be stored in a Kubernetes volume claim."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Request:
     hold: Callable[[], None] | None = None
     notes: Sequence[str] = field(default=())
     sweep: SweepPart | None = None
-    remote: ObjectAddress | None = None
+    remote: ObjectAddress | ClaimAddress | None = None
 
 
 def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | None = None) -> Request:
@@ -85,18 +85,7 @@ def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | Non
     )
 
 
-def aws_unavailable() -> str | None:
-    """Return why S3 cannot be used here, or None if it can."""
-    return None if find_spec("boto3") else "pip install 'windtunnel[aws]'"
-
-
-def require_aws(what: str) -> None:
-    """Check that S3 can be used here, which `what` needs (UsageError with what to install, otherwise)."""
-    if reason := aws_unavailable():
-        raise UsageError(f"{what}: {reason}")
-
-
-def _find_store(store: str, backend: str) -> tuple[Path, ObjectAddress | None]:
+def _find_store(store: str, backend: str) -> tuple[Path, ObjectAddress | ClaimAddress | None]:
     """Return the folder that a run is written to, and where it is uploaded to from there."""
     try:
         place = parse_store(store)
@@ -104,17 +93,16 @@ def _find_store(store: str, backend: str) -> tuple[Path, ObjectAddress | None]:
         raise UsageError(f"store: {error}") from None
     if isinstance(place, Path):
         return place, None
-    if isinstance(place, ClaimAddress):
-        if backend not in CLAIM_BACKENDS:
-            here = "cannot do that yet" if backend == "kubernetes" else f"the {backend} backend has none"
-            raise Unsupported(
-                f"store {place}: volume claims are Kubernetes's, and {here}; give a folder or {S3}bucket/prefix"
-            )
-        return DEFAULT_STORE, None
+    if isinstance(place, ClaimAddress) and backend not in CLAIM_BACKENDS:
+        raise Unsupported(
+            f"store {place}: volume claims are Kubernetes's, and the {backend} backend has none;"
+            f" give a folder or {S3}bucket/prefix"
+        )
     return DEFAULT_STORE, place
 
 
-def _check_extras(plan: Plan, remote: ObjectAddress | None) -> None:
-    wanted = [str(remote)] if remote else [f"input {item.src}" for item in plan.inputs if item.src.startswith(S3)]
+def _check_extras(plan: Plan, remote: ObjectAddress | ClaimAddress | None) -> None:
+    is_s3 = isinstance(remote, ObjectAddress)
+    wanted = [str(remote)] if is_s3 else [f"input {item.src}" for item in plan.inputs if item.src.startswith(S3)]
     if wanted:
         require_aws(wanted[0])

@@ -11,19 +11,39 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kubernetes.stream.ws_client import WSClient
 
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
+from windtunnel.backends.kubernetes.pod.places import input_file
 from windtunnel.errors import PlatformError
+from windtunnel.run.upload import pieces
 
 PIECE = 1 << 18
+SLOWEST = 20 << 20
+"""Bytes that a volume reads in a second, at least."""
 _PAUSE_SECONDS = 0.2
 _ROUND_TRIP_SECONDS = 20.0
 """How long an answer may take beyond what it was asked to wait; after that the connection is taken for dead."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a pod has of a file.
+
+    Attributes:
+        sha256: The sum of the file; None if it is not there in the size that was asked for.
+        part: How many bytes have arrived of one that is not whole.
+        part_sha256: Their sum.
+    """
+
+    sha256: str | None
+    part: int
+    part_sha256: str | None
 
 
 class Agent:
@@ -72,17 +92,31 @@ class Agent:
 
     def send_input(self, name: str, source: Path, check: Callable[[], None]) -> None:
         """Copy a file to the hub, verified there; `check` is called between its pieces."""
-        digest = hashlib.sha256()
         with source.open("rb") as file:
-            while piece := file.read(PIECE):
-                check()
-                offset = file.tell() - len(piece)
-                digest.update(piece)
-                self.ask("write_input", 0, name=name, offset=offset, data=base64.b64encode(piece).decode("ascii"))
-            size = file.tell()
-        if not size:
-            self.ask("write_input", 0, name=name, offset=0, data="")
-        self.ask("finish_input", 0, name=name, size=size, sha256=digest.hexdigest())
+            self.send_file(str(input_file(name)), file, source.stat().st_size, check)
+
+    def send_file(self, path: str, file: IO[bytes], size: int, check: Callable[[], None], begin: int = 0) -> None:
+        """Copy the first `size` bytes of a file, verified there.
+
+        Args:
+            path: Where to, in the pod.
+            file: The file, at its beginning.
+            size: How much of it.
+            check: Called between its pieces.
+            begin: How much of it is there already, in bytes.
+        """
+        digest, offset = hashlib.sha256(), 0
+        for piece in pieces(file, PIECE, size):
+            check()
+            digest.update(piece)
+            if offset + len(piece) > begin or not size:
+                self.ask("write_file", 0, path=path, offset=offset, data=base64.b64encode(piece).decode("ascii"))
+            offset += len(piece)
+        self.ask("finish_file", size / SLOWEST, path=path, size=offset, sha256=digest.hexdigest())
+
+    def look_file(self, path: str, size: int) -> Found:
+        """Return what the pod has of a file of that size."""
+        return Found(**self.ask("look_file", size / SLOWEST, path=path, size=size))
 
     def ask(self, deed: str, seconds: float, **arguments: Any) -> dict[str, Any]:
         """Have something done that takes at most so many seconds, and return the answer.

@@ -50,6 +50,7 @@ COLLECTIONS = {
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
     "Event": "/api/v1/namespaces/{}/events",
 }
 """Where the objects of each kind that a run has are, or that it asks about."""

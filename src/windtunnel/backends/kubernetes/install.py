@@ -27,7 +27,7 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
     """Return the objects for a namespace, each with the least rights that will do.
 
     A warden looks at its lease. A runner makes a run's objects, reads its pods' output and what
-    the cluster tells of them (events), runs probes in them, and looks at nodes: for their zones,
+    the cluster tells of them (events) and of a store's claim, runs probes in them, and looks at nodes: for their zones,
     for one that is left to the client, and for what the report says of them. It extends the time
     of a warden's Job while that lives.
     """
@@ -51,6 +51,7 @@ def _runner_rules() -> list[dict[str, Any]]:
         _rule("", ["pods/exec"], ["create", "get"]),
         _rule("", ["serviceaccounts"], ["get"], [ACCOUNT]),
         _rule("", ["events"], ["list"]),
+        _rule("", ["persistentvolumeclaims"], ["get"]),
         _rule("batch", ["jobs"], [*_ALL, "patch"]),
         _rule("coordination.k8s.io", ["leases"], [*_ALL, "patch"]),
         _rule("networking.k8s.io", ["networkpolicies"], _ALL),

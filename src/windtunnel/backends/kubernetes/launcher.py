@@ -75,7 +75,7 @@ class Place:
     @property
     def hub(self) -> str:
         """The URL of the hub."""
-        return f"http://{self.naming.name(objects.WARDEN)}:{PORT}"
+        return f"http://{self.naming.home}:{PORT}"
 
     def input(self, name: str) -> tuple[str, str]:
         """Return where the hub has an input, and the token for it."""

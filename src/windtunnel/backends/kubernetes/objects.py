@@ -11,11 +11,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.kubernetes.pod.places import HUB, KEY, PORT, SCRIPTS
+from windtunnel.backends.kubernetes.pod.places import CLAIM, HUB, KEY, PORT, SCRIPTS
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.backends.labels import BENCHMARK, DRIVER, EXPIRES, PREFIX, RUN, STEP, RunLabels
 
 WARDEN = "warden"
+STORE = f"{PREFIX}store"
+"""What carries it belongs to what stores a run, which outlives the run's objects, and not to those."""
 PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
@@ -33,17 +35,29 @@ class Naming:
     Attributes:
         labels: The run's labels.
         salt: What all names end with, so that two runs never meet.
+        store: Where these are the objects of what stores the run: what tells it from others that did, or do.
         owner: The warden's Job, once it is there: what it owns goes with it.
     """
 
     labels: RunLabels
     salt: str
+    store: str = ""
     owner: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, labels: RunLabels) -> Naming:
+    def of(cls, labels: RunLabels, store: str = "") -> Naming:
         """Return the names of a run; they follow from its id."""
-        return cls(labels, sha256(labels.run_id.encode()).hexdigest()[:8])
+        return cls(labels, sha256(labels.run_id.encode()).hexdigest()[:8], store)
+
+    @property
+    def title(self) -> str:
+        """What has them in its care."""
+        return "store" if self.store else WARDEN
+
+    @property
+    def home(self) -> str:
+        """What the warden's own objects are called."""
+        return self.name(f"{self.title}-{self.store}" if self.store else self.title)
 
     def name(self, title: str, iteration: int | None = None) -> str:
         """Return the name of an object: a DNS label of 63 characters at most."""
@@ -56,8 +70,8 @@ class Naming:
 
     @property
     def selector(self) -> str:
-        """What selects all objects of the run."""
-        return f"{RUN}={self.labels.run_id}"
+        """What selects all objects of the run, or of what stores it."""
+        return f"{RUN}={self.labels.run_id},{f'{STORE}={self.store}' if self.store else f'!{STORE}'}"
 
     def metadata(self, name: str, step: str | None = None) -> Manifest:
         """Return the metadata of an object that belongs to `step`, or to the run as a whole."""
@@ -70,7 +84,9 @@ class Naming:
         annotations = {key: value for key, value in everything.items() if key not in labels}
         annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] = "false"
         if step is None:
-            labels[PART] = WARDEN
+            labels[PART] = self.title
+        if self.store:
+            labels[STORE] = self.store
         return {
             "name": name,
             "labels": labels,
@@ -79,18 +95,35 @@ class Naming:
         }
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a warden is made with.
+
+    Attributes:
+        image: Its image.
+        seconds: When it ends everything at the latest, from now on.
+        lease: How many seconds it goes on without the driver.
+        claim: The volume claim that it writes to, if it does.
+    """
+
+    image: str
+    seconds: float
+    lease: float
+    claim: str | None = None
+
+
 def owner_reference(job: Mapping[str, Any]) -> Manifest:
     """Return what makes an object go with a Job."""
     return {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
 
 
-def warden_job(naming: Naming, image: str, lease_path: str, lease_seconds: float, seconds: float) -> Manifest:
+def warden_job(naming: Naming, terms: Terms, lease_path: str, seconds: float) -> Manifest:
     """Return the Job that owns everything: it ends when its pod does, or after so many seconds, and goes then."""
-    name = naming.name(WARDEN)
-    env = {"WINDTUNNEL_LEASE": lease_path, "WINDTUNNEL_LEASE_SECONDS": str(lease_seconds)}
-    container = {
+    name = naming.home
+    env = {"WINDTUNNEL_LEASE": lease_path, "WINDTUNNEL_LEASE_SECONDS": str(terms.lease)}
+    container: Manifest = {
         "name": WARDEN,
-        "image": image,
+        "image": terms.image,
         "imagePullPolicy": "IfNotPresent",
         "command": script("hub"),
         "env": [{"name": key, "value": value} for key, value in (env | script_environment()).items()],
@@ -103,7 +136,7 @@ def warden_job(naming: Naming, image: str, lease_path: str, lease_seconds: float
             {"name": "hub", "mountPath": str(HUB)},
         ],
     }
-    pod = {
+    pod: Manifest = {
         "serviceAccountName": ACCOUNT,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 1,
@@ -116,6 +149,11 @@ def warden_job(naming: Naming, image: str, lease_path: str, lease_seconds: float
             {"name": "hub", "emptyDir": {}},
         ],
     }
+    if terms.claim:
+        container["volumeMounts"].append({"name": "claim", "mountPath": str(CLAIM)})
+        pod["volumes"].append({"name": "claim", "persistentVolumeClaim": {"claimName": terms.claim}})
+        # A volume that is this group's already is not walked through.
+        pod["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch"
     template = naming.metadata(name)
     return {
         "apiVersion": "batch/v1",
@@ -139,7 +177,7 @@ def lease(naming: Naming, seconds: float) -> Manifest:
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": naming.metadata(naming.name(WARDEN)),
+        "metadata": naming.metadata(naming.home),
         "spec": {
             "holderIdentity": naming.labels.run_id,
             "leaseDurationSeconds": round(seconds),
@@ -157,13 +195,13 @@ def micro_time() -> str:
 def secret(naming: Naming, key: bytes) -> Manifest:
     """Return the Secret with the run's key, which only the warden's pod mounts."""
     data = {KEY.name: base64.b64encode(key).decode("ascii")}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": naming.metadata(naming.name(WARDEN)), "data": data}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": naming.metadata(naming.home), "data": data}
 
 
 def scripts(naming: Naming) -> Manifest:
     """Return the ConfigMap of the programs that run beside steps: this version's, whatever the image has."""
     data = {place.replace("/", "."): (_PACKAGE / place).read_text(encoding="utf-8") for place in _SCRIPTS}
-    return config_map(naming, naming.name(WARDEN), None, data)
+    return config_map(naming, naming.home, None, data)
 
 
 def config_map(naming: Naming, name: str, step: str | None, data: Mapping[str, str]) -> Manifest:
@@ -175,7 +213,7 @@ def script_volume(naming: Naming) -> Manifest:
     """Return the volume of a pod that runs one of our programs."""
     # Without an __init__.py these are namespace packages: nothing else of Windtunnel is needed.
     items = [{"key": place.replace("/", "."), "path": f"windtunnel/{place}"} for place in _SCRIPTS]
-    return {"name": "windtunnel-scripts", "configMap": {"name": naming.name(WARDEN), "items": items}}
+    return {"name": "windtunnel-scripts", "configMap": {"name": naming.home, "items": items}}
 
 
 def script_mount() -> Manifest:

@@ -22,7 +22,7 @@ from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod.places import INSTALLED, PATH_FILE
 from windtunnel.backends.kubernetes.results import Results
-from windtunnel.backends.kubernetes.spec import Container, Surroundings, pod
+from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
 from windtunnel.backends.kubernetes.starting import Starting
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.troubles import Troubles
@@ -187,7 +187,7 @@ class Installer:
         if running.status is None:
             raise failed(step, f"pip's pod {running.end().words}")
         tell(step, running.log, self.place.folder.log(f"{step.name}.requirements"), running.status)
-        source = self.results.fetch(running.replicas[0].pod, step.name, GRACE_SECONDS, self.check)
+        source = self.results.fetch(running.replicas[0].pod, step.name, COLLECT_SECONDS, self.check)
         if source is None:
             raise failed(step, "what was installed did not come: its collector could not send it")
         self._keep(source / step.name / OUT.name, found)

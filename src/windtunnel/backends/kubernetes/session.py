@@ -16,7 +16,7 @@ from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.ending import Ending
 from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher, Place
-from windtunnel.backends.kubernetes.objects import WARDEN, Naming, script
+from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms, script
 from windtunnel.backends.kubernetes.questions import Questions
 from windtunnel.backends.kubernetes.requirements import Installer
 from windtunnel.backends.kubernetes.results import Results
@@ -25,12 +25,11 @@ from windtunnel.backends.kubernetes.starting import Starting
 from windtunnel.backends.kubernetes.step import RunningStep
 from windtunnel.backends.kubernetes.troubles import Troubles
 from windtunnel.backends.kubernetes.usage import UsageReader
-from windtunnel.backends.kubernetes.warden import Terms, Warden
+from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
 from windtunnel.errors import BenchmarkFailed, PlatformError
 from windtunnel.plan import InputFile, Job, Probe, Service
-from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 
 WARDEN_SECONDS = 1.0
@@ -88,7 +87,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
             watcher=self._watcher,
             folder=self._folder,
             zone_of=self._facts.zone,
-            addresses={self._warden.naming.name(WARDEN): self._warden.address},
+            addresses={self._warden.naming.home: self._warden.address},
         )
         self._launcher = Launcher(place)
         self._closing.callback(self._launcher.close)
@@ -186,10 +185,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
 
     def _warden_pod(self) -> str:
         """Return the name of the warden's pod once it runs."""
-        while True:
-            if self._watcher.wait_change(lambda: self._warden.running_pod() is not None, POLL_SECONDS):
-                return str(self._warden.running_pod())
-            self._check_run()
+        return self._warden.await_pod(self._check_run)
 
     def _check_run(self) -> None:
         self._check_platform()

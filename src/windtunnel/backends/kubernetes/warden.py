@@ -6,17 +6,19 @@ import math
 import secrets
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, cluster_words
-from windtunnel.backends.kubernetes.objects import WARDEN, Naming
+from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms
 from windtunnel.backends.kubernetes.pod.places import PORT
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.backends.kubernetes.troubles import Troubles, to_error
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import POLL_SECONDS
 
 RENEWALS_A_LEASE = 6
 UNATTENDED_SECONDS = 15.0
@@ -25,21 +27,6 @@ KINDS = ("Pod", "Service", "ConfigMap", "Secret", "Lease", "NetworkPolicy", "Job
 GONE_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 1
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a warden is made with.
-
-    Attributes:
-        image: Its image.
-        seconds: When it ends everything at the latest, from now on.
-        lease: How many seconds it goes on without the driver.
-    """
-
-    image: str
-    seconds: float
-    lease: float
 
 
 class Warden:
@@ -73,10 +60,10 @@ class Warden:
         self._is_attended = False
         self.naming = naming
         self._check_account()
-        name = naming.name(WARDEN)
-        with cluster_words("making the run's warden"):
+        name, self._who = naming.home, f"the run's {naming.title}"
+        with cluster_words(f"making {self._who}"):
             lease_path = cluster.path("Lease", name)
-            job = cluster.create(objects.warden_job(naming, terms.image, lease_path, terms.lease, self._seconds()))
+            job = cluster.create(objects.warden_job(naming, terms, lease_path, self._seconds()))
             self.naming = replace(naming, owner=objects.owner_reference(job))
             try:
                 self._make_belongings()
@@ -88,7 +75,7 @@ class Warden:
         self._thread.start()
 
     def _make_belongings(self) -> None:
-        name = self.naming.name(WARDEN)
+        name = self.naming.home
         hub = objects.service(self.naming, name, WARDEN, {"batch.kubernetes.io/job-name": name}, [PORT])
         hub["metadata"] = self.naming.metadata(name)
         belongings = [
@@ -130,12 +117,12 @@ class Warden:
         pods = self._pods()
         for view in pods:
             if trouble := self._troubles.of_pod(view):
-                raise to_error("the run's warden", trouble)
+                raise to_error(self._who, trouble)
             if ended := view.terminated(WARDEN):
-                words = f"the run's warden ended with status {ended.get('exitCode')}: {ended.get('message', '')}"
+                words = f"{self._who} ended with status {ended.get('exitCode')}: {ended.get('message', '')}"
                 raise PlatformError(words.rstrip(": "), code="warden_lost")
-        if not pods and (trouble := self._troubles.of_job(self.naming.name(WARDEN))):
-            raise to_error("the run's warden", trouble)
+        if not pods and (trouble := self._troubles.of_job(self.naming.home)):
+            raise to_error(self._who, trouble)
 
     def is_ending(self) -> bool:
         """Tell whether its pod is on its way out."""
@@ -144,6 +131,13 @@ class Warden:
     def running_pod(self) -> str | None:
         """Return the name of its pod, if that runs."""
         return next((view.name for view in self._pods() if view.is_running(WARDEN) and not view.is_removed), None)
+
+    def await_pod(self, check: Callable[[], None]) -> str:
+        """Return the name of its pod once it runs; `check` is called meanwhile, and raises if it never will."""
+        while (pod := self.running_pod()) is None:
+            self._watcher.wait_change(lambda: self.running_pod() is not None, POLL_SECONDS)
+            check()
+        return pod
 
     def _pods(self) -> list[PodView]:
         return [view for view in self._watcher.views().values() if objects.PART in view.labels]
@@ -221,7 +215,7 @@ class Warden:
         return math.ceil(self._terms.seconds if is_running else min(unattended, self._terms.seconds))
 
     def _ask(self, method: str, kind: str, body: object) -> None:
-        path = self._cluster.path(kind, self.naming.name(WARDEN))
+        path = self._cluster.path(kind, self.naming.home)
         self._cluster.ask(method, path, body, timeout=max(2.0, self._lease / 3))
 
     def _lose(self, message: str, code: str) -> None:

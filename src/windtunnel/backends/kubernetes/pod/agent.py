@@ -10,13 +10,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import sys
 import threading
 import time
 from pathlib import Path
 
 from windtunnel.backends.asking import Answer, ask_http, ask_tcp
-from windtunnel.backends.kubernetes.pod.places import input_file, result_file, usage_file
+from windtunnel.backends.kubernetes.pod.places import result_file, usage_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,35 +64,59 @@ def read_usage(name: str, offset: int) -> dict[str, Any]:
     return {"lines": data[: data.rfind(b"\n") + 1].decode("ascii")}
 
 
-def write_input(name: str, offset: int, data: str) -> dict[str, Any]:
-    """Write a piece of an input."""
-    path = _part(name)
-    with path.open("r+b" if path.exists() else "wb") as file:
+def look_file(path: str, size: int) -> dict[str, Any]:
+    """Return the sum of a file, null if it is not there in this size; and of what has arrived of one, with its size."""
+    whole, part = Path(path), _part(path)
+    is_there = whole.is_file() and whole.stat().st_size == size
+    return {
+        "sha256": _digest(whole) if is_there else None,
+        "part": part.stat().st_size if part.is_file() else 0,
+        "part_sha256": _digest(part) if part.is_file() else None,
+    }
+
+
+def write_file(path: str, offset: int, data: str) -> dict[str, Any]:
+    """Write a piece of a file that is not there before it is whole."""
+    part = _part(path)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("r+b" if part.exists() else "wb") as file:
         file.seek(offset)
         file.write(base64.b64decode(data))
     return {}
 
 
-def finish_input(name: str, size: int, sha256: str) -> dict[str, Any]:
-    """Make an input available if it is what was sent."""
-    part, path = _part(name), input_file(name)
+def finish_file(path: str, size: int, sha256: str) -> dict[str, Any]:
+    """Make a file available if it is what was sent."""
+    whole, part = Path(path), _part(path)
     if part.exists():
-        digest = hashlib.sha256()
         with part.open("r+b") as file:
             file.truncate(size)
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        if digest.hexdigest() != sha256:
-            raise ValueError("it did not arrive as it was sent")
-        part.replace(path)
-    return {"size": path.stat().st_size}
+            os.fsync(file.fileno())
+        if _digest(part) == sha256:
+            part.replace(whole)
+            return {}
+    # A request that came before may have done it.
+    if _digest(whole) != sha256:
+        raise ValueError("it did not arrive as it was sent")
+    return {}
 
 
-def _part(name: str) -> Path:
-    return input_file(name + ".part")
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
-DEEDS = {each.__name__: each for each in (probe, wait_result, read_result, read_usage, write_input, finish_input)}
+def _part(path: str) -> Path:
+    whole = Path(path)
+    return whole.with_name(f".{whole.name}.part")
+
+
+DEEDS = {
+    each.__name__: each for each in (probe, wait_result, read_result, read_usage, look_file, write_file, finish_file)
+}
 
 
 def serve(request: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ FILES = HOME / "files"
 SCRIPTS = Path("/opt/windtunnel-scripts")
 """Where these files are."""
 HUB = Path("/hub")
+CLAIM = Path("/claim")
+"""Where the volume claim is that a run is stored in."""
 KEY = Path("/key/key")
 """The run's secret, which only the warden has."""
 INPUTS = Path("/inputs")
