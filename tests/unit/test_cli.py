@@ -166,6 +166,15 @@ def test_a_store_without_runs_has_none(command: Command) -> None:
     assert command("runs", "--json", "--store", "elsewhere") == (0, "[]\n", "")
 
 
+@pytest.mark.parametrize("act", [("runs",), ("show", "last"), ("report", "last")])
+def test_a_volume_claim_is_not_read_from_here(command: Command, act: tuple[str, ...]) -> None:
+    """The message says who can, and where else the run is."""
+    code, _out, err = command(*act, "--store", "pvc://claim/nightly")
+
+    assert code == 2
+    assert "pvc://claim/nightly: a volume claim is read by pods that mount it" in " ".join(err.split())
+
+
 def test_a_store_that_cannot_be_written_is_refused(command: Command, file: str) -> None:
     """Exit 2 and the object without a run id, as nothing was started."""
     code, out, err = command("run", file, "--backend", "recording", "--json", "--set", f"output.store={file}/x")

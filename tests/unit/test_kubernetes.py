@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import json
 import re
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.output import Lines, Stamp
 from windtunnel.backends.kubernetes.placing import Placing
+from windtunnel.backends.kubernetes.pod import agent
 from windtunnel.backends.kubernetes.pod.collector import unpack
 from windtunnel.backends.kubernetes.pod.places import token_for
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
@@ -220,6 +224,54 @@ def test_packages_are_mounted_read_only_and_unpacked_before_the_step() -> None:
     ]
     assert term == {"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}
     assert [each["name"] for each in made(client())["spec"]["initContainers"]] == ["windtunnel-collector"]
+
+
+def test_what_stores_a_run_is_none_of_its_objects() -> None:
+    """It is still there when all of those are gone; nor is it that of another upload of the same run."""
+    run, store, other = (Naming.of(naming().labels, store) for store in ("", "a1b2", "c3d4"))
+
+    assert run.selector == "windtunnel.dev/run=bench-20260101-000000-abcd,!windtunnel.dev/store"
+    assert store.selector == "windtunnel.dev/run=bench-20260101-000000-abcd,windtunnel.dev/store=a1b2"
+    assert len({each.home for each in (run, store, other)}) == 3
+    assert "windtunnel.dev/store" not in run.metadata("x")["labels"]
+    assert store.metadata("x")["labels"]["windtunnel.dev/store"] == "a1b2"
+
+
+def test_only_what_stores_a_run_mounts_its_claim() -> None:
+    """Without root's rights, which no volume of a group needs."""
+    terms = objects.Terms("runner", 60, 30)
+    job, store = (
+        objects.warden_job(naming(), each, "/lease", 60)["spec"]["template"]["spec"]
+        for each in (terms, replace(terms, claim="results"))
+    )
+
+    assert not any("persistentVolumeClaim" in each for each in job["volumes"])
+    assert {"name": "claim", "persistentVolumeClaim": {"claimName": "results"}} in store["volumes"]
+    assert {"name": "claim", "mountPath": "/claim"} in store["containers"][0]["volumeMounts"]
+    assert store["securityContext"]["runAsNonRoot"] is True
+
+
+def test_a_file_that_arrives_in_pieces_is_there_when_it_is_whole(tmp_path: Path) -> None:
+    """Each request may come twice; what arrived otherwise than it was sent is not taken."""
+    path, data = str(tmp_path / "runs" / "big"), b"some data"
+    digest = hashlib.sha256(data).hexdigest()
+    first, rest = base64.b64encode(data[:4]).decode(), base64.b64encode(data[4:]).decode()
+    for _twice in range(2):
+        agent.write_file(path, 0, first)
+    assert agent.look_file(path, len(data)) == {
+        "sha256": None,
+        "part": 4,
+        "part_sha256": hashlib.sha256(data[:4]).hexdigest(),
+    }
+    with pytest.raises(ValueError, match="did not arrive as it was sent"):
+        agent.finish_file(path, 4, digest)
+
+    agent.write_file(path, 4, rest)
+    for _twice in range(2):
+        agent.finish_file(path, len(data), digest)
+    assert agent.look_file(path, len(data)) == {"sha256": digest, "part": 0, "part_sha256": None}
+    assert agent.look_file(path, 4)["sha256"] is None
+    assert Path(path).read_bytes() == data
 
 
 def test_an_archive_is_unpacked_into_its_folder_and_nowhere_else(tmp_path: Path) -> None:

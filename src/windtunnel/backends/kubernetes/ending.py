@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from windtunnel.backends.attended import seconds_until
 from windtunnel.backends.kubernetes.calls import cluster_words
 from windtunnel.backends.kubernetes.commands import run_command
-from windtunnel.backends.kubernetes.launcher import Launcher, Place
+from windtunnel.backends.kubernetes.launcher import Launcher
 from windtunnel.backends.kubernetes.objects import script
+from windtunnel.backends.kubernetes.place import Place
 from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS

@@ -5,89 +5,27 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.docker.archive import METRICS, OUT, PYTHON, WORK
 from windtunnel.backends.kubernetes import objects
-from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.calls import Refused, cluster_words
 from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
-from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.output import Output
+from windtunnel.backends.kubernetes.place import Environment, Place
 from windtunnel.backends.kubernetes.placing import ZONE, Placing
-from windtunnel.backends.kubernetes.pod.places import PORT, token_for
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
-from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.requirements import with_environment
-from windtunnel.plan import Job, Plan, Service
-from windtunnel.run.folder import RunFolder
+from windtunnel.plan import Job, Service
 from windtunnel.substitution import substitute
 
 _PORTS = range(20_000, 30_000)
 """Free in a pod's own namespace: below those that Linux gives to outgoing connections."""
 _HERE = "127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A step's Python packages.
-
-    Attributes:
-        name: How the hub calls their archive.
-        path: The ``PATH`` of the step's image.
-        architecture: What they were built for, if that is known.
-    """
-
-    name: str
-    path: str
-    architecture: str | None
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a run's objects are made.
-
-    Attributes:
-        cluster: The cluster.
-        naming: How they are called.
-        plan: What the run does.
-        key: The run's key, of which each pod gets its tokens.
-        runner: The image of collectors.
-        watcher: Tells of pods.
-        folder: The run's folder.
-        zone_of: Returns a node's zone, or None.
-        addresses: The Services of the run so far, with their addresses.
-    """
-
-    cluster: Cluster
-    naming: Naming
-    plan: Plan
-    key: bytes
-    runner: str
-    watcher: Watcher
-    folder: RunFolder
-    zone_of: Callable[[str], str | None]
-    addresses: dict[str, str]
-
-    @property
-    def hub(self) -> str:
-        """The URL of the hub."""
-        return f"http://{self.naming.home}:{PORT}"
-
-    def input(self, name: str) -> tuple[str, str]:
-        """Return where the hub has an input, and the token for it."""
-        return f"{self.hub}/inputs/{name}", self.token(f"/inputs/{name}")
-
-    def collect(self, pod: str) -> tuple[str, str, str, str]:
-        """Return what a pod's collector has to know: where it sends what to, and the tokens for it."""
-        return self.hub, self.token(f"/results/{pod}"), self.token(f"/usage/{pod}"), pod
-
-    def token(self, path: str) -> str:
-        """Return the token for a path of the hub."""
-        return token_for(self.key, path)
 
 
 class Launcher:

@@ -16,9 +16,10 @@ from windtunnel.backends.docker.archive import METRICS, OUT, PYTHON
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.calls import cluster_words
 from windtunnel.backends.kubernetes.facts import Facts
-from windtunnel.backends.kubernetes.launcher import Environment, Launcher, Place
+from windtunnel.backends.kubernetes.launcher import Launcher
 from windtunnel.backends.kubernetes.objects import Manifest, script, script_environment, script_mount
 from windtunnel.backends.kubernetes.output import Output
+from windtunnel.backends.kubernetes.place import Environment, Place
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod.places import INSTALLED, PATH_FILE
 from windtunnel.backends.kubernetes.results import Results

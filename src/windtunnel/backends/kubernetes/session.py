@@ -15,8 +15,9 @@ from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.ending import Ending
 from windtunnel.backends.kubernetes.facts import Facts
-from windtunnel.backends.kubernetes.launcher import Launcher, Place
+from windtunnel.backends.kubernetes.launcher import Launcher
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms, script
+from windtunnel.backends.kubernetes.place import Place
 from windtunnel.backends.kubernetes.questions import Questions
 from windtunnel.backends.kubernetes.requirements import Installer
 from windtunnel.backends.kubernetes.results import Results
