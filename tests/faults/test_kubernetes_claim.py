@@ -29,7 +29,7 @@ from windtunnel.plan import Plan
 from windtunnel.run.control import Control, Extension
 from windtunnel.run.folder import RunFolder
 
-pytestmark = pytest.mark.usefixtures("cluster_empty", "nothing_left")
+pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(300)]
 
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
 BIG = 5 << 20
