@@ -38,7 +38,8 @@ def test_a_signal_cancels_the_flow_and_cleans_up(prefect_lab: Lab, nothing_left:
 
     assert result.exit_code == 130
     assert result.record["status"] == "cancelled"
-    assert f"Cancelled('suspect: cancelled by {name}'" in result.stderr
+    # Whether what it measured until then is suspect depends on what else the machine does.
+    assert re.search(rf"Cancelled\('(suspect|valid): cancelled by {name}'", result.stderr)
     assert len(prefect_lab.samples()) == 5
 
 
