@@ -364,7 +364,7 @@ def test_containers_of_a_run_carry_its_labels(lab: Lab) -> None:
     assert labels["windtunnel.dev/expires"].endswith("Z")
     assert labels["label.windtunnel.dev/team"] == "caching"
     assert not found["HostConfig"]["Privileged"]
-    assert not found["HostConfig"]["Binds"]
+    assert found["HostConfig"]["Binds"] is None
     assert found["HostConfig"]["SecurityOpt"] == ["no-new-privileges"]
 
 

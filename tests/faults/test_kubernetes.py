@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.docker_lab import client_server, single_node
-from support.kubernetes_faults import FINISH_SECONDS, NO_IMAGE, REQUESTS, Fault
+from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, NO_IMAGE, REQUESTS, Fault
 from support.kubernetes_lab import image
 from support.lab import finish
 
@@ -124,7 +124,8 @@ def test_a_server_that_hangs_fails_its_liveness_probe(fault: Fault) -> None:
 def test_a_server_that_is_killed_is_heard_at_once(fault: Fault, keys: str) -> None:
     """Exit 5, the signal's name; a server that is started again in its client's pod has died all the same."""
     with fault.hanging(client_server(client="--hang-in 1", server_keys=keys)) as process:
-        pid = fault.wait_for_log("server", "listening").split("process ")[1].split()[0]
+        said = fault.lab.wait_for_log("server", "listening", LOG_SECONDS)
+        pid = said.split("process ")[1].split()[0]
         pod = fault.name("client", 1) if keys else fault.name("server")
         fault.strike(lambda: fault.execute(pod, "server", "sh", "-c", f"kill -9 {pid}"))
         result = finish(process, FINISH_SECONDS)

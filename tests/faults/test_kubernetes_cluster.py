@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from cluster import docker as nodes
-from support.kubernetes_faults import FINISH_SECONDS, REQUESTS, Fault, shell_client
+from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, REQUESTS, Fault, shell_client
 from support.kubernetes_lab import kubectl
 from support.lab import finish
 
@@ -48,7 +48,7 @@ def test_a_run_outlives_a_restart_of_the_api_server(fault: Fault) -> None:
     )
     text = shell_client(script, '[[metrics]]\nname = "line"\npattern = "line=(\\\\d+)"')
     with fault.lab.start("run", str(fault.lab.write(text)), "--backend", "kubernetes", "--json") as process:
-        fault.wait_for_log("client", "line=300")
+        fault.lab.wait_for_log("client", "line=300", LOG_SECONDS)
         restart_api_server()
         result = finish(process, FINISH_SECONDS)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from support.docker_lab import client_server
-from support.kubernetes_faults import FINISH_SECONDS, REQUESTS, Fault, shell_client
+from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, REQUESTS, Fault, shell_client
 from support.lab import finish
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
@@ -127,7 +127,7 @@ def test_ctrl_c_twice_skips_every_grace(fault: Fault) -> None:
     text = client_server(server="--ignore-term", client="--hang-in 2", tables="[run]\nrepeats = 2")
     with fault.hanging(text.replace('grace = "1s"', 'grace = "60s"')) as process:
         fault.strike(lambda: process.send_signal(signal.SIGINT))
-        fault.wait_for_log("server", "ignoring SIGTERM")
+        fault.lab.wait_for_log("server", "ignoring SIGTERM", LOG_SECONDS)
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         result = finish(process, FINISH_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
 from collections.abc import Callable
@@ -32,15 +31,14 @@ def test_a_signal_cancels_the_flow_and_cleans_up(prefect_lab: Lab, nothing_left:
     """Exit 130, the flow run's state is Cancelled with the reason, and the temporary server is gone too."""
     file = prefect_lab.write(client_server(client="--hang-in 1"))
     with prefect_lab.start("run", str(file), "--engine", "prefect", "--json") as process:
-        prefect_lab.wait_for("iteration_started", seconds=START_SECONDS)
+        prefect_lab.wait_for_log("client", "client: hanging", START_SECONDS, process)
         process.send_signal(signal.Signals[name])
         result = finish(process)
     nothing_left()
 
     assert result.exit_code == 130
     assert result.record["status"] == "cancelled"
-    # Whether what it measured until then is suspect depends on what else the machine does.
-    assert re.search(rf"Cancelled\('(suspect|valid): cancelled by {name}'", result.stderr)
+    assert f"Cancelled('suspect: cancelled by {name}'" in result.stderr
     assert len(prefect_lab.samples()) == 5
 
 

@@ -19,7 +19,7 @@ RATES = {
     "postgres": "transactions_per_second",
 }
 # Each at a pace of its own, so that nobody waits for a CPU: that is another verdict.
-SIEGE = ["siege", "--rc=siegerc", "--no-parser", "-d", "0.1", "-c", "4", "-t", "2S", "$SERVER_URL/"]
+SIEGE = ["siege", "--rc=siegerc", "--no-parser", "-d", "0.1", "-c", "4", "-r", "20", "$SERVER_URL/"]
 PGBENCH = "{pgbench} -i -q {connect} 2>/dev/null && {pgbench} -n -c 2 -T 2 -R 100 -b simple-update {connect}"
 REPLICAS = 3
 

@@ -55,7 +55,7 @@ def test_nginx_under_siege(lab: Lab, options: list[str]) -> None:
     home = lab.path / "home"
     home.mkdir()
     lab.env["HOME"] = str(home)
-    command = ["siege", *options, "--rc=siegerc", "--no-parser", "-b", "-c", "4", "-t", "1S", "$SERVER_URL/"]
+    command = ["siege", *options, "--rc=siegerc", "--no-parser", "-b", "-c", "4", "-r", "1000", "$SERVER_URL/"]
     result = lab.run(nginx(command, parsed_by("siege"), client_keys=SIEGE_KEYS, repeats=1))
 
     assert result.exit_code == 0, result.stderr

@@ -63,7 +63,7 @@ class Fault:
         tables = f"[run]\nrepeats = {ITERATIONS}"
         with self._start(text or client_server(client=f"--hang-in {ITERATIONS}", tables=tables)) as process:
             try:
-                self.wait_for_log("client", "client: hanging", process)
+                self.lab.wait_for_log("client", "client: hanging", LOG_SECONDS, process)
                 yield process
             finally:
                 if process.poll() is None:
@@ -72,18 +72,6 @@ class Fault:
     def _start(self, text: str, *arguments: str) -> subprocess.Popen[str]:
         file = self.lab.write(text)
         return self.lab.start("run", str(file), "--backend", "kubernetes", "--json", *arguments)
-
-    def wait_for_log(self, step: str, text: str, process: subprocess.Popen[str] | None = None) -> str:
-        """Wait until a step has written something, while a driver lives, and return all that it wrote."""
-        deadline = time.monotonic() + LOG_SECONDS
-        while not (found := next((each for each in self._logs(step) if text in each), None)):
-            assert process is None or process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline, f"no {text!r} in time"
-            time.sleep(0.05)
-        return found
-
-    def _logs(self, step: str) -> list[str]:
-        return [path.read_text() for path in self.lab.path.glob(f"runs/*/logs/{step}*.log")]
 
     def strike(self, act: Callable[[], object]) -> None:
         """Do what goes wrong, and count the time from here."""

@@ -71,6 +71,20 @@ class Lab:
             assert time.monotonic() < deadline, f"no {event} in time"
             time.sleep(0.01)
 
+    def wait_for_log(
+        self, step: str, text: str, seconds: float = 20, process: subprocess.Popen[str] | None = None
+    ) -> str:
+        """Wait until a step has written something, while a driver lives, and return all that it wrote."""
+        deadline = time.monotonic() + seconds
+        while not (found := next((each for each in self._logs(step) if text in each), None)):
+            assert process is None or process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline, f"no {text!r} in time"
+            time.sleep(0.01)
+        return found
+
+    def _logs(self, step: str) -> list[str]:
+        return [path.read_text() for path in self.path.glob(f"runs/*/logs/{step}*.log")]
+
     def only_run(self) -> Path:
         """Return the folder of the one run that there is."""
         (run,) = (self.path / "runs").iterdir()

@@ -71,7 +71,6 @@ http {{
 '''
 """
 
-SIEGE = ["siege", "--rc=siegerc", "--no-parser", "-b", "-c", "4", "-t", "1S", "$SERVER_URL/"]
 SIEGE_KEYS = """env = { HOME = "$WINDTUNNEL_WORK" }
 [client.files]
 siegerc = "color = on"

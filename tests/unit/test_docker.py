@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from windtunnel.backends import make_backend
+from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.docker import cgroup, warden
-from windtunnel.backends.docker.archive import Content, packed, unpack
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Unsupported

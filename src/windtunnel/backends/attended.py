@@ -9,15 +9,15 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
-from windtunnel.backends.base import Address, Handle, RunContext, describe_status
+from windtunnel.backends.base import Handle, RunContext
 from windtunnel.backends.inputs import fetch_input
 from windtunnel.backends.probes import Answer, ask, describe
-from windtunnel.errors import InvalidResult, PlatformError, Unsupported, WindtunnelError
+from windtunnel.backends.started import StartedStep
+from windtunnel.errors import InvalidResult, PlatformError, Unsupported
 from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.events import EventType
@@ -28,66 +28,6 @@ JOB_GRACE_SECONDS = 5.0
 SETTLE_SECONDS = 0.1
 PROBE_SECONDS = 1.0
 FIRST_INTERVAL, LAST_INTERVAL, INTERVAL_GROWTH = 0.01, 0.25, 0.02
-
-
-@dataclass(frozen=True)
-class End:
-    """How a step ended, in words that follow its name, and a code where the usual one says too little."""
-
-    words: str
-    code: str | None = None
-
-
-@dataclass(eq=False, kw_only=True)
-class StartedStep(ABC):
-    """A step that was started, and what is known of its end."""
-
-    step: Service | Job
-    label: str
-    address: Address
-    log: Path
-    metrics: Path
-    env: Mapping[str, str]
-    values: Mapping[str, str]
-    is_stopped: bool = False
-    death: WindtunnelError | None = None
-
-    @property
-    def name(self) -> str:
-        """The step's name."""
-        return self.step.name
-
-    @property
-    def service(self) -> Service:
-        """The step as a service (TypeError if it is a job)."""
-        if not isinstance(self.step, Service):
-            msg = f"{self.name} is no service"
-            raise TypeError(msg)
-        return self.step
-
-    @property
-    def probed(self) -> Address:
-        """Where this process asks it."""
-        return self.address
-
-    @property
-    @abstractmethod
-    def status(self) -> int | None:
-        """Its command's exit status, -N for signal N; None while it runs, or if it is not known."""
-
-    @property
-    @abstractmethod
-    def has_ended(self) -> bool:
-        """Whether what it is needed for has ended."""
-
-    @property
-    @abstractmethod
-    def is_gone(self) -> bool:
-        """Whether nothing of it runs any more."""
-
-    def end(self) -> End:
-        """Return how it ended."""
-        return End(describe_status(self.status or 0))
 
 
 R = TypeVar("R", bound=StartedStep)

@@ -11,7 +11,7 @@ from typing import Any
 
 from docker.utils import decode_json_header
 
-from windtunnel.backends.docker.archive import WORK
+from windtunnel.backends.containers import WORK
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.inner_asking import ASKERS

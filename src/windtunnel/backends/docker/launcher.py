@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from windtunnel.backends.archive import ROOT, Content, input_links, packed
 from windtunnel.backends.base import Address, Launch
-from windtunnel.backends.docker.archive import (
-    HOME,
-    METRICS,
-    OUT,
-    PYTHON,
-    RESULTS,
-    ROOT,
-    WORK,
-    Content,
-    input_links,
-    packed,
-)
+from windtunnel.backends.containers import HOME, METRICS, OUT, PYTHON, RESULTS, WORK, choose_port, python_variables
 from windtunnel.backends.docker.calls import APIClient, daemon_words
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import Image
@@ -40,8 +29,6 @@ from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.substitution import substitute
 
-_PORTS = range(20_000, 30_000)
-"""Free in a container's own namespace: below those that Linux gives to outgoing connections."""
 _SHELL = ("/bin/sh", "-c", 'exec "$0" "$@" 2>&1')
 """Makes one stream of both, in the order in which they are written: Docker reads two side by side."""
 _NANO = 1e9
@@ -114,12 +101,12 @@ class Launcher:
             PlatformError: The daemon refuses, or the command does not exist or cannot be run.
         """
         step, label = launch.step, launch.label
-        address = Address(step.name, _choose_port(step))
+        address = Address(step.name, choose_port(step))
         values = launch.names(address, WORK, OUT, METRICS)
         env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
         if step.name in self.volumes:
             path = env.get("PATH", self._place.images[step.name].env["PATH"])
-            env |= {"PATH": f"{PYTHON / 'bin'}:{path}", "VIRTUAL_ENV": str(PYTHON)}
+            env |= python_variables(path)
         running = RunningStep(
             step=step,
             label=label,
@@ -203,7 +190,7 @@ class Launcher:
             network_mode=network,
             # Reaps orphans and hands signals on: without, a command would be process 1, which no SIGTERM ends.
             init=True,
-            binds={volume: {"bind": str(PYTHON), "mode": "ro"}} if volume else {},
+            binds={volume: {"bind": str(PYTHON), "mode": "ro"}} if volume else None,
             # The output is in the run's folder; the daemon need not keep it a second time.
             log_config={"Type": "none"},
             nano_cpus=round(program.cpu * _NANO) if program.cpu else None,
@@ -242,12 +229,6 @@ class Launcher:
         network = self._place.networks.of(running.step.program)[0]
         container.ip = facts["NetworkSettings"]["Networks"][network]["IPAddress"]
         container.pid = facts["State"]["Pid"]
-
-
-def _choose_port(step: Service | Job) -> int | None:
-    if not isinstance(step, Service) or step.port != 0:
-        return step.port if isinstance(step, Service) else None
-    return random.choice(_PORTS)  # noqa: S311 - no secret
 
 
 def _memory(program: Program) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from windtunnel.backends.docker.archive import HOME, PYTHON
+from windtunnel.backends.containers import HOME, PYTHON
 from windtunnel.backends.docker.calls import APIError, daemon_words
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.launcher import Launcher, Place

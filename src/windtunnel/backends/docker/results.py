@@ -6,7 +6,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from windtunnel.backends.docker.archive import METRICS, OUT, RESULTS, unpack
+from windtunnel.backends.archive import unpack
+from windtunnel.backends.containers import METRICS, OUT, RESULTS
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.inputs import collect_artifacts

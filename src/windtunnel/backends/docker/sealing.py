@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from windtunnel.backends.docker.archive import HOME, INPUTS
+from windtunnel.backends.archive import INPUTS
+from windtunnel.backends.containers import HOME
 from windtunnel.backends.docker.seccomp import profile
 from windtunnel.plan import Program
 

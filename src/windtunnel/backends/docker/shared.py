@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from windtunnel.backends.docker.archive import INPUTS, packed_inputs
+from windtunnel.backends.archive import INPUTS, packed_inputs
 from windtunnel.backends.docker.calls import APIClient, daemon_words
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels

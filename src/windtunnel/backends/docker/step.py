@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from dataclasses import dataclass, field
 
-from windtunnel.backends.attended import End, StartedStep
 from windtunnel.backends.base import Address, describe_status
+from windtunnel.backends.containers import OUTPUT_SECONDS, exit_status
 from windtunnel.backends.docker.streams import Output
-
-OUTPUT_SECONDS = 5.0
-"""How long a container's last output is waited for once it has ended."""
-_SIGNALLED = 128
-"""A command that signal N killed ends, as init and shells count it, with status 128 + N."""
+from windtunnel.backends.started import End, StartedStep
 
 
 @dataclass(eq=False)
@@ -52,8 +47,7 @@ class Container:
             return None
         if not self.output.has_ended and time.monotonic() < self.died_at + OUTPUT_SECONDS:
             return None
-        number = self.exit_code - _SIGNALLED
-        return -number if number in signal.valid_signals() else self.exit_code
+        return exit_status(self.exit_code)
 
 
 @dataclass(eq=False, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
@@ -49,11 +50,11 @@ class Facts:
 
     def to_json(self, hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Return all of it; `hosts` is what was seen of nodes from within, by their names."""
-        found = {
+        found: dict[str, Any] = {
             "kubernetes": {
                 "context": self._cluster.context,
                 "namespace": self._cluster.namespace,
-                "version": self._cluster.call("GET", "/version").get("gitVersion"),
+                "version": self._version,
             }
         }
         if self._places:
@@ -69,6 +70,11 @@ class Facts:
                 },
             }
         return found
+
+    @cached_property
+    def _version(self) -> str | None:
+        version: str | None = self._cluster.call("GET", "/version").get("gitVersion")
+        return version
 
     def _used(self) -> list[str]:
         return sorted({node for nodes in self._places.values() for node in nodes})

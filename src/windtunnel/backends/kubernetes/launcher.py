@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from windtunnel.backends.base import Address, Launch
-from windtunnel.backends.docker.archive import METRICS, OUT, PYTHON, WORK
+from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK, choose_port, python_variables
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import Refused, cluster_words
 from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
@@ -23,8 +22,6 @@ from windtunnel.backends.requirements import with_environment
 from windtunnel.plan import Job, Service
 from windtunnel.substitution import substitute
 
-_PORTS = range(20_000, 30_000)
-"""Free in a pod's own namespace: below those that Linux gives to outgoing connections."""
 _HERE = "127.0.0.1"
 
 
@@ -100,14 +97,7 @@ class Launcher:
                 continue
             name, iteration = running.step.name, running.iteration
             path = running.log if number == 1 else self._place.folder.log(f"{name}.replica-{number}", iteration)
-            replica.output = Output(
-                self._place.cluster,
-                (replica.pod, replica.container),
-                path,
-                lambda replica=replica: _is_over(replica),  # type: ignore[misc]
-                self._place.watcher.notify,
-            )
-            self._outputs.append(replica.output)
+            self._outputs.append(replica.follow(self._place.cluster, path, self._place.watcher.notify))
             if node := replica.view.node:
                 self._nodes[name] = node
 
@@ -128,11 +118,11 @@ class Launcher:
         host = place.naming.name(step.name, launch.iteration)
         if isinstance(step, Service) and step.placement == "same-pod":
             host = _HERE
-        address = Address(host, _choose_port(step))
+        address = Address(host, choose_port(step))
         values = launch.names(address, WORK, OUT, METRICS)
         env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
         if packages := self.environments.get(step.name):
-            env |= {"PATH": f"{PYTHON / 'bin'}:{env.get('PATH', packages.path)}", "VIRTUAL_ENV": str(PYTHON)}
+            env |= python_variables(env.get("PATH", packages.path))
         return RunningStep(
             step=step,
             label=launch.label,
@@ -221,13 +211,3 @@ class Launcher:
 
     def _look(self, name: str) -> Callable[[], Any]:
         return lambda: self._place.watcher.view(name)
-
-
-def _is_over(replica: Replica) -> bool:
-    return replica.view.is_removed or replica.view.terminated(replica.container) is not None
-
-
-def _choose_port(step: Service | Job) -> int | None:
-    if not isinstance(step, Service) or step.port != 0:
-        return step.port if isinstance(step, Service) else None
-    return random.choice(_PORTS)  # noqa: S311 - no secret

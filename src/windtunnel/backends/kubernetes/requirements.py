@@ -12,13 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from windtunnel.backends.base import Address
-from windtunnel.backends.docker.archive import METRICS, OUT, PYTHON
+from windtunnel.backends.containers import METRICS, OUT, PYTHON
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.calls import cluster_words
 from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher
 from windtunnel.backends.kubernetes.objects import Manifest, script, script_environment, script_mount
-from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.place import Environment, Place
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod.places import INSTALLED, PATH_FILE
@@ -161,9 +160,7 @@ class Installer:
         (replica,) = running.replicas
         if replica.output is None and replica.has_started:
             running.log.parent.mkdir(exist_ok=True)
-            place = self.place
-            ends = (replica.pod, replica.container), running.log, lambda: replica.has_terminated
-            replica.output = Output(place.cluster, *ends, place.watcher.notify)
+            replica.follow(self.place.cluster, running.log, self.place.watcher.notify)
 
     def _install(self, step: Service | Job, running: RunningStep, found: Kept) -> None:
         """Have pip do it, and keep what it made."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.docker.archive import METRICS, OUT, unpack
+from windtunnel.backends.archive import unpack
+from windtunnel.backends.containers import METRICS, OUT
 from windtunnel.backends.inputs import collect_artifacts
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.step import Replica, RunningStep

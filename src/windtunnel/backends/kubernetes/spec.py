@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from windtunnel.backends.docker.archive import OUT, PYTHON, RESULTS, WORK
+from windtunnel.backends.containers import OUT, PYTHON, RESULTS, WORK
 from windtunnel.backends.kubernetes.objects import (
     Manifest,
     Naming,

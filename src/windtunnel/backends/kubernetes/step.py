@@ -7,19 +7,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
-from windtunnel.backends.attended import End, StartedStep
 from windtunnel.backends.base import describe_status
+from windtunnel.backends.containers import OUTPUT_SECONDS, exit_status, signalled
+from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.started import End, StartedStep
 from windtunnel.plan import Service
 
-OUTPUT_SECONDS = 5.0
-"""How long a container's last output is waited for once it has ended."""
-_SIGNALLED = 128
-"""Runtimes tell of a command that signal N killed by status 128 + N, as shells do."""
 OUT_OF_MEMORY = "OOMKilled"
-_ENDS_IN_ORDER = (0, _SIGNALLED + signal.SIGTERM, _SIGNALLED + signal.SIGKILL)
+_ENDS_IN_ORDER = (0, signalled(signal.SIGTERM), signalled(signal.SIGKILL))
 """How containers end that are told to."""
 
 
@@ -46,6 +45,15 @@ class Replica:
     def view(self) -> PodView:
         """Its pod as it was told last."""
         return self.look()
+
+    def follow(self, cluster: Cluster, path: Path, on_end: Callable[[], None]) -> Output:
+        """Write its output to a file from now on; it was started."""
+
+        def is_over() -> bool:
+            return self.view.is_removed or self.view.terminated(self.container) is not None
+
+        self.output = Output(cluster, (self.pod, self.container), path, is_over, on_end)
+        return self.output
 
     @property
     def container_id(self) -> str:
@@ -109,8 +117,7 @@ class Replica:
         ended = self.view.terminated(self.container)
         if ended is None or not self.is_over:
             return None
-        code = int(ended.get("exitCode", 0))
-        return _SIGNALLED - code if code - _SIGNALLED in signal.valid_signals() else code
+        return exit_status(int(ended.get("exitCode", 0)))
 
     @property
     def is_out_of_memory(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from windtunnel.backends.kubernetes import objects
@@ -157,20 +158,19 @@ class Warden:
             except Refused:
                 # Kubernetes' own collector takes what may not be deleted at once.
                 continue
-        while self.left() and time.monotonic() < deadline:
+        # The first thing that is still there is enough to know.
+        while any(self._remaining(self.naming.selector)) and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
 
     def left(self, *, steps_only: bool = False) -> list[str]:
         """Return what the cluster has of this run, by kind and name; the run's own objects too unless `steps_only`."""
-        selector = self.naming.selector + (f",!{objects.PART}" if steps_only else "")
-        found = []
+        return list(self._remaining(self.naming.selector + (f",!{objects.PART}" if steps_only else "")))
+
+    def _remaining(self, selector: str) -> Iterator[str]:
+        """Yield what the cluster has with some labels, kind by kind."""
         for kind in KINDS:
-            try:
-                things = self._cluster.find(kind, selector)
-            except Refused:
-                continue
-            found += [f"{kind.lower()} {each['metadata']['name']}" for each in things]
-        return found
+            with contextlib.suppress(Refused):
+                yield from (f"{kind.lower()} {each['metadata']['name']}" for each in self._cluster.find(kind, selector))
 
     def _renew_all(self) -> None:
         while not self._over.wait(self._lease / RENEWALS_A_LEASE):

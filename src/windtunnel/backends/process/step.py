@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from windtunnel.backends.attended import StartedStep
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.inputs import place_files
 from windtunnel.backends.process.marks import RUN_VARIABLE
 from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.backends.requirements import with_environment
+from windtunnel.backends.started import StartedStep
 from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service

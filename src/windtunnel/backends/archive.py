@@ -13,12 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-HOME = PurePosixPath("/windtunnel")
-WORK = HOME / "work"
-RESULTS = HOME / "results"
-PYTHON = HOME / "python"
-"""Where a step finds its Python environment, if it has one."""
-OUT, METRICS = RESULTS / "out", RESULTS / "metrics.jsonl"
+from windtunnel.backends.containers import HOME, OUT, RESULTS, WORK
+
 INPUTS, TOOLS = HOME / "inputs", HOME / "tools"
 ROOT = PurePosixPath("/")
 _IN_MEMORY = 8 << 20

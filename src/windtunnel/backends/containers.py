@@ -1,0 +1,45 @@
+"""What steps in containers have alike, whoever runs the containers: folders, ports, how an end is told."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import PurePosixPath
+
+from windtunnel.plan import Job, Service
+
+HOME = PurePosixPath("/windtunnel")
+WORK = HOME / "work"
+RESULTS = HOME / "results"
+PYTHON = HOME / "python"
+"""Where a step finds its Python environment, if it has one."""
+OUT, METRICS = RESULTS / "out", RESULTS / "metrics.jsonl"
+OUTPUT_SECONDS = 5.0
+"""How long a container's last output is waited for once it has ended."""
+_PORTS = range(20_000, 30_000)
+"""Free in a container's own namespace: below those that Linux gives to outgoing connections."""
+_SIGNALLED = 128
+"""A command that signal N killed ends, as init, shells and runtimes count it, with status 128 + N."""
+
+
+def choose_port(step: Service | Job) -> int | None:
+    """Return the port of a step, any free one if it says 0; None if it has none."""
+    if not isinstance(step, Service) or step.port != 0:
+        return step.port if isinstance(step, Service) else None
+    return random.choice(_PORTS)  # noqa: S311 - no secret
+
+
+def signalled(number: int) -> int:
+    """Return the status that a container ends with whose command a signal killed."""
+    return _SIGNALLED + number
+
+
+def exit_status(code: int) -> int:
+    """Return a container's exit status as `subprocess` counts it: -N for signal N."""
+    number = code - _SIGNALLED
+    return -number if number in signal.valid_signals() else code
+
+
+def python_variables(path: str) -> dict[str, str]:
+    """Return the variables of a step with a Python environment, whose programs come before those of `path`."""
+    return {"PATH": f"{PYTHON / 'bin'}:{path}", "VIRTUAL_ENV": str(PYTHON)}

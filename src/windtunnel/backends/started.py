@@ -1,0 +1,72 @@
+"""A step that was started, whatever runs it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from windtunnel.backends.base import Address, describe_status
+from windtunnel.errors import WindtunnelError
+from windtunnel.plan import Job, Service
+
+
+@dataclass(frozen=True)
+class End:
+    """How a step ended, in words that follow its name, and a code where the usual one says too little."""
+
+    words: str
+    code: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class StartedStep(ABC):
+    """A step that was started, and what is known of its end."""
+
+    step: Service | Job
+    label: str
+    address: Address
+    log: Path
+    metrics: Path
+    env: Mapping[str, str]
+    values: Mapping[str, str]
+    is_stopped: bool = False
+    death: WindtunnelError | None = None
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.step.name
+
+    @property
+    def service(self) -> Service:
+        """The step as a service (TypeError if it is a job)."""
+        if not isinstance(self.step, Service):
+            msg = f"{self.name} is no service"
+            raise TypeError(msg)
+        return self.step
+
+    @property
+    def probed(self) -> Address:
+        """Where this process asks it."""
+        return self.address
+
+    @property
+    @abstractmethod
+    def status(self) -> int | None:
+        """Its command's exit status, -N for signal N; None while it runs, or if it is not known."""
+
+    @property
+    @abstractmethod
+    def has_ended(self) -> bool:
+        """Whether what it is needed for has ended."""
+
+    @property
+    @abstractmethod
+    def is_gone(self) -> bool:
+        """Whether nothing of it runs any more."""
+
+    def end(self) -> End:
+        """Return how it ended."""
+        return End(describe_status(self.status or 0))
