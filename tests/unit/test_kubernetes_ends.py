@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from windtunnel.backends.base import Address
 from windtunnel.backends.kubernetes import troubles as module
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView
-from windtunnel.backends.kubernetes.step import Replica
+from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.troubles import Troubles, to_error
+from windtunnel.plan import Probe, Program, Readiness, Service
 
 EARLY, LATE = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
 NOBODY: dict[str, Any] = {"type": "Normal", "message": "fine", "lastTimestamp": LATE, "metadata": {}}
@@ -170,3 +173,27 @@ def test_a_server_whose_pod_is_being_deleted_is_doomed_before_it_ends() -> None:
 
     assert Replica("server", "server", lambda: view).is_doomed
     assert not Replica("client", "server", lambda: view, client="client").is_doomed
+
+
+@pytest.mark.parametrize(("client", "is_needed"), [({"state": {"running": {}}}, True), (ended(0, EARLY), False)])
+def test_a_server_in_its_clients_pod_is_needed_no_longer_than_its_client(
+    client: dict[str, Any], *, is_needed: bool
+) -> None:
+    """Its liveness probe fails from then on, which is no death; that it runs is all that Kubernetes still tells."""
+    statuses = [{"name": "client"} | client, {"name": "server", "state": {"running": {}}}]
+    view = PodView({"metadata": {"name": "client"}, "status": {"containerStatuses": statuses}})
+    ready = Readiness(probe=Probe(kind="tcp"), within=1)
+    step = Service(name="server", program=Program(command=("serve",)), ready=ready, placement="same-pod")
+    names: dict[str, str] = {}
+    running = RunningStep(
+        step=step,
+        label="server",
+        address=Address("127.0.0.1", 80),
+        log=Path("log"),
+        metrics=Path("metrics"),
+        env=names,
+        values=names,
+        replicas=[Replica("client", "server", lambda: view, client="client")],
+    )
+
+    assert running.is_needed == is_needed

@@ -183,13 +183,13 @@ class AttendedSession(ABC, Generic[R]):
 
     def _watch_live(self, running: R, live: Liveness) -> None:
         misses = 0
-        while not self._wait_change(lambda: running.is_stopped or running.has_ended, live.every):
+        while not self._wait_change(lambda: not running.is_needed, live.every):
             try:
                 answer = self._ask(running, live.probe, live.timeout)
             except PlatformError as error:
                 answer = Answer(ok=False, detail=error.message)
             misses = 0 if answer.ok else misses + 1
-            if misses >= live.failures and not running.is_stopped:
+            if misses >= live.failures and running.is_needed:
                 question = describe(live.probe, running.probed)
                 running.death = InvalidResult(
                     f"{running.name} failed its liveness probe {misses} times in a row: {question}: {answer.detail}",

@@ -67,6 +67,11 @@ class StartedStep(ABC):
     def is_gone(self) -> bool:
         """Whether nothing of it runs any more."""
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether it is to live on: it has not ended, and nobody has told it to."""
+        return not self.is_stopped and not self.has_ended
+
     def end(self) -> End:
         """Return how it ended."""
         return End(describe_status(self.status or 0))

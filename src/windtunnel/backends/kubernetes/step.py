@@ -69,7 +69,7 @@ class Replica:
     def has_terminated(self) -> bool:
         """Whether its container has ended, or its pod is gone; in its client's pod not if that ended first."""
         view = self.view
-        if self.client and view.terminated(self.client) and not self.was_restarted:
+        if self.client and self.has_client_ended and not self.was_restarted:
             return self._ended_first(self.client)
         ended = view.is_removed or view.terminated(self.container) is not None or view.status.get("phase") == "Failed"
         if ended and not self.died_at:
@@ -77,6 +77,11 @@ class Replica:
             if self.output:
                 self.output.finish()
         return ended
+
+    @property
+    def has_client_ended(self) -> bool:
+        """Whether it lives in its client's pod, and the client has ended, so that Kubernetes ends it too."""
+        return self.client is not None and self.view.terminated(self.client) is not None
 
     def _ended_first(self, client: str) -> bool:
         """Tell whether it ended before its client did, and not with it: their times are whole seconds."""
@@ -156,6 +161,11 @@ class RunningStep(StartedStep):
     def is_gone(self) -> bool:
         """Whether none of its containers runs any more, and their output is there."""
         return all(replica.is_over for replica in self.replicas)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it is to live on; one that shares its client's pod, no longer than that does."""
+        return super().is_needed and not any(replica.has_client_ended for replica in self.replicas)
 
     @property
     def is_in_client(self) -> bool:
