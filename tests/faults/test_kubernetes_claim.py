@@ -153,6 +153,7 @@ def test_a_run_is_stored_whole(lab: Lab, claim: Claim) -> None:
     assert result.record["resources"]["left"] == []
 
 
+@pytest.mark.full
 def test_its_record_says_running_until_the_end(lab: Lab, claim: Claim) -> None:
     """Whoever reads the claim meanwhile does not take half a run for a whole one; a killed run is sent as lost."""
     text = stored(claim.store, "echo rate=$ITERATION; [ $ITERATION = 1 ] || sleep 1000", "[run]\nrepeats = 2")
@@ -215,7 +216,7 @@ def test_a_claim_that_cannot_be_written_is_refused_before_anything_starts(lab: L
     assert list((lab.path / "runs").iterdir()) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.full), signal.SIGKILL])
 def test_a_run_that_ends_while_its_claim_is_opened_leaves_nothing(
     lab: Lab, claim: Claim, cluster_empty: Callable[[], None], how: signal.Signals
 ) -> None:

@@ -61,8 +61,11 @@ def installed(lab: Lab, run_id: str) -> list[object]:
 
 @pytest.mark.parametrize(
     ("command", "target"),
-    [(IMPORT, "plain"), ([SCRIPT], "user"), (["sh", "-c", SCRIPT], "plain")],
-    ids=["module", "script-of-a-user", "shell"],
+    [
+        pytest.param(IMPORT, "plain", marks=pytest.mark.full, id="module"),
+        pytest.param([SCRIPT], "user", id="script-of-a-user"),
+        pytest.param(["sh", "-c", SCRIPT], "plain", marks=pytest.mark.full, id="shell"),
+    ],
 )
 def test_a_payload_has_its_packages(lab: Lab, index: Index, command: list[str], target: str) -> None:
     """Its interpreter imports them, and their scripts are in its PATH, also for an image that is not root's."""
@@ -94,6 +97,7 @@ def test_packages_are_kept_between_runs_and_take_no_time_of_what_is_measured(lab
     assert (created["gone"], created["left"]) == (created["created"], [])
 
 
+@pytest.mark.full
 def test_servers_have_packages_too_and_no_object_has_the_settings(lab: Lab, index: Index) -> None:
     """What two steps both require is installed once; the index's password is in no pod, and in nothing that stays."""
     server = "from importlib import metadata; print(metadata.version('speed'), flush=True)"
@@ -121,7 +125,7 @@ def test_servers_have_packages_too_and_no_object_has_the_settings(lab: Lab, inde
     ("command", "requirement", "words"),
     [
         (IMPORT, "no-such-package", "No matching distribution found for no-such-package"),
-        (["python3.99", "-c", "1"], "speed", "command not found: python3.99"),
+        pytest.param(["python3.99", "-c", "1"], "speed", "command not found: python3.99", marks=pytest.mark.full),
     ],
     ids=["package", "interpreter"],
 )
@@ -159,7 +163,7 @@ def test_a_sealed_step_has_its_packages_and_cannot_change_them(lab: Lab, index: 
     assert index.requests > 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.full), signal.SIGKILL])
 def test_a_run_that_ends_while_pip_waits_leaves_nothing(
     lab: Lab, index: Index, cluster_empty: Callable[[], None], how: signal.Signals
 ) -> None:

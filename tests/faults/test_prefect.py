@@ -26,7 +26,7 @@ def prefect_lab(lab: Lab, tmp_path: Path) -> Lab:
     return lab
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.full)])
 def test_a_signal_cancels_the_flow_and_cleans_up(prefect_lab: Lab, nothing_left: NothingLeft, name: str) -> None:
     """Exit 130, the flow run's state is Cancelled with the reason, and the temporary server is gone too."""
     file = prefect_lab.write(client_server(client="--hang-in 1"))

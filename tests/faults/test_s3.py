@@ -123,6 +123,7 @@ def test_a_run_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
     secret_is_nowhere(lab, result)
 
 
+@pytest.mark.full
 def test_a_docker_run_by_prefect_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
     """Engine and backend make no difference."""
     pytest.importorskip("prefect", reason="prefect is not installed")

@@ -11,8 +11,7 @@ from support import docker_lab, kubernetes_lab
 from support.lab import Lab, Result
 from support.servers import SIEGE_KEYS, nginx, postgres, redis
 
-# Whether a result is valid depends on what else runs.
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(300)]
 RATES = {
     "redis": "requests_per_second{test=GET}",
     "nginx": "requests_per_second",

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("backend", ["process", "docker", "kubernetes"])
-@pytest.mark.alone
 @pytest.mark.parametrize("strategy", SAMPLES)
 def test_a_sample_is_valid_as_it_is(request: pytest.FixtureRequest, lab: Lab, strategy: str, backend: str) -> None:
     """`init` writes it, and `run` measures it: exit 0, verdict valid, a report, and nothing is left."""

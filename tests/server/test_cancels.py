@@ -26,9 +26,13 @@ PHASES = {
     ),
     "while it stops": ("service_stopping", client_server(server="--ignore-term"), True),
 }
+QUICK = {"before it is ready", "while it measures"}
+"""The phases that are always tried."""
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "phase", [each if each in QUICK else pytest.param(each, marks=pytest.mark.full) for each in PHASES]
+)
 def test_a_cancel_in_any_phase_ends_in_order(worker: PrefectLab, known: set[int], phase: str) -> None:
     """The state is Cancelled within two minutes, what was measured is kept, and nothing is left."""
     event, toml, has_samples = PHASES[phase]

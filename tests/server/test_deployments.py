@@ -13,6 +13,7 @@ from support.lab import client_server, single_node
 from support.prefect_lab import ROOT, PrefectLab
 
 pytestmark = pytest.mark.timeout(600)
+full = pytest.mark.full
 
 RATE = """
 [run]
@@ -71,7 +72,7 @@ def test_a_run_from_the_form_shows_itself_in_prefect(worker: PrefectLab, known: 
     worker.until(lambda: "benchmark 3/3: 5 samples" in worker.log(run), 30, "the last iteration in the log")
 
 
-@pytest.mark.parametrize("kind", ["toml", "file", "stored", "form"])
+@pytest.mark.parametrize("kind", [pytest.param("toml", marks=full), pytest.param("file", marks=full), "stored", "form"])
 def test_a_benchmark_is_given_in_any_of_four_ways(worker: PrefectLab, kind: str, tmp_path: Path) -> None:
     """As text, as a path, by the name it was stored under, or field by field: the result is the same."""
     file = tmp_path / "alone.toml"
@@ -137,16 +138,21 @@ def test_bad_parameters_are_refused_before_there_is_a_run(server: PrefectLab, ca
     ("deployment", "parameters", "message"),
     [
         ("single-node/windtunnel", {"benchmark": {"toml": SHORT + "\n[run]\n"}}, "benchmark.toml: not valid TOML"),
-        (
-            "single-node/windtunnel",
-            {"benchmark": {"toml": SHORT.replace("repeats", "repeat")}},
-            "run.repeat: unknown key",
-        ),
-        ("client-server/windtunnel", {"benchmark": {"toml": SHORT}}, "its strategy is single-node"),
         ("single-node/windtunnel", {"benchmark": {"stored": "nobody"}}, "no benchmark is stored as 'nobody'"),
-        ("single-node/windtunnel", {"benchmark": {"file": "/none.toml"}}, "/none.toml: No such file"),
-        ("single-node/windtunnel", {"overrides": ["run.repeets=2"]}, "run.repeets: unknown key"),
-        ("single-node/windtunnel", {"store": "/proc/store"}, "cannot keep results in /proc/store"),
+        *(
+            pytest.param(*case, marks=full)
+            for case in (
+                (
+                    "single-node/windtunnel",
+                    {"benchmark": {"toml": SHORT.replace("repeats", "repeat")}},
+                    "run.repeat: unknown key",
+                ),
+                ("client-server/windtunnel", {"benchmark": {"toml": SHORT}}, "its strategy is single-node"),
+                ("single-node/windtunnel", {"benchmark": {"file": "/none.toml"}}, "/none.toml: No such file"),
+                ("single-node/windtunnel", {"overrides": ["run.repeets=2"]}, "run.repeets: unknown key"),
+                ("single-node/windtunnel", {"store": "/proc/store"}, "cannot keep results in /proc/store"),
+            )
+        ),
     ],
 )
 def test_a_wrong_benchmark_is_refused_with_the_reason(
@@ -163,8 +169,8 @@ def test_a_wrong_benchmark_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("command", "tables", "kind", "name", "message"),
     [
-        ("exit 3", "", "FAILED", "Failed", "invalid: client exited with status 3"),
-        ("sleep 60", "", "FAILED", "TimedOut", "the run took longer than its timeout of 2 s"),
+        pytest.param("exit 3", "", "FAILED", "Failed", "invalid: client exited with status 3", marks=full),
+        pytest.param("sleep 60", "", "FAILED", "TimedOut", "the run took longer than its timeout of 2 s", marks=full),
         ("true", "[[metrics]]\nname = 'x'\npattern = 'x=(1)'", "FAILED", "Invalid", "invalid: "),
         ("no-such-command", "", "FAILED", "PlatformFailed", "no result: "),
     ],

@@ -13,7 +13,7 @@ from support.prefect_lab import PrefectLab
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.full), signal.SIGKILL])
 def test_a_run_goes_on_while_its_server_is_restarted(
     worker: PrefectLab, known: set[int], number: signal.Signals
 ) -> None:
@@ -30,6 +30,7 @@ def test_a_run_goes_on_while_its_server_is_restarted(
     assert worker.record(run)["metrics"]["rate"]["values"] == list(range(1, 11))
 
 
+@pytest.mark.full
 def test_an_outcome_waits_for_a_server_that_is_away_when_the_run_ends(worker: PrefectLab) -> None:
     """The report is on disk at once; state, result and plots come when the server does."""
     run = worker.start("single-node/windtunnel", benchmark={"toml": slow("homeless", 2, repeats=3)})
@@ -51,6 +52,7 @@ def keys(server: PrefectLab, run: str) -> set[str]:
     return {artifact["key"] for artifact in server.about("artifacts", run)}
 
 
+@pytest.mark.full
 def test_a_run_that_was_taken_for_dead_lives_on_and_can_be_cancelled(worker: PrefectLab, known: set[int]) -> None:
     """Longer away than the silence that counts as death: the state is set right, and a cancel is heeded again."""
     run = worker.start("single-node/windtunnel", benchmark={"toml": slow("undead", 600)})
