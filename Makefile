@@ -32,7 +32,7 @@ demo: .venv/.compiled  ## Measure a web server with a load generator, both pure 
 	.venv/bin/windtunnel run flows/client_server.toml --report
 
 test: .venv/.compiled lint types  ## Run the checks and the tests
-	$(RUN) pytest -n $(WORKERS) -m "not alone and not full"
+	$(RUN) pytest -n $(WORKERS) -m "not alone and not full" --durations 10
 	$(RUN) pytest -m "alone and not full"
 
 test-full: .venv/.compiled lint types  ## Run everything, the whole fault matrices too

@@ -1,4 +1,4 @@
-"""A real Prefect server for all tests here, prepared as the README says."""
+"""A real Prefect server, prepared as the README says: one for each process that runs tests of this folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.prefect_lab import PrefectLab
 pytest.importorskip("prefect", reason="prefect is not installed")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, _subreaper: None) -> Iterator[PrefectLab]:
     """A server with pools, automations, and the deployments of prefect.yaml."""
     lab = PrefectLab(tmp_path_factory.mktemp("prefect"))
@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, _subreaper: None) -> Iterat
         lab.end_all()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def worker(server: PrefectLab) -> PrefectLab:
     """The server with one worker."""
     server.start_worker("one")

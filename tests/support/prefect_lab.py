@@ -137,7 +137,8 @@ class PrefectLab:
             text=True,
             capture_output=True,
             check=False,
-            timeout=120,
+            # Prefect's own client asks a busy server six times, a minute each.
+            timeout=400,
             stdin=subprocess.DEVNULL,
         )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/cluster/", "tests/contract/test_engines.py", "tests/server/")
+TOGETHER = ("tests/cluster/", "tests/contract/test_engines.py", "tests/server/test_deployments.py", "tests/server/")
 """Files, or folders of files, whose tests share something that is dear to start, such as a Prefect server."""
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """A test goes to whichever process is free; those of one file of `TOGETHER` stay together, and go first."""
+    """A test goes to whichever process is free; those of one entry of `TOGETHER` stay together, and go first."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if file.startswith(TOGETHER) else nodeid
+        return next((begin for begin in TOGETHER if file.startswith(begin)), nodeid)
