@@ -67,19 +67,18 @@ def kill(pid: int) -> None:
         psutil.Process(pid).kill()
 
 
-@pytest.mark.parametrize("count", [7, pytest.param(20, marks=pytest.mark.full)])
-def test_queued_runs_respect_the_limits_of_three_workers(server: PrefectLab, count: int) -> None:
+@pytest.mark.full
+def test_twenty_queued_runs_respect_the_limits_of_three_workers(server: PrefectLab) -> None:
     """No worker ever has more than two, a queue with a limit of one has one, and all of them finish."""
-    pool = f"many-{count}"
-    assert server.call("prefect", "work-pool", "create", pool, "--type", "process").returncode == 0
-    assert server.call("prefect", "work-queue", "create", "target", "--pool", pool, "--limit", "1").returncode == 0
-    queued = deploy(server, "queued", slow("queued", 1), "--pool", pool)
-    alone = deploy(server, "targeted", slow("targeted", 1), "--pool", pool, "--queue", "target")
-    targeted = [server.start(alone) for _ in range(max(2, count // 5))]
-    runs = [server.start(queued) for _ in range(count - len(targeted))]
-    names = [f"{each}-{count}" for each in ("first", "second", "third")]
+    assert server.call("prefect", "work-pool", "create", "many", "--type", "process").returncode == 0
+    assert server.call("prefect", "work-queue", "create", "target", "--pool", "many", "--limit", "1").returncode == 0
+    queued = deploy(server, "queued", slow("queued", 1), "--pool", "many")
+    alone = deploy(server, "targeted", slow("targeted", 1), "--pool", "many", "--queue", "target")
+    runs = [server.start(queued) for _ in range(16)]
+    targeted = [server.start(alone) for _ in range(4)]
+    names = ["first", "second", "third"]
     for name in names:
-        server.start_worker(name, pool, limit=2)
+        server.start_worker(name, "many", limit=2)
     most = dict.fromkeys(names, 0)
 
     def all_final() -> bool:
@@ -90,7 +89,7 @@ def test_queued_runs_respect_the_limits_of_three_workers(server: PrefectLab, cou
         found = server.post("/flow_runs/filter", {"flow_runs": {"id": {"any_": [*runs, *targeted]}}})
         return all(run["state_type"] == "COMPLETED" for run in found)
 
-    server.until(all_final, 500, f"end of {count} runs")
+    server.until(all_final, 500, "end of 20 runs")
     for name in names:
         server.end(name, signal.SIGINT)
 

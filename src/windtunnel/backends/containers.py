@@ -14,8 +14,6 @@ RESULTS = HOME / "results"
 PYTHON = HOME / "python"
 """Where a step finds its Python environment, if it has one."""
 OUT, METRICS = RESULTS / "out", RESULTS / "metrics.jsonl"
-OUTPUT_SECONDS = 5.0
-"""How long a container's last output is waited for once it has ended."""
 _PORTS = range(20_000, 30_000)
 """Free in a container's own namespace: below those that Linux gives to outgoing connections."""
 _SIGNALLED = 128

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+
+SILENT_SECONDS = 10.0
+"""How long a container that has ended may be silent before the rest of its output is not waited for any more."""
 
 
 class Changes:
@@ -35,6 +39,7 @@ class OutputFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None
+        self._heard_at = 0.0
         self._file = path.open("ab", buffering=0)
 
     def write(self, piece: bytes) -> None:
@@ -42,11 +47,16 @@ class OutputFile:
 
         The output is read on all the same: a program whose output nobody takes would stand still.
         """
+        self._heard_at = time.monotonic()
         try:
             while piece:
                 piece = piece[self._file.write(piece) :]
         except OSError as error:
             self.problem = self.problem or error.strerror
+
+    def is_awaited(self, died_at: float) -> bool:
+        """Tell whether more may come of what ended at that moment of the monotonic clock: much takes its time."""
+        return time.monotonic() < max(died_at, self._heard_at) + SILENT_SECONDS
 
     def close(self) -> None:
         """Close it."""

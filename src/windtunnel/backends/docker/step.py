@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from windtunnel.backends.base import Address, describe_status
-from windtunnel.backends.containers import OUTPUT_SECONDS, exit_status
+from windtunnel.backends.containers import exit_status
 from windtunnel.backends.docker.streams import Output
 from windtunnel.backends.started import End, StartedStep
 
@@ -45,7 +45,7 @@ class Container:
         """Its exit status, -N for signal N, once its output has ended too; None while it runs."""
         if self.exit_code is None:
             return None
-        if not self.output.has_ended and time.monotonic() < self.died_at + OUTPUT_SECONDS:
+        if self.output.is_awaited(self.died_at):
             return None
         return exit_status(self.exit_code)
 

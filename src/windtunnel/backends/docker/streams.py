@@ -111,6 +111,10 @@ class Output:
         """Why it could not be written, if so."""
         return self._file.problem
 
+    def is_awaited(self, died_at: float) -> bool:
+        """Tell whether more may come, of a container that ended at that moment of the monotonic clock."""
+        return not self.has_ended and self._file.is_awaited(died_at)
+
     def close(self) -> None:
         """Stop reading."""
         self._stream.close()

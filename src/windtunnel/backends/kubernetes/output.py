@@ -120,6 +120,10 @@ class Output:
         """Why it could not be written, if so."""
         return self._file.problem
 
+    def is_awaited(self, died_at: float) -> bool:
+        """Tell whether more may come, of a container that ended at that moment of the monotonic clock."""
+        return not self.has_ended and self._file.is_awaited(died_at)
+
     def finish(self) -> None:
         """Read what is left and no longer: the container has ended, and the API would tell it up to a second later."""
         if self._answer is not None:

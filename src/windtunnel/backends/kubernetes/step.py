@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from windtunnel.backends.base import describe_status
-from windtunnel.backends.containers import OUTPUT_SECONDS, exit_status, signalled
+from windtunnel.backends.containers import exit_status, signalled
 from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.pods import PodView
@@ -113,8 +113,7 @@ class Replica:
         """Whether it has ended, and its output is there."""
         if not self.has_terminated:
             return False
-        has_output = self.output is None or self.output.has_ended
-        return has_output or time.monotonic() >= self.died_at + OUTPUT_SECONDS
+        return self.output is None or not self.output.is_awaited(self.died_at)
 
     @property
     def status(self) -> int | None:
