@@ -54,8 +54,11 @@ class Watcher(Changes):
 
     def close(self) -> None:
         """Hear no more."""
-        self._pods.close()
-        self._services.close()
+        watches = (self._pods, self._services)
+        for watch in watches:
+            watch.close()
+        for watch in watches:
+            watch.join()
 
 
 class _Watch(Generic[V]):
@@ -71,23 +74,26 @@ class _Watch(Generic[V]):
         self._make, self._notify = make, notify
         self.views: dict[str, V] = {}
         self.lost: PlatformError | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
         self._answer: Any = None
         self._heard = time.monotonic()
         self._thread = threading.Thread(target=self._hear_all, name=f"kubernetes-watch-{kind}", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Hear no more."""
-        self._is_closed = True
+        """Hear no more, as soon as its thread has noticed."""
+        self._closed.set()
         if self._answer is not None:
             # A thread that reads is only woken by the end of its connection.
             shut(self._answer)
+
+    def join(self) -> None:
+        """Wait for that thread, a second at most."""
         self._thread.join(1)
 
     def _hear_all(self) -> None:
         refusals = 0
-        while not self._is_closed:
+        while not self._closed.is_set():
             try:
                 self._hear(self._list())
             except Refused as error:
@@ -100,9 +106,9 @@ class _Watch(Generic[V]):
                 problem = str(error)
             else:
                 continue
-            if time.monotonic() > self._heard + OUTAGE_SECONDS and not self._is_closed:
+            if time.monotonic() > self._heard + OUTAGE_SECONDS and not self._closed.is_set():
                 self._lose(PlatformError(f"the cluster's API does not answer: {problem}", code=API_LOST))
-            time.sleep(_PAUSE_SECONDS)
+            self._closed.wait(_PAUSE_SECONDS)
 
     def _lose(self, error: PlatformError) -> None:
         self.lost = error
