@@ -132,6 +132,11 @@ def inventory(runs: Path) -> set[str]:
     return {name for name in everything() if any(each in name for each in salts)}
 
 
+def objects_of(run_id: str) -> set[str]:
+    """Return the objects of a run, found by name, whatever their labels."""
+    return {name for name in everything() if salt(run_id) in name}
+
+
 def everything() -> Iterable[str]:
     """Return every object of the kinds that runs have."""
     found = json.loads(kubectl("get", KINDS, "--all-namespaces", "--output", "json"))["items"]

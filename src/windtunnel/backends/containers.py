@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import signal
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from windtunnel.plan import Job, Service
+from windtunnel.plan import Job, Plan, Service
 
 HOME = PurePosixPath("/windtunnel")
 WORK = HOME / "work"
@@ -25,6 +26,15 @@ def choose_port(step: Service | Job) -> int | None:
     if not isinstance(step, Service) or step.port != 0:
         return step.port if isinstance(step, Service) else None
     return random.choice(_PORTS)  # noqa: S311 - no secret
+
+
+def with_ports(plan: Plan, seed: str) -> Plan:
+    """Return a plan in which each port that is any free one is chosen; the same ones for the same seed."""
+    ports = iter(random.Random(seed).sample(_PORTS, len(plan.steps)))  # noqa: S311 - no secret
+    steps = [
+        replace(step, port=next(ports)) if isinstance(step, Service) and step.port == 0 else step for step in plan.steps
+    ]
+    return replace(plan, steps=tuple(steps))
 
 
 def signalled(number: int) -> int:

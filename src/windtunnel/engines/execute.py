@@ -51,7 +51,7 @@ def execute(request: Request, engine: str, call: Call[object]) -> RunRecord:
         PlatformError: The store cannot be written (``store_failed``); nothing was started.
         TimedOut, Cancelled: As the control says, while the store was asked.
     """
-    folder = RunFolder.create(request.store, request.plan, request.loaded.text)
+    folder = RunFolder.create(request.store, request.plan, request.loaded.text, request.run_id)
     try:
         return _Execution(request, engine, folder).run(call)
     finally:

@@ -39,6 +39,7 @@ class Request:
         notes: Told at the beginning.
         sweep: Which run of a sweep it is, if it is one.
         remote: Where the run is uploaded to from its folder, if it is.
+        run_id: The run's id, if others have to know it beforehand; else a new one is made.
     """
 
     loaded: Loaded
@@ -52,6 +53,7 @@ class Request:
     notes: Sequence[str] = field(default=())
     sweep: SweepPart | None = None
     remote: ObjectAddress | ClaimAddress | None = None
+    run_id: str | None = None
 
 
 def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | None = None) -> Request:

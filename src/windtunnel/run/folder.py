@@ -39,8 +39,8 @@ class RunFolder:
         self._lock = threading.Lock()
 
     @classmethod
-    def create(cls, store: Path, plan: Plan, text: str) -> RunFolder:
-        """Make a new run's folder in `store`, with the benchmark's text and its plan.
+    def create(cls, store: Path, plan: Plan, text: str, run_id: str | None = None) -> RunFolder:
+        """Make a new run's folder in `store`, with the benchmark's text and its plan; under `run_id`, if it has one.
 
         Raises:
             UsageError: The store cannot be written.
@@ -50,12 +50,13 @@ class RunFolder:
         try:
             store.mkdir(parents=True, exist_ok=True)
             while True:
-                folder = cls(store / new_run_id(plan.benchmark))
+                folder = cls(store / (run_id or new_run_id(plan.benchmark)))
                 try:
                     folder.path.mkdir()
                     break
                 except FileExistsError:
-                    continue
+                    if run_id:
+                        raise
             for name in ("logs", "artifacts"):
                 (folder.path / name).mkdir()
             (folder.path / "benchmark.toml").write_text(redact_toml(text, names, secrets), encoding="utf-8")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.kubernetes.objects import Arranged
 from windtunnel.backends.kubernetes.settings import lease_seconds
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.tracing import refuse_traced
@@ -25,6 +26,10 @@ class KubernetesBackend:
     """Runs steps as pods of the cluster that the kubeconfig's current context names."""
 
     name = "kubernetes"
+
+    def __init__(self, arranged: Arranged | None = None) -> None:
+        """Take what is to be known of a workflow engine that makes the pods of jobs, if one does."""
+        self._arranged = arranged
 
     def available(self) -> str | None:
         """Return why pods cannot be run, or None."""
@@ -56,7 +61,7 @@ class KubernetesBackend:
 
         seconds = warden_seconds(context.plan, context.control.timeout)
         labels = RunLabels(context.folder.run_id, context.plan, time.time() + seconds)
-        return KubernetesSession(context, connect(), labels, seconds)
+        return KubernetesSession(context, connect(), labels, seconds, self._arranged)
 
 
 def _check_step(step: Step) -> Iterator[str]:

@@ -23,6 +23,8 @@ GONE_SECONDS = 30.0
 """How long a pod may take to go beyond its grace."""
 KILL_SECONDS = 10.0
 _LEAST_COLLECT = 3.0
+_LEAST_OF_ENGINES = 5.0
+"""A workflow engine's own container has to tell the end of its pod."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,14 @@ class Ending:
         can_send = any(replica.view.is_running(COLLECTOR) for replica in running.replicas)
         self._leaving[running] = time.monotonic() + grace + GONE_SECONDS
         if running.is_gone:
+            if any(replica.is_orphaned for replica in running.replicas):
+                # The engine's own container waits for a word that never comes, and the collector for that one's end.
+                self.delete(running, COLLECT_SECONDS)
             # Its collector is told to send once all that was beside it has ended.
             graces = sum(each.service.grace for each in self.launcher.beside(running))
             self._collect(running, graces + COLLECT_SECONDS if can_send else _LEAST_COLLECT)
-            self.delete(running, 0)
+            if not any(replica.is_engines for replica in running.replicas):
+                self.delete(running, 0)
             return
         # Kubernetes gives one grace to all of a pod: what the step has left of it is its collector's.
         self.delete(running, 1 if self.control.is_urgent else grace + COLLECT_SECONDS)
@@ -70,8 +76,9 @@ class Ending:
             return running.is_gone or self.is_hub_ending()
 
         self.wait(is_over, grace)
-        if not is_over():
+        if not is_over() and not any(replica.is_engines for replica in running.replicas):
             self._kill(running)
+        if not is_over():
             self.place.watcher.wait_change(is_over, KILL_SECONDS)
         if can_send:
             self._collect(running, _LEAST_COLLECT)
@@ -99,13 +106,14 @@ class Ending:
         for replica in running.replicas:
             with cluster_words("deleting its pod", running.name):
                 # Zero would take the object away before its containers have ended.
-                self.place.cluster.delete("Pod", replica.pod, max(1.0, grace))
+                least = _LEAST_OF_ENGINES if replica.is_engines else 1.0
+                self.place.cluster.delete("Pod", replica.pod, max(least, grace))
 
     def await_removal(self) -> None:
         """Wait until what was stopped is gone, and with it what belongs to it."""
         for running, deadline in list(self._leaving.items()):
             gone = self.place.watcher.wait_change(
-                lambda running=running: all(each.view.is_removed for each in running.replicas),  # type: ignore[misc]
+                lambda running=running: all(each.is_away for each in running.replicas),  # type: ignore[misc]
                 seconds_until(deadline),
             )
             if not gone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
@@ -19,6 +19,7 @@ _PATHS = {
     "RoleBinding": f"/apis/{_RBAC}/v1/namespaces/{{}}/rolebindings",
     "ClusterRole": f"/apis/{_RBAC}/v1/clusterroles",
     "ClusterRoleBinding": f"/apis/{_RBAC}/v1/clusterrolebindings",
+    "WorkflowTemplate": "/apis/argoproj.io/v1alpha1/namespaces/{}/workflowtemplates",
 }
 _FIELD_MANAGER = "windtunnel"
 
@@ -32,40 +33,40 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
     of a warden's Job while that lives.
     """
     return [
-        _account(ACCOUNT, namespace),
-        _role("Role", ACCOUNT, namespace, [_rule("coordination.k8s.io", ["leases"], ["get"])]),
-        _binding("RoleBinding", ACCOUNT, ACCOUNT, namespace),
-        _account(RUNNER, namespace),
-        _role("Role", RUNNER, namespace, _runner_rules()),
-        _binding("RoleBinding", RUNNER, RUNNER, namespace),
-        _role("ClusterRole", NODES, None, [_rule("", ["nodes"], ["get", "list"])]),
+        account(ACCOUNT, namespace),
+        role("Role", ACCOUNT, namespace, [rule("coordination.k8s.io", ["leases"], ["get"])]),
+        binding("RoleBinding", ACCOUNT, ACCOUNT, namespace),
+        account(RUNNER, namespace),
+        role("Role", RUNNER, namespace, _runner_rules()),
+        binding("RoleBinding", RUNNER, RUNNER, namespace),
+        role("ClusterRole", NODES, None, [rule("", ["nodes"], ["get", "list"])]),
         # One binding for each namespace: a cluster has one of a name.
-        _binding("ClusterRoleBinding", f"{NODES}-{namespace}", RUNNER, namespace, NODES),
+        binding("ClusterRoleBinding", f"{NODES}-{namespace}", RUNNER, namespace, NODES),
     ]
 
 
 def _runner_rules() -> list[dict[str, Any]]:
     return [
-        _rule("", ["pods", "services", "configmaps", "secrets"], _ALL),
-        _rule("", ["pods/log"], ["get"]),
-        _rule("", ["pods/exec"], ["create", "get"]),
-        _rule("", ["serviceaccounts"], ["get"], [ACCOUNT]),
-        _rule("", ["events"], ["list"]),
-        _rule("", ["persistentvolumeclaims"], ["get"]),
-        _rule("batch", ["jobs"], [*_ALL, "patch"]),
-        _rule("coordination.k8s.io", ["leases"], [*_ALL, "patch"]),
-        _rule("networking.k8s.io", ["networkpolicies"], _ALL),
+        rule("", ["pods", "services", "configmaps", "secrets"], _ALL),
+        rule("", ["pods/log"], ["get"]),
+        rule("", ["pods/exec"], ["create", "get"]),
+        rule("", ["serviceaccounts"], ["get"], [ACCOUNT]),
+        rule("", ["events"], ["list"]),
+        rule("", ["persistentvolumeclaims"], ["get"]),
+        rule("batch", ["jobs"], [*_ALL, "patch"]),
+        rule("coordination.k8s.io", ["leases"], [*_ALL, "patch"]),
+        rule("networking.k8s.io", ["networkpolicies"], _ALL),
     ]
 
 
-def apply(cluster: Cluster) -> Iterator[str]:
-    """Make the objects, or renew them; yield a line for each.
+def apply(cluster: Cluster, wanted: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Make objects as `manifests` returns them, or renew them; yield a line for each.
 
     Raises:
         PlatformError: The namespace is missing, or this user may not do it.
     """
     _check_namespace(cluster)
-    for manifest in manifests(cluster.namespace):
+    for manifest in wanted:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         path = f"{_PATHS[kind].format(cluster.namespace)}/{name}"
         query = {"fieldManager": _FIELD_MANAGER, "force": "true"}
@@ -92,12 +93,13 @@ def namespace(chosen: str | None) -> str:
 def install(namespace: str | None) -> tuple[str, list[str]]:
     """Install into a namespace, the context's own if None; return its name and a line for each object."""
     cluster = connect(namespace)
-    return cluster.namespace, list(apply(cluster))
+    return cluster.namespace, list(apply(cluster, manifests(cluster.namespace)))
 
 
-def _rule(group: str, resources: list[str], verbs: list[str], names: list[str] | None = None) -> dict[str, Any]:
-    rule: dict[str, Any] = {"apiGroups": [group], "resources": resources, "verbs": verbs}
-    return rule | ({"resourceNames": names} if names else {})
+def rule(group: str, resources: list[str], verbs: list[str], names: list[str] | None = None) -> dict[str, Any]:
+    """Return a rule of a role."""
+    found: dict[str, Any] = {"apiGroups": [group], "resources": resources, "verbs": verbs}
+    return found | ({"resourceNames": names} if names else {})
 
 
 def _metadata(name: str, namespace: str | None) -> dict[str, Any]:
@@ -105,15 +107,18 @@ def _metadata(name: str, namespace: str | None) -> dict[str, Any]:
     return {"name": name, **place, "labels": {"app.kubernetes.io/part-of": "windtunnel"}}
 
 
-def _account(name: str, namespace: str) -> dict[str, Any]:
+def account(name: str, namespace: str) -> dict[str, Any]:
+    """Return a service account."""
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(name, namespace)}
 
 
-def _role(kind: str, name: str, namespace: str | None, rules: list[dict[str, Any]]) -> dict[str, Any]:
+def role(kind: str, name: str, namespace: str | None, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a Role, or without a namespace a ClusterRole."""
     return {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": _metadata(name, namespace), "rules": rules}
 
 
-def _binding(kind: str, name: str, account: str, namespace: str, role: str | None = None) -> dict[str, Any]:
+def binding(kind: str, name: str, account: str, namespace: str, role: str | None = None) -> dict[str, Any]:
+    """Return what gives an account a role, the one of the binding's own account unless another is named."""
     return {
         "apiVersion": f"{_RBAC}/v1",
         "kind": kind,

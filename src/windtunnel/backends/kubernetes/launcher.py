@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from windtunnel.backends.base import Address, Launch
-from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK, choose_port, python_variables
+from windtunnel.backends.base import Launch
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import Refused, cluster_words
+from windtunnel.backends.kubernetes.gated import MAIN, Gate
 from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
 from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.place import Environment, Place
@@ -18,15 +18,16 @@ from windtunnel.backends.kubernetes.placing import ZONE, Placing
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
-from windtunnel.backends.requirements import with_environment
+from windtunnel.backends.kubernetes.steps import config_data, make_step
 from windtunnel.plan import Job, Service
-from windtunnel.substitution import substitute
-
-_HERE = "127.0.0.1"
 
 
 class Launcher:
     """Starts the steps of one run.
+
+    Args:
+        place: Where.
+        check: Called while something is waited for; raises what ends the run.
 
     Attributes:
         inputs: Path at which each step finds an input, to its name at the hub.
@@ -34,7 +35,7 @@ class Launcher:
         created: How many objects were made.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, check: Callable[[], None]) -> None:
         self.inputs: dict[str, str] = {}
         self.environments: dict[str, Environment] = {}
         self.created = 0
@@ -43,6 +44,7 @@ class Launcher:
         self._ground: Ground | None = None
         self._in_client: dict[str, tuple[RunningStep, Container]] = {}
         self._outputs: list[Output] = []
+        self._gate = Gate(place, place.arranged, check, self.create) if place.arranged else None
         if any_sealed(place.plan):
             self.create(policy(place.naming), "the NetworkPolicy of its sealed steps")
 
@@ -53,8 +55,7 @@ class Launcher:
             PlatformError: The API refuses.
         """
         step = launch.step
-        running = self._running(launch)
-        container = self._container(launch, running)
+        running, container = self._make(launch)
         if isinstance(step, Service):
             if step.placement == "same-pod":
                 self._in_client[step.name] = running, container
@@ -66,10 +67,11 @@ class Launcher:
             names = [self._pod_name(launch, 1)]
             beside = [self._in_client[need] for need in self._order(step) if need in self._in_client]
         for name in names:
-            self._make_pod(name, running, [container, *(each for _step, each in beside)])
-            running.replicas.append(Replica(name, step.name, self._look(name)))
+            pod, main = self._have_pod(name, running, [container, *(each for _step, each in beside)])
+            is_engines = self._gate is not None and isinstance(step, Job)
+            running.replicas.append(Replica(pod, main, self._look(pod), is_engines=is_engines))
             for other, each in beside:
-                other.replicas[:] = [Replica(name, each.name, self._look(name), client=step.name)]
+                other.replicas[:] = [Replica(pod, each.name, self._look(pod), client=main)]
         return running
 
     def beside(self, running: RunningStep) -> list[RunningStep]:
@@ -113,52 +115,25 @@ class Launcher:
         self.created += 1
         return made
 
-    def _running(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+    def _make(self, launch: Launch[Service] | Launch[Job]) -> tuple[RunningStep, Container]:
         step, place = launch.step, self._place
-        host = place.naming.name(step.name, launch.iteration)
-        if isinstance(step, Service) and step.placement == "same-pod":
-            host = _HERE
-        address = Address(host, choose_port(step))
-        values = launch.names(address, WORK, OUT, METRICS)
-        env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
-        if packages := self.environments.get(step.name):
-            env |= python_variables(env.get("PATH", packages.path))
-        return RunningStep(
+        packages = self.environments.get(step.name)
+        made = make_step(place.naming, launch, packages, place.input(packages.name) if packages else None)
+        if data := config_data(made):
+            config = objects.config_map(place.naming, made.container.config, step.name, data)
+            self.create(config, "its files", step.name)
+        running = RunningStep(
             step=step,
             label=launch.label,
             iteration=launch.iteration,
-            address=address,
+            address=made.address,
             log=place.folder.log(step.name, launch.iteration),
             metrics=place.folder.path / "logs" / f"{launch.label}.metrics.jsonl",
-            env=env,
-            values=values,
+            env=made.env,
+            values=made.values,
             memory=step.program.memory,
         )
-
-    def _container(self, launch: Launch[Service] | Launch[Job], running: RunningStep) -> Container:
-        step, values = launch.step, running.values
-        contents = {path: substitute(text, values) for path, text in step.program.files.items()}
-        keys = {path: f"file-{number}" for number, path in enumerate(contents)}
-        config = self._place.naming.name(step.name, launch.iteration)
-        if contents:
-            data = {keys[path]: text for path, text in contents.items()}
-            self.create(objects.config_map(self._place.naming, config, step.name, data), "its files", step.name)
-        service = step if isinstance(step, Service) else None
-        command = [substitute(word, values) for word in step.program.command]
-        packages = self.environments.get(step.name)
-        return Container(
-            name=step.name,
-            program=step.program,
-            argv=with_environment(command, PYTHON) if packages else command,
-            env=running.env,
-            files=keys,
-            config=config,
-            sidecar=service if service and service.placement == "same-pod" else None,
-            stop=[substitute(word, values) for word in service.stop or ()] if service else (),
-            ready=[substitute(word, values) for word in service.ready.probe.command] if service else (),
-            port=running.address.port,
-            packages=self._place.input(packages.name) if packages else None,
-        )
+        return running, made.container
 
     def _make_service(self, step: Service, running: RunningStep) -> None:
         asked = [step.ready.probe.port, step.live.probe.port if step.live else None]
@@ -169,9 +144,13 @@ class Launcher:
         if ports:
             self._place.addresses[running.address.host] = str(made["spec"]["clusterIP"])
 
-    def _make_pod(self, name: str, running: RunningStep, containers: list[Container]) -> None:
+    def _have_pod(self, name: str, running: RunningStep, containers: list[Container]) -> tuple[str, str]:
+        """Make a step's pod, or let the one go that was made for it; return its name, and its main container's."""
         place, step = self._place, running.step
         inputs = {path: (key, *place.input(key)) for path, key in self.inputs.items()}
+        if self._gate and isinstance(step, Job):
+            released = self._gate.release(step, running.iteration or 0, inputs.values(), self._placing(step))
+            return released, MAIN
         graces = [each.sidecar.grace for each in containers if each.sidecar]
         grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS + sum(graces)
         around = Surroundings(place.runner, place.collect(name), grace, inputs, place.addresses)
@@ -179,6 +158,7 @@ class Launcher:
         placing = replace(self._placing(step), architecture=next(iter(built_for), None))
         manifest = pod(place.naming, name, containers, placing, around)
         self.create(manifest, "its pod", step.name)
+        return name, step.name
 
     def _placing(self, step: Service | Job) -> Placing:
         node = self._nodes.get(step.name)

@@ -18,6 +18,10 @@ from windtunnel.backends.labels import BENCHMARK, DRIVER, EXPIRES, PREFIX, RUN, 
 WARDEN = "warden"
 STORE = f"{PREFIX}store"
 """What carries it belongs to what stores a run, which outlives the run's objects, and not to those."""
+ITERATION = f"{PREFIX}iteration"
+"""What the pods carry that a workflow engine makes for a job."""
+ENGINES_OWN = "workflows.argoproj.io/workflow"
+"""What carries it was made by Argo, and is for Argo to remove."""
 PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
@@ -36,7 +40,7 @@ class Naming:
         labels: The run's labels.
         salt: What all names end with, so that two runs never meet.
         store: Where these are the objects of what stores the run: what tells it from others that did, or do.
-        owner: The warden's Job, once it is there: what it owns goes with it.
+        owner: The warden's Job, once it is there: what it owns goes with it; before, what owns that Job, if anything.
     """
 
     labels: RunLabels
@@ -45,9 +49,9 @@ class Naming:
     owner: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, labels: RunLabels, store: str = "") -> Naming:
+    def of(cls, labels: RunLabels, store: str = "", owner: Mapping[str, Any] | None = None) -> Naming:
         """Return the names of a run; they follow from its id."""
-        return cls(labels, sha256(labels.run_id.encode()).hexdigest()[:8], store)
+        return cls(labels, salt_of(labels.run_id), store, owner)
 
     @property
     def title(self) -> str:
@@ -72,6 +76,11 @@ class Naming:
     def selector(self) -> str:
         """What selects all objects of the run, or of what stores it."""
         return f"{RUN}={self.labels.run_id},{f'{STORE}={self.store}' if self.store else f'!{STORE}'}"
+
+    @property
+    def made(self) -> str:
+        """What selects those of them that the driver made, and has to remove."""
+        return f"{self.selector},!{ENGINES_OWN}"
 
     def metadata(self, name: str, step: str | None = None) -> Manifest:
         """Return the metadata of an object that belongs to `step`, or to the run as a whole."""
@@ -104,12 +113,32 @@ class Terms:
         seconds: When it ends everything at the latest, from now on.
         lease: How many seconds it goes on without the driver.
         claim: The volume claim that it writes to, if it does.
+        workflow: The API's path of the workflow that it stops when the driver is lost, if it has one.
     """
 
     image: str
     seconds: float
     lease: float
     claim: str | None = None
+    workflow: str | None = None
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A run whose jobs' pods are made by a workflow engine.
+
+    Attributes:
+        owner: What all of the run goes with, as an owner reference: the pod that drives it.
+        workflow: The API's path of its workflow.
+    """
+
+    owner: Mapping[str, Any]
+    workflow: str
+
+
+def salt_of(run_id: str) -> str:
+    """Return what the names of a run's objects have in them."""
+    return sha256(run_id.encode()).hexdigest()[:8]
 
 
 def owner_reference(job: Mapping[str, Any]) -> Manifest:
@@ -121,6 +150,8 @@ def warden_job(naming: Naming, terms: Terms, lease_path: str, seconds: float) ->
     """Return the Job that owns everything: it ends when its pod does, or after so many seconds, and goes then."""
     name = naming.home
     env = {"WINDTUNNEL_LEASE": lease_path, "WINDTUNNEL_LEASE_SECONDS": str(terms.lease)}
+    if terms.workflow:
+        env |= {"WINDTUNNEL_WORKFLOW": terms.workflow, "WINDTUNNEL_RUN": naming.labels.run_id}
     container: Manifest = {
         "name": WARDEN,
         "image": terms.image,

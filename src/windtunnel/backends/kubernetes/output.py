@@ -19,6 +19,12 @@ from windtunnel.backends.kubernetes.watcher import shut
 
 _PAUSE_SECONDS = 0.2
 _READ_SECONDS = 3600.0
+LAST_WORD = re.compile(
+    rb'(\d{4}-\d\d-\d\dT\S+ )?time="[^"\n]*" level=\w+ msg="sub-process exited" argo=true[^\n]*\n'
+    rb"(Error: exit status \d+\n)?\Z"
+)
+"""What Argo's program, which runs the command of a pod of Argo's, says at its end; with its time if it ends a line."""
+_LAST_WORD_BYTES = 1024
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 
 
@@ -79,12 +85,27 @@ class Lines:
         return line
 
 
+@dataclass(frozen=True)
+class Source:
+    """A container.
+
+    Attributes:
+        pod: Its pod's name.
+        container: Its own.
+        is_engines: Whether a workflow engine's program runs its command; that one's own words are left out.
+    """
+
+    pod: str
+    container: str
+    is_engines: bool = False
+
+
 class Output:
     """Follows a container that has been started.
 
     Args:
         cluster: Where it is.
-        replica: Its pod and its name.
+        source: The container.
         path: The file, which is appended to.
         is_over: Tells whether the container has ended, as far as is known.
         on_end: Called at the end of the output.
@@ -98,7 +119,7 @@ class Output:
     def __init__(
         self,
         cluster: Cluster,
-        replica: tuple[str, str],
+        source: Source,
         path: Path,
         is_over: Callable[[], bool],
         on_end: Callable[[], None],
@@ -106,7 +127,7 @@ class Output:
         self.path = path
         self.has_ended = False
         self.refused: Refused | None = None
-        self._cluster, (self._pod, self._container) = cluster, replica
+        self._cluster, self._source = cluster, source
         self._is_over, self._on_end = is_over, on_end
         self._closed = threading.Event()
         self._answer: Any = None
@@ -158,14 +179,16 @@ class Output:
                 self._closed.wait(0 if self._is_over() else _PAUSE_SECONDS)
         finally:
             self._file.close()
+            if self._source.is_engines:
+                _drop_last_word(self.path)
             self.has_ended = True
             self._on_end()
 
     def _read(self) -> None:
-        query = {"container": self._container, "follow": "true", "timestamps": "true"}
+        query = {"container": self._source.container, "follow": "true", "timestamps": "true"}
         if self._last:
             query["sinceTime"] = self._last.to_second
-        path = f"{self._cluster.path('Pod', self._pod)}/log"
+        path = f"{self._cluster.path('Pod', self._source.pod)}/log"
         self._answer = self._cluster.open("GET", path, query=query, timeout=_READ_SECONDS)
         lines = Lines(self._last)
         try:
@@ -175,3 +198,11 @@ class Output:
         finally:
             with contextlib.suppress(Exception):
                 self._answer.close()
+
+
+def _drop_last_word(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("r+b") as file:
+        begin = max(0, path.stat().st_size - _LAST_WORD_BYTES)
+        file.seek(begin)
+        if match := LAST_WORD.search(file.read()):
+            file.truncate(begin + match.start())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from windtunnel.backends.kubernetes.calls import Cluster
-from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.objects import Arranged, Naming
 from windtunnel.backends.kubernetes.pod.places import PORT, token_for
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.plan import Plan
@@ -42,6 +42,7 @@ class Place:
         folder: The run's folder.
         zone_of: Returns a node's zone, or None.
         addresses: The Services of the run so far, with their addresses.
+        arranged: What is to be known of a workflow engine that makes the pods of jobs, if one does.
     """
 
     cluster: Cluster
@@ -53,6 +54,7 @@ class Place:
     folder: RunFolder
     zone_of: Callable[[str], str | None]
     addresses: dict[str, str]
+    arranged: Arranged | None = None
 
     @property
     def hub(self) -> str:

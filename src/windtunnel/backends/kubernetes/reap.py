@@ -32,10 +32,12 @@ def find_leftovers() -> list[Leftover]:
     if find_spec("kubernetes") is None:
         return []
     from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
+    from windtunnel.backends.kubernetes.objects import ENGINES_OWN
     from windtunnel.backends.kubernetes.warden import KINDS
 
     def orphans(cluster: Cluster) -> Iterator[Leftover]:
-        things = {kind: cluster.ask("GET", cluster.path(kind), query={"labelSelector": RUN})["items"] for kind in KINDS}
+        query = {"labelSelector": f"{RUN},!{ENGINES_OWN}"}
+        things = {kind: cluster.ask("GET", cluster.path(kind), query=query)["items"] for kind in KINDS}
         attended = {each["metadata"]["labels"][RUN] for each in things["Lease"] if not _is_stale(each["spec"])}
         for kind, found in things.items():
             for each in found:

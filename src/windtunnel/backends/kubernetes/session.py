@@ -16,7 +16,7 @@ from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.ending import Ending
 from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher
-from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms, script
+from windtunnel.backends.kubernetes.objects import WARDEN, Arranged, Naming, Terms, script
 from windtunnel.backends.kubernetes.place import Place
 from windtunnel.backends.kubernetes.questions import Questions
 from windtunnel.backends.kubernetes.requirements import Installer
@@ -33,6 +33,8 @@ from windtunnel.errors import BenchmarkFailed, PlatformError
 from windtunnel.plan import InputFile, Job, Probe, Service
 from windtunnel.run.folder import tail
 
+NO_COMMAND_WORDS = "failed to find name in PATH"
+"""What Argo's program says then."""
 WARDEN_SECONDS = 1.0
 """How much later than of a run's other objects one may hear of its warden, when that takes them with it."""
 
@@ -45,20 +47,29 @@ class KubernetesSession(AttendedSession[RunningStep]):
         cluster: Where.
         labels: What all of its objects carry.
         seconds: When its warden ends everything at the latest, from now on.
+        arranged: What is to be known of a workflow engine that makes the pods of jobs, if one does.
     """
 
     _kind = RunningStep
     _told_late = 3.0  # the kubelet looks once a second
     _settle_seconds = _told_late  # a client's node may tell of its end before the server's does
 
-    def __init__(self, context: RunContext, cluster: Cluster, labels: RunLabels, seconds: float) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        cluster: Cluster,
+        labels: RunLabels,
+        seconds: float,
+        arranged: Arranged | None = None,
+    ) -> None:
         super().__init__(context)
         self._cluster = cluster
         self._is_closed = False
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
         self._closing.callback(cluster.api.close)
         self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
-        naming = Naming.of(labels)
+        naming = Naming.of(labels, owner=arranged.owner if arranged else None)
+        self._arranged = arranged
         self._watcher = Watcher(cluster, naming.selector)
         self._closing.callback(self._watcher.close)
         self._facts = Facts(cluster)
@@ -73,7 +84,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
 
     def _begin(self, naming: Naming, seconds: float) -> None:
         cluster, runner = self._cluster, runner_image()
-        self._warden = Warden(cluster, naming, Terms(runner, seconds, lease_seconds()), self._watcher)
+        self._warden = Warden(cluster, naming, self._terms(runner, seconds), self._watcher)
         self._closing.callback(self._warden.close)
         self._agent = Agent(cluster, self._warden_pod, script("agent"), WARDEN)
         self._closing.callback(self._agent.close)
@@ -89,8 +100,9 @@ class KubernetesSession(AttendedSession[RunningStep]):
             folder=self._folder,
             zone_of=self._facts.zone,
             addresses={self._warden.naming.home: self._warden.address},
+            arranged=self._arranged,
         )
-        self._launcher = Launcher(place)
+        self._launcher = Launcher(place, self._check_run)
         self._closing.callback(self._launcher.close)
         self._questions = Questions(cluster, self._agent)
         self._ending = Ending(
@@ -106,6 +118,10 @@ class KubernetesSession(AttendedSession[RunningStep]):
             place, self._launcher, self._agent, self._results, self._facts, self._control, self._check_run
         )
         self._starting = Starting(self._watcher, Troubles(cluster), self._check_run, self._launcher.follow)
+
+    def _terms(self, runner: str, seconds: float) -> Terms:
+        workflow = self._arranged.workflow if self._arranged else None
+        return Terms(runner, seconds, lease_seconds(), workflow=workflow)
 
     @property
     def _inputs(self) -> dict[str, Path]:
@@ -208,6 +224,9 @@ class KubernetesSession(AttendedSession[RunningStep]):
             raise BenchmarkFailed(
                 f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
             )
+        if ended and ended.is_not_found and NO_COMMAND_WORDS in "\n".join(tail(running.log)):
+            words = f"{running.name}: command not found: {running.step.program.command[0]}"
+            raise PlatformError(words, code="command_not_found", step=job.name, log_tail=tail(running.log))
         if ended and (disruption := ended.view.disruption()):
             # Whatever its status: a load generator may end in order when it is told to, long before it is done.
             words = f"{running.name}: its pod {disruption.words}"

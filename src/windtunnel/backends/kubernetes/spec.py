@@ -17,7 +17,7 @@ from windtunnel.backends.kubernetes.objects import (
     script_volume,
 )
 from windtunnel.backends.kubernetes.placing import Placing, affinity
-from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS
+from windtunnel.backends.kubernetes.pod.places import ARGUMENTS, FILES, INPUTS
 from windtunnel.backends.kubernetes.pod.places import PYTHON as PYTHONS
 from windtunnel.backends.kubernetes.pod.places import WORK as WORKS
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
@@ -79,6 +79,7 @@ class Surroundings:
         grace: Seconds that it may take to end.
         inputs: Path to the name, URL and token of an input.
         addresses: The run's own names, for a pod that may not ask for them.
+        secret: The Secret that has the arguments of our own containers, if they are not known when the pod is made.
     """
 
     runner: str
@@ -86,6 +87,7 @@ class Surroundings:
     grace: float
     inputs: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
+    secret: str = ""
 
 
 def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Placing, around: Surroundings) -> Manifest:
@@ -197,7 +199,7 @@ def _collector(around: Surroundings, containers: Sequence[Container]) -> Manifes
             {"name": f"{each.name}-out", "mountPath": f"{RESULTS}/{each.name}/{OUT.name}"},
         )
     ]
-    found = _runner(COLLECTOR, around, script("collector", *around.collect), mounts) | {
+    found = _runner(COLLECTOR, around, _collector_script(around, COLLECTOR, around.collect), mounts) | {
         "restartPolicy": "Always",
         # It reads what any user of the step's image wrote.
         "securityContext": {"runAsUser": _ROOT, "allowPrivilegeEscalation": False},
@@ -230,13 +232,23 @@ def _is_absolute(path: str) -> bool:
 
 
 def _fetcher(around: Surroundings, containers: Sequence[Container]) -> Manifest:
-    arguments = [",".join(("file", *each)) for each in around.inputs.values()]
     mounts = [{"name": "inputs", "mountPath": str(INPUTS)}] if around.inputs else []
-    for each in containers:
-        if each.packages:
-            arguments.append(",".join(("tree", each.name, *each.packages)))
-            mounts.append({"name": f"{each.name}-python", "mountPath": f"{PYTHONS}/{each.name}"})
-    return _runner(FETCHER, around, script("collector", "fetch", *arguments), mounts)
+    mounts += [
+        {"name": f"{each.name}-python", "mountPath": f"{PYTHONS}/{each.name}"} for each in containers if each.packages
+    ]
+    arguments = fetcher_arguments(around.inputs.values(), containers)
+    return _runner(FETCHER, around, _collector_script(around, FETCHER, arguments), mounts)
+
+
+def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequence[Container] = ()) -> list[str]:
+    """Return what the collector's program is called with to fetch what the containers of a pod need."""
+    files = [",".join(("file", *each)) for each in inputs]
+    trees = [",".join(("tree", each.name, *each.packages)) for each in containers if each.packages]
+    return ["fetch", *files, *trees]
+
+
+def _collector_script(around: Surroundings, container: str, arguments: Sequence[str]) -> list[str]:
+    return script("collector", *([f"@{ARGUMENTS / container}"] if around.secret else arguments))
 
 
 def _runner(name: str, around: Surroundings, command: list[str], mounts: list[dict[str, str]]) -> Manifest:
@@ -248,8 +260,12 @@ def _runner(name: str, around: Surroundings, command: list[str], mounts: list[di
         "env": [{"name": key, "value": value} for key, value in script_environment().items()],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [script_mount(), *mounts],
+        "volumeMounts": [script_mount(), *mounts, *_arguments_mounts(around)],
     }
+
+
+def _arguments_mounts(around: Surroundings) -> list[Manifest]:
+    return [{"name": "windtunnel-arguments", "mountPath": str(ARGUMENTS), "readOnly": True}] if around.secret else []
 
 
 def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Manifest]:
@@ -264,6 +280,8 @@ def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Mani
         if placed := _placed(each):
             items = [{"key": key, "path": str(PurePosixPath(path))} for path, key in placed.items()]
             found.append({"name": f"{each.name}-placed", "configMap": {"name": each.config, "items": items}})
+    if around.secret:
+        found.append({"name": "windtunnel-arguments", "secret": {"secretName": around.secret}})
     return found + ([{"name": "inputs", "emptyDir": {}}] if around.inputs else [])
 
 

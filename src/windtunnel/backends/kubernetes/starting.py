@@ -12,6 +12,8 @@ from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 
+_ENGINE_SECONDS = 3.0
+
 
 class Starting:
     """Waits for steps to start.
@@ -62,8 +64,13 @@ class Starting:
 
     def _check_trouble(self, running: RunningStep, replica: Replica) -> None:
         trouble = None if replica.has_terminated_well else self._troubles.of_pod(replica.view)
+        if trouble and replica.is_engines and trouble.code == "removed":
+            # Argo takes away what has not started before it tells the driver that it is to stop.
+            self._watcher.wait_change(lambda: False, _ENGINE_SECONDS)
+            self._check()
         if trouble:
-            raise to_error(f"{trouble.container or running.name}:", trouble, running.name)
+            whose = running.name if trouble.container in {None, replica.container} else trouble.container
+            raise to_error(f"{whose}:", trouble, running.name)
 
 
 def _check_beside(service: RunningStep, began: dict[str, float]) -> None:

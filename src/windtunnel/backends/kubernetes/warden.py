@@ -151,7 +151,7 @@ class Warden:
         # Pods first, and at once: left to the Job's end they would have their full grace, though
         # whoever still had something to say was asked for it before.
         for kind in KINDS:
-            query = {"labelSelector": self.naming.selector}
+            query = {"labelSelector": self.naming.made}
             options = {"gracePeriodSeconds": _GRACE_SECONDS, "propagationPolicy": "Background"}
             try:
                 self._cluster.call("DELETE", self._cluster.path(kind), options, query)
@@ -159,12 +159,12 @@ class Warden:
                 # Kubernetes' own collector takes what may not be deleted at once.
                 continue
         # The first thing that is still there is enough to know.
-        while any(self._remaining(self.naming.selector)) and time.monotonic() < deadline:
+        while any(self._remaining(self.naming.made)) and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
 
     def left(self, *, steps_only: bool = False) -> list[str]:
         """Return what the cluster has of this run, by kind and name; the run's own objects too unless `steps_only`."""
-        return list(self._remaining(self.naming.selector + (f",!{objects.PART}" if steps_only else "")))
+        return list(self._remaining(self.naming.made + (f",!{objects.PART}" if steps_only else "")))
 
     def _remaining(self, selector: str) -> Iterator[str]:
         """Yield what the cluster has with some labels, kind by kind."""

@@ -221,14 +221,17 @@ def post(url: str, token: str, text: str) -> bool:
 
 
 def main() -> None:
-    """Run as the arguments say."""
-    if sys.argv[1] == "fetch":
-        for argument in sys.argv[2:]:
+    """Run as the arguments say, or those that are in the file ``@FILE``."""
+    arguments = sys.argv[1:]
+    if arguments[0].startswith("@"):
+        arguments = json.loads(Path(arguments[0][1:]).read_text(encoding="utf-8"))
+    if arguments[0] == "fetch":
+        for argument in arguments[1:]:
             get(*argument.split(","))
-    elif sys.argv[1] == "place":
-        place(sys.argv[2:])
+    elif arguments[0] == "place":
+        place(arguments[1:])
     else:
-        collect(*sys.argv[1:])
+        collect(*arguments)
 
 
 if __name__ == "__main__":

@@ -142,10 +142,28 @@ class Lease:
 
     def read(self) -> str:
         """Return when it was renewed, as it says."""
+        return str(self.ask("GET", self.url)["spec"]["renewTime"])
+
+    def stop(self, api: str, workflow: str, run: str) -> None:
+        """Have a workflow stopped that waits for the run, in vain, and delete the pods that it made for the run."""
+        pods = f"/api/v1/namespaces/{workflow.split('/')[5]}/pods?labelSelector=windtunnel.dev%2Frun%3D{run}"
+        for method, url, body in (
+            ("PATCH", workflow, {"spec": {"shutdown": "Stop"}}),
+            ("DELETE", f"{pods}%2Cworkflows.argoproj.io%2Fworkflow", None),
+        ):
+            try:
+                self.ask(method, api + url, body)
+            except (OSError, ValueError) as error:
+                sys.stderr.write(f"stopping the workflow: {error}\n")
+
+    def ask(self, method: str, url: str, body=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - any JSON
+        """Ask the API with the pod's own account, and return its answer."""
         token = (ACCOUNT / "token").read_text(encoding="ascii")
-        request = urllib.request.Request(self.url, headers={"Authorization": "Bearer " + token})  # noqa: S310 - https
+        headers = {"Authorization": "Bearer " + token, "Content-Type": "application/merge-patch+json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - https
         with urllib.request.urlopen(request, timeout=CALL_SECONDS, context=self.context) as answer:  # noqa: S310
-            return str(json.load(answer)["spec"]["renewTime"])
+            return json.load(answer)
 
 
 def main() -> None:
@@ -162,7 +180,8 @@ def main() -> None:
     host = f"{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
     if ":" in os.environ["KUBERNETES_SERVICE_HOST"]:
         host = f"[{os.environ['KUBERNETES_SERVICE_HOST']}]:{os.environ['KUBERNETES_SERVICE_PORT']}"
-    lease = Lease(f"https://{host}{os.environ['WINDTUNNEL_LEASE']}", seconds)
+    api = f"https://{host}"
+    lease = Lease(api + os.environ["WINDTUNNEL_LEASE"], seconds)
     last = time.monotonic()
     while lease.left > 0 and not over.wait(seconds / LOOKS_A_LEASE):
         now = time.monotonic()
@@ -171,6 +190,8 @@ def main() -> None:
         last = now
     if lease.left <= 0:
         sys.stderr.write(f"the driver has not renewed its lease for {seconds:g} s; the run ends\n")
+        if workflow := os.environ.get("WINDTUNNEL_WORKFLOW"):
+            lease.stop(api, workflow, os.environ["WINDTUNNEL_RUN"])
 
 
 if __name__ == "__main__":

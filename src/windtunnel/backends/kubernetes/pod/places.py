@@ -21,6 +21,8 @@ CLAIM = Path("/claim")
 """Where the volume claim is that a run is stored in."""
 KEY = Path("/key/key")
 """The run's secret, which only the warden has."""
+ARGUMENTS = Path("/windtunnel-arguments")
+"""Where our own containers find their arguments, a JSON list each, in a pod that was made before these were known."""
 INPUTS = Path("/inputs")
 """Where a pod's inputs are put, for its steps' containers to mount."""
 INSTALLED, PATH_FILE = "python.tar.gz", "path"
