@@ -1,4 +1,4 @@
-"""Project content that ships with the package: sample benchmarks."""
+"""Project content that ships with the package: sample benchmarks, and Argo's templates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from pathlib import Path
 def sample(strategy: str) -> str:
     """Return the sample benchmark of a strategy, as TOML."""
     return (_folder("flows") / f"{strategy.replace('-', '_')}.toml").read_text(encoding="utf-8")
+
+
+def argo_templates() -> list[str]:
+    """Return the WorkflowTemplates, as YAML."""
+    found = sorted(_folder("argo_templates").iterdir(), key=lambda each: each.name)
+    return [each.read_text(encoding="utf-8") for each in found if each.name.endswith(".yaml")]
 
 
 def _folder(name: str) -> Traversable:

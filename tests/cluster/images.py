@@ -23,6 +23,7 @@ PROJECT = {
         "README.md",
         "src",
         "flows",
+        "argo_templates",
     ),
     "windtunnel-samples": ("containers/samples/Dockerfile", "requirements.lock"),
 }

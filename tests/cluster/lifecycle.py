@@ -163,9 +163,12 @@ def install_windtunnel(say: Callable[[str], None]) -> None:
         kinds = run([*windtunnel, "--help"])
     except Failed:
         return
-    if "kubernetes" in kinds:
-        run([*windtunnel, "kubernetes"], timeout=300)
-        say("windtunnel install kubernetes: done")
+    # The latter's rights have those of the former.
+    for kind in ("argo", "kubernetes"):
+        if kind in kinds:
+            run([*windtunnel, kind], timeout=300)
+            say(f"windtunnel install {kind}: done")
+            return
 
 
 def logs(nodes: Sequence[Node]) -> str:

@@ -1,4 +1,4 @@
-"""Write the plan of every sample benchmark: run this after a change of the plan that is meant."""
+"""Write the plan of every sample benchmark, and Argo's templates: run this after a change of them that is meant."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import json
 from pathlib import Path
 
 from windtunnel.benchmark import load
-from windtunnel.strategies import make_plan
+from windtunnel.deployments.argo.rendering import rendered
+from windtunnel.deployments.argo.templates import template
+from windtunnel.strategies import STRATEGIES, make_plan
 
 HERE = Path(__file__).parent
 
 
 def main() -> None:
-    """Write ``<sample>.plan.json`` for each of ``flows/*.toml``, and take away what has no sample."""
+    """Write ``<sample>.plan.json`` for each of ``flows/*.toml``, and a template for each strategy."""
     for old in HERE.glob("*.plan.json"):
         old.unlink()
     for sample in sorted((HERE.parents[1] / "flows").glob("*.toml")):
         plan = make_plan(load(sample).benchmark).to_json()
         (HERE / f"{sample.stem}.plan.json").write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+    for strategy in STRATEGIES:
+        file = HERE.parents[1] / "argo_templates" / f"{strategy.replace('-', '_')}.yaml"
+        file.write_text(rendered(template(strategy).to_dict()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ class Proxy:
 
     Args:
         target: The server: a socket in the file system, or host and port.
+        address: Where it listens.
 
     Attributes:
         host: What to set ``DOCKER_HOST`` to.
@@ -25,10 +26,10 @@ class Proxy:
         pause: Seconds between two pieces of at most 64 KiB on their way to the server.
     """
 
-    def __init__(self, target: str | tuple[str, int] = DOCKER) -> None:
+    def __init__(self, target: str | tuple[str, int] = DOCKER, address: str = "127.0.0.1") -> None:
         self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server((address, 0))
+        self.host = f"tcp://{address}:{self._listener.getsockname()[1]}"
         self.url = self.host.replace("tcp", "http")
         self.sent, self.pause = 0, 0.0
         self._open: list[socket.socket] = []

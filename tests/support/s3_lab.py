@@ -126,13 +126,13 @@ class S3Lab:
 
 
 @contextlib.contextmanager
-def s3_server(path: Path) -> Iterator[S3Lab]:
-    """Lend a server with one empty bucket; skip the test where it is not built."""
+def s3_server(path: Path, address: str = "127.0.0.1") -> Iterator[S3Lab]:
+    """Lend a server with one empty bucket, reached at an address; skip the test where it is not built."""
     if not binary().is_file():
         lacking("s3: the server is not built; `make s3-server` does it", "s3")
     path.mkdir()
     port = free_port()
-    with Proxy(("127.0.0.1", port)) as proxy:
+    with Proxy(("127.0.0.1", port), address) as proxy:
         lab = S3Lab(path, proxy, port)
         lab.start()
         try:

@@ -19,6 +19,7 @@ from windtunnel.errors import PlatformError, UsageError
 class Platform(StrEnum):
     """What can be installed to."""
 
+    ARGO = "argo"
     KUBERNETES = "kubernetes"
     PREFECT = "prefect"
 
@@ -68,28 +69,29 @@ def _worker(pool: str, queue: str | None) -> str:
 
 @app.command(
     epilog="Examples: PREFECT_API_URL=http://127.0.0.1:4200/api windtunnel install prefect · "
-    "windtunnel install kubernetes --print | kubectl apply -f -"
+    "windtunnel install kubernetes --print | kubectl apply -f - · windtunnel install argo --namespace bench"
 )
 def install(
     platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)],
     store: FolderOption = DEFAULT_STORE,
     namespace: Annotated[
-        str | None, typer.Option(help="kubernetes: the namespace; else the context's own.", show_default=False)
+        str | None, typer.Option(help="kubernetes, argo: the namespace; else the context's own.", show_default=False)
     ] = None,
     only_print: Annotated[
-        bool, typer.Option("--print", help="kubernetes: print the manifests, apply nothing.")
+        bool, typer.Option("--print", help="kubernetes, argo: print the manifests, apply nothing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make what a platform needs once; again changes nothing that somebody else has set."""
-    if platform is Platform.KUBERNETES:
-        _install_kubernetes(namespace, only_print=only_print, as_json=as_json)
-        return
-    if namespace or only_print:
-        raise UsageError("--namespace and --print go with kubernetes")
     from windtunnel.engines import require_engine
 
-    require_engine(platform.value)
+    if platform is not Platform.KUBERNETES:
+        require_engine(platform.value)
+    if platform is not Platform.PREFECT:
+        _install_in_cluster(platform, namespace, only_print=only_print, as_json=as_json)
+        return
+    if namespace or only_print:
+        raise UsageError("--namespace and --print go with kubernetes and argo")
     from windtunnel.deployments.install import install as install_prefect
 
     lines = install_prefect(store)
@@ -102,7 +104,7 @@ def install(
     echo("         prefect worker start --pool windtunnel-janitor")
 
 
-def _install_kubernetes(namespace: str | None, *, only_print: bool, as_json: bool) -> None:
+def _install_in_cluster(platform: Platform, namespace: str | None, *, only_print: bool, as_json: bool) -> None:
     from windtunnel.backends import make_backend
 
     reason = make_backend("kubernetes").available()
@@ -110,13 +112,18 @@ def _install_kubernetes(namespace: str | None, *, only_print: bool, as_json: boo
         raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
     from windtunnel.backends.kubernetes import install as kubernetes
 
+    manifests, apply, next_step = kubernetes.manifests, kubernetes.install, "windtunnel run FILE --backend kubernetes"
+    if platform is Platform.ARGO:
+        from windtunnel.deployments.argo import install as argo
+
+        manifests, apply, next_step = argo.manifests, argo.install, "windtunnel submit FILE --wait"
     if only_print:
-        print_json({"apiVersion": "v1", "kind": "List", "items": kubernetes.manifests(kubernetes.namespace(namespace))})
+        print_json({"apiVersion": "v1", "kind": "List", "items": manifests(kubernetes.namespace(namespace))})
         return
-    place, lines = kubernetes.install(namespace)
+    place, lines = apply(namespace)
     if as_json:
-        print_json({"platform": "kubernetes", "namespace": place, "installed": lines})
+        print_json({"platform": platform.value, "namespace": place, "installed": lines})
         return
     for line in lines:
         echo(line)
-    echo(f"namespace {place} is ready: windtunnel run FILE --backend kubernetes")
+    echo(f"namespace {place} is ready: {next_step}")

@@ -18,13 +18,14 @@ ENGINES = {
     "inline": "windtunnel.engines.inline:run",
     "prefect": "windtunnel.engines.prefect:run",
 }
+_NEEDS = {"prefect": ("prefect",), "argo": ("hera", "kubernetes", "yaml")}
+"""The packages of an engine's extra that are looked for; Argo's runs are submitted, not run from here."""
 
 
 def engine_unavailable(name: str) -> str | None:
     """Return why an engine does not work here, or None if it does; it is not imported for that."""
-    if name == "prefect" and find_spec("prefect") is None:
-        return "pip install 'windtunnel[prefect]'"
-    return None
+    missing = [each for each in _NEEDS.get(name, ()) if find_spec(each) is None]
+    return f"pip install 'windtunnel[{name}]'" if missing else None
 
 
 def require_engine(name: str) -> None:

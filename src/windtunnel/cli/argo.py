@@ -1,0 +1,122 @@
+"""Commands for Argo Workflows: render, submit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from windtunnel.addresses import parse_store
+from windtunnel.cli.app import app
+from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
+from windtunnel.cli.output import echo, print_json, print_log_tail, print_record, say
+from windtunnel.cli.results import JsonOption
+from windtunnel.errors import PlatformError
+
+if TYPE_CHECKING:
+    from windtunnel.benchmark import Loaded
+    from windtunnel.deployments.argo.following import Follower
+
+StrictOption = Annotated[bool, typer.Option("--strict", help="A suspect result is a failure.")]
+ImageOption = Annotated[
+    str | None, typer.Option(help="Windtunnel's own image; else $WINDTUNNEL_RUNNER_IMAGE, else windtunnel.")
+]
+
+
+@app.command(
+    epilog="Examples: windtunnel render redis.toml --set output.store=s3://results/redis | kubectl create -f - · "
+    "windtunnel render redis.toml --set output.store=pvc://results/redis --json | jq .spec.templates"
+)
+def render(
+    file: FileArgument,
+    overrides: SetOption = None,
+    repeats: RepeatsOption = None,
+    strict: StrictOption = False,
+    image: ImageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a benchmark's Argo workflow, or its CronWorkflow if it has a schedule; nothing is submitted."""
+    _loaded, made = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=False)
+    if as_json:
+        print_json(made)
+        return
+    from windtunnel.deployments.argo.rendering import rendered
+
+    echo(rendered(made).rstrip())
+
+
+@app.command(
+    epilog="Examples: windtunnel submit redis.toml --wait · "
+    "windtunnel submit redis.toml --set output.store=s3://results/redis --namespace bench"
+)
+def submit(
+    file: FileArgument,
+    overrides: SetOption = None,
+    repeats: RepeatsOption = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, fetch the run, show its result.")] = False,
+    namespace: Annotated[str | None, typer.Option(help="Where to; else the context's own.")] = None,
+    strict: StrictOption = False,
+    image: ImageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a benchmark to Argo Workflows; one with a schedule becomes a CronWorkflow."""
+    from windtunnel.backends import make_backend
+
+    loaded, made = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=wait)
+    if reason := make_backend("kubernetes").available():
+        raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
+    from windtunnel.backends.kubernetes.calls import connect
+    from windtunnel.deployments.argo.following import Follower
+    from windtunnel.deployments.argo.following import submit as create
+    from windtunnel.run.control import Control
+
+    cluster = connect(namespace)
+    name = create(cluster, made)
+    kind = made["kind"]
+    if wait and kind == "Workflow":
+        say(f"submitted {name} to namespace {cluster.namespace}")
+        store = parse_store(loaded.benchmark.output.store)
+        folder = store if isinstance(store, Path) else Path("runs")
+        _follow(Follower(cluster, name, folder, say, Control(float("inf"))), as_json=as_json)
+        return
+    if as_json:
+        print_json({"kind": kind, "name": name, "namespace": cluster.namespace})
+        return
+    echo(f"submitted {kind} {name} to namespace {cluster.namespace}")
+    if kind == "Workflow":
+        echo(f"look at it: argo get --namespace {cluster.namespace} {name}")
+    else:
+        spec = made["spec"]
+        echo(f"runs by itself at {spec['schedules'][0]!r} {spec['timezone']}")
+        echo(f"run it now: argo submit --namespace {cluster.namespace} --from cronwf/{name}")
+
+
+def _make(
+    file: Path, overrides: list[str], *, strict: bool, image: str | None, fetch: bool
+) -> tuple[Loaded, dict[str, Any]]:
+    from windtunnel.engines import require_engine
+
+    loaded, plan = load_with_notes(file, overrides)
+    require_engine("argo")
+    from windtunnel.backends.kubernetes.settings import runner_image
+    from windtunnel.deployments.argo.submission import workflow
+
+    # Nobody waits for what a schedule starts.
+    is_fetched = fetch and not loaded.benchmark.run.schedule
+    options = {"strict": str(strict).lower(), "fetch": str(is_fetched).lower(), "image": image or runner_image()}
+    return loaded, workflow(loaded, plan, overrides, options=options)
+
+
+def _follow(follower: Follower, *, as_json: bool) -> None:
+    from windtunnel.engines.interrupts import signals_cancel
+
+    with signals_cancel(follower.control):
+        record = follower.follow()
+    if record.cause:
+        print_log_tail(record.cause.step, record.cause.log_tail)
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    else:
+        print_record(record)
+    raise typer.Exit(record.exit_code or 0)

@@ -1,0 +1,25 @@
+"""What the pods of a workflow run: ``python -m windtunnel.deployments.argo plan|drive|finish``."""
+
+from __future__ import annotations
+
+import sys
+
+from windtunnel.errors import WindtunnelError
+
+
+def main() -> int:
+    """Run the part that the first argument names; return its exit code."""
+    from windtunnel.deployments.argo.driving import drive
+    from windtunnel.deployments.argo.finishing import finish
+    from windtunnel.deployments.argo.planning import plan
+
+    parts = {"plan": plan, "drive": drive, "finish": finish}
+    try:
+        return parts[sys.argv[1]]()
+    except WindtunnelError as error:
+        sys.stderr.write("\n".join((f"error: {error.message}", *(f"  | {line}" for line in error.log_tail))) + "\n")
+        return int(error.exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

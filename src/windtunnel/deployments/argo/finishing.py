@@ -1,0 +1,94 @@
+"""The pod `finish`: looks that nothing is left of the run, and tells its verdict."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
+from windtunnel.backends.kubernetes.objects import ENGINES_OWN
+from windtunnel.backends.kubernetes.warden import KINDS
+from windtunnel.backends.labels import RUN as RUN_LABEL
+from windtunnel.deployments.argo.names import OUTPUTS
+from windtunnel.deployments.argo.workflow import drives, read, refusal_of, run_of, tell_lost, told
+from windtunnel.errors import ExitCode
+from windtunnel.run.record import RunRecord
+
+DRIVER_SECONDS = 800.0
+"""How long the driver may take to end, and to store what was measured, after the workflow was stopped."""
+GONE_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
+
+
+def finish() -> int:
+    """Wait for the driver's word, remove what is left, and return the run's exit code."""
+    cluster, name = connect(), os.environ["WINDTUNNEL_WORKFLOW"]
+    found = _await_word(cluster, name)
+    run, record = run_of(found), told(found)
+    left = _remove(cluster, run) if run else []
+    if record is None:
+        refusal = refusal_of(found)
+        code = int(refusal.exit_code if refusal else ExitCode.PLATFORM)
+        _write({"run": run or "", "status": "failed", "validity": "", "exit-code": str(code)})
+        tell_lost(cluster, name, run, code)
+        sys.stderr.write(f"{refusal.message if refusal else 'the driver was lost; its log may say why'}\n")
+        return code
+    code = record.exit_code or (int(ExitCode.LEFT_BEHIND) if left else 0)
+    verdict = {"status": record.status, "validity": record.validity or "", "exit-code": str(code)}
+    _write({"run": record.run_id or "", **verdict})
+    _say(record, left)
+    return code
+
+
+def _say(record: RunRecord, left: list[str]) -> None:
+    sys.stdout.write(f"{record.run_id}: {record.status}, {record.validity or 'nothing measured'}\n")
+    for metric, summary in record.metrics.items():
+        sys.stdout.write(f"  {metric}: {summary.mean:g} {summary.unit} (n = {summary.n})\n")
+    if record.cause:
+        sys.stdout.write(f"  {record.cause.code}: {record.cause.message}\n")
+    for each in left:
+        sys.stdout.write(f"  left behind: {each}\n")
+
+
+def _await_word(cluster: Cluster, name: str) -> dict[str, Any]:
+    """Return the workflow once its driver has told what became of the run, or never will."""
+    deadline = time.monotonic() + DRIVER_SECONDS
+    while not told(found := read(cluster, name)) and not refusal_of(found):
+        if not drives(cluster, name) or time.monotonic() > deadline:
+            return read(cluster, name)
+        time.sleep(_LOOK_SECONDS)
+    return found
+
+
+def _remove(cluster: Cluster, run: str) -> list[str]:
+    """Delete what is left of a run; return what does not go."""
+    deadline = time.monotonic() + GONE_SECONDS
+    asked: set[tuple[str, str]] = set()
+    while left := list(_left(cluster, run)):
+        for kind, thing in left:
+            # What is on its way already is given a while.
+            if (kind, thing) not in asked and time.monotonic() > deadline - GONE_SECONDS / 2:
+                asked.add((kind, thing))
+                cluster.delete(kind, thing, 1 if kind == "Pod" else None)
+        if time.monotonic() > deadline:
+            return [f"{kind.lower()} {thing}" for kind, thing in left]
+        time.sleep(_LOOK_SECONDS)
+    return []
+
+
+def _left(cluster: Cluster, run: str) -> Iterator[tuple[str, str]]:
+    for kind in KINDS:
+        try:
+            found = cluster.find(kind, f"{RUN_LABEL}={run},!{ENGINES_OWN}")
+        except Refused:
+            continue
+        yield from ((kind, each["metadata"]["name"]) for each in found)
+
+
+def _write(outputs: Mapping[str, str]) -> None:
+    OUTPUTS.mkdir(parents=True, exist_ok=True)
+    for name, value in outputs.items():
+        (OUTPUTS / name).write_text(value, encoding="utf-8")

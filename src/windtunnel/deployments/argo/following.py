@@ -1,0 +1,180 @@
+"""A workflow that was submitted: what it does meanwhile, and its run's folder, fetched."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from windtunnel.backends.archive import unpack
+from windtunnel.backends.kubernetes.agent import Agent
+from windtunnel.backends.kubernetes.calls import CONFLICT, NOT_FOUND, Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.gated import MAIN
+from windtunnel.deployments.argo.driving import FETCHED_AS
+from windtunnel.deployments.argo.names import ACCOUNT, FETCHED, FETCHING, FOLDER
+from windtunnel.deployments.argo.workflow import (
+    GROUP,
+    annotate,
+    annotations_of,
+    change,
+    drives,
+    path,
+    read,
+    refusal_of,
+    told,
+)
+from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
+from windtunnel.run.record import RunRecord
+
+_LOOK_SECONDS = 0.2
+_PLURALS = {"Workflow": "workflows", "CronWorkflow": "cronworkflows"}
+_OVER = {"Succeeded", "Failed", "Error"}
+_SHOWN = {"Pod"}
+_AGENT = ["python", "-m", "windtunnel.backends.kubernetes.pod.agent"]
+
+
+def submit(cluster: Cluster, made: dict[str, Any]) -> str:
+    """Create a workflow, or create or replace a scheduled one; return its name.
+
+    Raises:
+        PlatformError: Argo, or our account, is not installed, or the API refuses.
+    """
+    require_api(cluster)
+    _require_account(cluster)
+    place = path(cluster, _PLURALS[made["kind"]])
+    with cluster_words(f"submitting the {made['kind']}"):
+        name = made["metadata"].get("name")
+        if name is None:
+            return _create(cluster, place, made)
+        query = {"fieldManager": "windtunnel", "force": "true"}
+        return str(cluster.call("APPLY", f"{place}/{name}", made, query)["metadata"]["name"])
+
+
+def _create(cluster: Cluster, place: str, made: dict[str, Any]) -> str:
+    """Create it under a name of our own: one that was created though the answer was lost is found again."""
+    metadata = {key: value for key, value in made["metadata"].items() if key != "generateName"}
+    name = f"{made['metadata']['generateName']}{secrets.token_hex(3)}"
+    try:
+        cluster.call("POST", place, made | {"metadata": metadata | {"name": name}})
+    except Refused as error:
+        if error.status != CONFLICT:
+            raise
+    return name
+
+
+def require_api(cluster: Cluster) -> None:
+    """Refuse a cluster without Argo Workflows (PlatformError)."""
+    try:
+        cluster.call("GET", GROUP)
+    except Refused as error:
+        if error.status != NOT_FOUND:
+            raise error.to_error("looking for Argo Workflows") from None
+        raise PlatformError(f"{cluster.context} has no Argo Workflows", code="no_argo") from None
+
+
+def _require_account(cluster: Cluster) -> None:
+    where = f"namespace {cluster.namespace} of {cluster.context}"
+    try:
+        cluster.call("GET", cluster.path("ServiceAccount", ACCOUNT))
+    except Refused as error:
+        if error.status == NOT_FOUND:
+            words = f"{where} has no service account {ACCOUNT}; make it once: windtunnel install argo"
+            raise PlatformError(f"{words} --namespace {cluster.namespace}", code="not_installed") from None
+
+
+@dataclass
+class Follower:
+    """Follows a workflow to its end.
+
+    Attributes:
+        cluster: Where it is.
+        name: It.
+        store: Folder that its run is fetched into.
+        say: Told what happens, in words.
+        control: Cancelled, it stops the workflow; once more, it terminates it.
+    """
+
+    cluster: Cluster
+    name: str
+    store: Path
+    say: Callable[[str], None]
+    control: Control
+    _seen: dict[str, str] = field(default_factory=dict)
+    _asked: int = 0
+    _folder: Path | None = None
+
+    def follow(self) -> RunRecord:
+        """Return the run's record when the workflow is over, and its folder is here.
+
+        Raises:
+            UsageError, PlatformError: The driver began no run, there is no record of it, or it could not be fetched.
+        """
+        while True:
+            found = read(self.cluster, self.name)
+            self._tell(found)
+            notes = annotations_of(found)
+            if FOLDER in notes and notes.get(FETCHED) != notes[FOLDER]:
+                self._fetch(notes[FOLDER])
+            if (found.get("status") or {}).get("phase") in _OVER and not self._is_awaited():
+                return self._result(read(self.cluster, self.name))
+            self._heed()
+            time.sleep(_LOOK_SECONDS)
+
+    def _is_awaited(self) -> bool:
+        """Tell whether the run's folder may still come: Argo calls a workflow over as soon as it is terminated."""
+        return self._folder is None and drives(self.cluster, self.name)
+
+    def _result(self, found: dict[str, Any]) -> RunRecord:
+        record = told(found)
+        if record is None:
+            message = (found.get("status") or {}).get("message") or "there is no record of its run"
+            raise refusal_of(found) or PlatformError(f"workflow {self.name}: {message}", code="workflow_failed")
+        if self._folder is None:
+            raise PlatformError(f"{record.run_id} is over ({record.status}) and was not fetched", code="not_fetched")
+        return record.model_copy(update={"path": str(self._folder)})
+
+    def _tell(self, found: dict[str, Any]) -> None:
+        nodes = (found.get("status") or {}).get("nodes") or {}
+        for key, node in nodes.items():
+            phase = str(node.get("phase"))
+            if node.get("type") in _SHOWN and self._seen.get(key) != phase:
+                self._seen[key] = phase
+                words = f": {node['message']}" if node.get("message") and phase not in {"Pending", "Running"} else ""
+                self.say(f"{node['displayName']}  {phase}{words}")
+
+    def _heed(self) -> None:
+        if self.control.asked > self._asked:
+            self._asked = self.control.asked
+            how = "Stop" if self._asked == 1 else "Terminate"
+            change(self.cluster, self.name, {"spec": {"shutdown": how}})
+
+    def _fetch(self, pod: str) -> None:
+        annotate(self.cluster, self.name, **{FETCHING: pod})
+        agent = Agent(self.cluster, lambda: pod, _AGENT, MAIN)
+        try:
+            size = agent.result_size(FETCHED_AS, 0)
+            if size is None:
+                raise PlatformError(f"pod {pod} has no folder of the run", code="results_lost")
+            self.store.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.store, prefix=".fetching-") as folder:
+                archive, target = Path(folder) / "run.tar", Path(folder) / "run"
+                agent.read_result(FETCHED_AS, size, archive, lambda: None)
+                with tarfile.open(archive) as file:
+                    name = file.getnames()[0]
+                with archive.open("rb") as stream:
+                    unpack(iter(lambda: stream.read(1 << 20), b""), target)
+                self._folder = (self.store / name).absolute()
+                shutil.move(target, self._folder)
+        except OSError as error:
+            raise PlatformError(f"the run cannot be kept in {self.store}: {error}", code="store_failed") from None
+        finally:
+            agent.close()
+        annotate(self.cluster, self.name, **{FETCHED: pod})
+        self.say(f"fetched {self._folder}")

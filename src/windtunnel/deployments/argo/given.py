@@ -1,0 +1,153 @@
+"""What a pod of a workflow is given: the benchmark, and who it is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from windtunnel.backends.containers import with_ports
+from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
+from windtunnel.backends.kubernetes.steps import is_in_client
+from windtunnel.benchmark import Loaded, parse
+from windtunnel.deployments.argo.names import PARAMETERS
+from windtunnel.errors import DescriptorError, PlanError, Unsupported, UsageError
+from windtunnel.plan import Job, Plan
+from windtunnel.strategies import make_plan
+
+_CONFIG_MAP = "configmap/"
+_FILE = "benchmark.toml"
+
+
+@dataclass(frozen=True)
+class Given:
+    """A workflow's run, as each of its pods finds it: what is not given follows from what is.
+
+    Attributes:
+        loaded: The benchmark.
+        plan: Its plan, in which each port is chosen.
+        run_id: The run's id.
+        store: Where the run is kept, if not where the benchmark says.
+        is_strict: Whether a suspect result is a failure.
+        is_fetched: Whether somebody waits for the run's folder.
+        workflow: The workflow's name.
+        image: Windtunnel's own image.
+        planned: Digest of the client's pods, if those were planned by whoever submitted.
+    """
+
+    loaded: Loaded
+    plan: Plan
+    run_id: str
+    store: str | None
+    is_strict: bool
+    is_fetched: bool
+    workflow: str
+    image: str
+    planned: str | None
+
+    @classmethod
+    def find(cls, variables: Mapping[str, str] = os.environ) -> Given:
+        """Return what this pod was given.
+
+        Raises:
+            DescriptorError, PlanError, Unsupported, UsageError: It is wrong, or Argo cannot run it.
+        """
+        given = {name: _decoded(variables[f"WINDTUNNEL_{name.upper()}"]) for name in PARAMETERS if name != "image"}
+        text = benchmark_text(given["benchmark"])
+        overrides = [line for line in given["set"].split("\n") if line.strip()]
+        loaded = parse(text, Path(_FILE), overrides)
+        plan = make_plan(loaded.benchmark)
+        if plan.strategy != variables["WINDTUNNEL_STRATEGY"]:
+            wanted = variables["WINDTUNNEL_STRATEGY"]
+            raise DescriptorError(f"{_FILE}: its strategy is {plan.strategy}; this is the template {wanted}")
+        check(plan)
+        run_id = run_name(plan.benchmark, int(variables["WINDTUNNEL_CREATED"]), variables["WINDTUNNEL_WORKFLOW_UID"])
+        return cls(
+            loaded=loaded,
+            plan=ported(plan),
+            run_id=run_id,
+            store=given["store"] or None,
+            is_strict=given["strict"] == "true",
+            is_fetched=given["fetch"] == "true",
+            workflow=variables["WINDTUNNEL_WORKFLOW"],
+            image=variables["WINDTUNNEL_RUNNER_IMAGE"],
+            planned=variables.get("WINDTUNNEL_PLANNED"),
+        )
+
+    @property
+    def job(self) -> Job:
+        """The one job that there is."""
+        (job,) = self.plan.jobs
+        return job
+
+
+def check(plan: Plan) -> None:
+    """Refuse what a run of Argo's cannot do."""
+    for step in plan.steps:
+        if step.program.isolation == "sealed":
+            raise Unsupported(
+                f"{step.name}: sealed cannot be kept under Argo, whose own container shares the pod's network;"
+                " use windtunnel run --backend kubernetes",
+                step=step.name,
+            )
+        if step.program.requirements and (isinstance(step, Job) or is_in_client(step)):
+            raise Unsupported(
+                f"{step.name}: requirements cannot be installed into a client's pod under Argo yet;"
+                " build them into its image",
+                step=step.name,
+            )
+    for item in plan.inputs:
+        if "://" not in item.src:
+            raise Unsupported(f"input {item.src}: a file of this machine is not in the cluster; give http(s) or s3")
+    if len(plan.jobs) != 1:
+        raise PlanError(f"{len(plan.jobs)} jobs: Argo can run one")
+
+
+def ported(plan: Plan) -> Plan:
+    """Return a plan in which every port is chosen, always the same ones: pods have addresses of their own."""
+    return with_ports(plan, plan.benchmark)
+
+
+def run_name(benchmark: str, created: int, uid: str) -> str:
+    """Return the id of a workflow's run, which all of its pods find alike; it sorts by time like any other.
+
+    `_run_expression` in templates.py finds the same.
+    """
+    return f"{benchmark[:40]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}-{uid.replace('-', '')[:4]}"
+
+
+def benchmark_text(given: str, cluster: Cluster | None = None) -> str:
+    """Return the TOML that a parameter means.
+
+    Args:
+        given: TOML, base64 of TOML, or ``configmap/NAME``.
+        cluster: Where the ConfigMap is; else this pod's own namespace.
+
+    Raises:
+        UsageError: There is no such ConfigMap, or it has no benchmark.
+    """
+    if given.startswith(_CONFIG_MAP):
+        return _from_config_map(given.removeprefix(_CONFIG_MAP).strip(), cluster or connect())
+    try:
+        return _decoded("".join(given.split()))
+    except (binascii.Error, ValueError):
+        return given
+
+
+def _decoded(text: str) -> str:
+    return base64.b64decode(text, validate=True).decode()
+
+
+def _from_config_map(name: str, cluster: Cluster) -> str:
+    try:
+        data = cluster.call("GET", cluster.path("ConfigMap", name)).get("data") or {}
+    except Refused as error:
+        raise UsageError(f"benchmark: configmap/{name}: {error.message}") from None
+    if _FILE not in data:
+        there = ", ".join(sorted(data)) or "none"
+        raise UsageError(f"benchmark: configmap/{name} has no key {_FILE} (it has: {there})")
+    return str(data[_FILE])

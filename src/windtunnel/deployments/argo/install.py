@@ -1,0 +1,65 @@
+"""What a namespace needs for our workflows: an account with its rights, and the templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from windtunnel.backends.kubernetes import install as kubernetes
+from windtunnel.backends.kubernetes.calls import connect
+from windtunnel.backends.kubernetes.settings import ACCOUNT as WARDEN_ACCOUNT
+from windtunnel.content import argo_templates
+from windtunnel.deployments.argo.following import require_api
+from windtunnel.deployments.argo.names import ACCOUNT
+
+_GROUP = "argoproj.io"
+STOPPER = "windtunnel-stopper"
+"""The role of wardens: to stop a workflow whose driver is lost, and to delete its clients."""
+
+
+def manifests(namespace: str) -> list[dict[str, Any]]:
+    """Return the objects for a namespace: what the kubernetes backend needs, an account, its rights, the templates.
+
+    The account makes runs like any other runner, lets clients' pods be scheduled, reports to Argo,
+    and writes verdicts on workflows. Wardens may stop a workflow whose driver is lost.
+    """
+    return [*kubernetes.manifests(namespace), *_rights(namespace), *templates(namespace)]
+
+
+def templates(namespace: str) -> list[dict[str, Any]]:
+    """Return the WorkflowTemplates as they were rendered."""
+    found = [yaml.safe_load(text) for text in argo_templates()]
+    return [each | {"metadata": each["metadata"] | {"namespace": namespace}} for each in found]
+
+
+def _rights(namespace: str) -> list[dict[str, Any]]:
+    rules = [
+        kubernetes.rule("", ["pods"], ["patch"]),
+        kubernetes.rule(_GROUP, ["workflows"], ["get", "patch"]),
+        kubernetes.rule(_GROUP, ["workflowtaskresults"], ["create", "patch"]),
+    ]
+    stopping = [
+        kubernetes.rule(_GROUP, ["workflows"], ["patch"]),
+        kubernetes.rule("", ["pods"], ["deletecollection"]),
+    ]
+    return [
+        kubernetes.role("Role", STOPPER, namespace, stopping),
+        kubernetes.binding("RoleBinding", STOPPER, WARDEN_ACCOUNT, namespace, STOPPER),
+        kubernetes.account(ACCOUNT, namespace),
+        kubernetes.role("Role", ACCOUNT, namespace, rules),
+        kubernetes.binding("RoleBinding", ACCOUNT, ACCOUNT, namespace),
+        kubernetes.binding("RoleBinding", f"{ACCOUNT}-runner", ACCOUNT, namespace, kubernetes.RUNNER),
+        kubernetes.binding("ClusterRoleBinding", f"{ACCOUNT}-nodes-{namespace}", ACCOUNT, namespace, kubernetes.NODES),
+    ]
+
+
+def install(namespace: str | None) -> tuple[str, list[str]]:
+    """Install into a namespace, the context's own if None; return its name and a line for each object.
+
+    Raises:
+        PlatformError: Argo is not there, the namespace is missing, or this user may not do it.
+    """
+    cluster = connect(namespace)
+    require_api(cluster)
+    return cluster.namespace, list(kubernetes.apply(cluster, manifests(cluster.namespace)))

@@ -1,0 +1,128 @@
+"""A workflow as the API has it: read, and told what became of its run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
+from windtunnel.backends.kubernetes.objects import ENGINES_OWN
+from windtunnel.deployments.argo.names import (
+    BEGUN,
+    COMPONENT,
+    DRIVE,
+    EXIT_CODE,
+    RECORD,
+    REFUSED,
+    RUN,
+    STATUS,
+    VALIDITY,
+)
+from windtunnel.errors import ExitCode, PlatformError, UsageError, WindtunnelError
+from windtunnel.run.record import RunRecord
+
+GROUP = "/apis/argoproj.io/v1alpha1"
+_OVER = {"Succeeded", "Failed"}
+_MOST = 200_000
+"""Bytes of annotations; all of an object's together may be 256 KiB."""
+
+
+def path(cluster: Cluster, kind: str, name: str = "") -> str:
+    """Return where an object of Argo's is, or all of its kind."""
+    return f"{GROUP}/namespaces/{cluster.namespace}/{kind}" + (f"/{name}" if name else "")
+
+
+def read(cluster: Cluster, name: str) -> dict[str, Any]:
+    """Return a workflow (PlatformError)."""
+    with cluster_words(f"workflow {name}"):
+        return dict(cluster.call("GET", path(cluster, "workflows", name)))
+
+
+def change(cluster: Cluster, name: str, body: dict[str, Any]) -> None:
+    """Change a workflow by a JSON merge patch (PlatformError)."""
+    with cluster_words(f"workflow {name}"):
+        cluster.call("PATCH", path(cluster, "workflows", name), body)
+
+
+def annotate(cluster: Cluster, name: str, **values: str | None) -> None:
+    """Set annotations by their whole names; None takes one away (PlatformError)."""
+    change(cluster, name, {"metadata": {"annotations": values}})
+
+
+def annotations_of(workflow: dict[str, Any]) -> dict[str, str]:
+    """Return a workflow's annotations."""
+    return dict(workflow["metadata"].get("annotations") or {})
+
+
+def labels_of(workflow: dict[str, Any]) -> dict[str, str]:
+    """Return a workflow's labels."""
+    return dict(workflow["metadata"].get("labels") or {})
+
+
+def begin(cluster: Cluster, workflow: dict[str, Any], run_id: str) -> None:
+    """Note on a workflow which run its driver begins (PlatformError)."""
+    annotate(cluster, workflow["metadata"]["name"], **{BEGUN: _own(workflow, run=run_id), REFUSED: None})
+
+
+def run_of(workflow: dict[str, Any]) -> str | None:
+    """Return the id of the run that a workflow's driver has begun, if it has."""
+    found = _if_own(workflow, BEGUN)
+    return None if found is None else str(found["run"])
+
+
+def refuse(cluster: Cluster, workflow: dict[str, Any], error: WindtunnelError) -> None:
+    """Note on a workflow why its driver begins no run (PlatformError)."""
+    words = {"exit_code": int(error.exit_code), "code": error.code, "message": error.message}
+    annotate(cluster, workflow["metadata"]["name"], **{REFUSED: _own(workflow, **words)})
+
+
+def refusal_of(workflow: dict[str, Any]) -> WindtunnelError | None:
+    """Return why a workflow's driver began no run, if that is so."""
+    found = _if_own(workflow, REFUSED)
+    if found is None:
+        return None
+    kind = UsageError if found["exit_code"] == ExitCode.BAD_INPUT else PlatformError
+    return kind(str(found["message"]), code=str(found["code"]))
+
+
+def tell(cluster: Cluster, name: str, record: RunRecord) -> None:
+    """Write the verdict on a workflow: labels to select by, and the whole record (PlatformError)."""
+    text = record.model_dump_json()
+    if len(text.encode()) > _MOST:
+        text = record.model_copy(update={"phases": []}).model_dump_json()
+    labels = _labels(record.run_id, record.status, record.validity, record.exit_code)
+    change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: text}}})
+
+
+def tell_lost(cluster: Cluster, name: str, run: str | None, code: int) -> None:
+    """Write on a workflow that there is no record of its run, or no run; that of an older one goes (PlatformError)."""
+    labels = _labels(run, "failed", None, code)
+    change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: None}}})
+
+
+def told(workflow: dict[str, Any]) -> RunRecord | None:
+    """Return the record of the run that a workflow's driver has begun, if it is over."""
+    text = annotations_of(workflow).get(RECORD)
+    record = RunRecord.model_validate(json.loads(text)) if text else None
+    return record if record and record.run_id == run_of(workflow) else None
+
+
+def drives(cluster: Cluster, name: str) -> bool:
+    """Tell whether a workflow's driver still runs."""
+    with cluster_words(f"the driver of workflow {name}"):
+        pods = cluster.find("Pod", f"{ENGINES_OWN}={name},{COMPONENT}={DRIVE}")
+    return any(pod["status"].get("phase") not in _OVER for pod in pods)
+
+
+def _labels(run: str | None, status: str, validity: str | None, code: int | None) -> dict[str, str]:
+    return {RUN: run or "", STATUS: status, VALIDITY: validity or "", EXIT_CODE: str(code)}
+
+
+def _own(workflow: dict[str, Any], **values: object) -> str:
+    """Return an annotation that can be told from one that was copied from another workflow."""
+    return json.dumps({"uid": workflow["metadata"]["uid"], **values})
+
+
+def _if_own(workflow: dict[str, Any], name: str) -> dict[str, Any] | None:
+    found = json.loads(annotations_of(workflow).get(name, "{}"))
+    return dict(found) if found.get("uid") == workflow["metadata"]["uid"] else None

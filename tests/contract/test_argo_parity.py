@@ -1,0 +1,105 @@
+"""One benchmark, three engines on a real cluster: the same events, metrics and verdict, and the same objects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import argo_lab, kubernetes_lab
+from support.docker_lab import client_server, single_node
+from support.lab import Lab, Result
+from windtunnel.strategies import STRATEGIES
+
+pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
+
+RUN = "[run]\nwarmup = 1\nrepeats = 2\n"
+RATE = '[[metrics]]\nname = "rate"\nunit = "1/s"\nbetter = "higher"\npattern = "rate=([0-9]+)"\n'
+SCRIPT = "echo rate=$ITERATION; echo kept > $WINDTUNNEL_OUT/kept.txt"
+CASES = {
+    "single-node": lambda: single_node(["sh", "-c", SCRIPT], RUN + RATE),
+    "client-server": lambda: client_server(tables=RUN, client_keys='files = { "a.txt" = "$$x {{y}}" }'),
+    "same-pod": lambda: client_server(tables=RUN, server_keys='placement = "same-pod"'),
+    "fresh": lambda: client_server(tables=f"{RUN}fresh = true\n"),
+}
+"""A new strategy joins by a line here, under its name."""
+ENGINES = {
+    "prefect": ("run", "--backend", "kubernetes", "--engine", "prefect"),
+    "argo": ("submit", "--wait"),
+}
+
+
+@pytest.fixture
+def engines(lab: Lab, tmp_path: Path) -> Lab:
+    """A folder in which each engine works."""
+    argo_lab.need_argo()
+    kubernetes_lab.image()
+    pytest.importorskip("prefect", reason="prefect is not installed")
+    lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
+    lab.patience = 240
+    return lab
+
+
+def events(lab: Lab, result: Result) -> list[tuple[Any, ...]]:
+    """Return what happened, step by step: what the engines have in common."""
+    path = lab.path / "runs" / result.record["run_id"] / "events.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return [(line["type"], line.get("step"), line.get("iteration")) for line in lines if line["type"] != "note"]
+
+
+def shape(lab: Lab, result: Result) -> dict[str, Any]:
+    """Return what has to be the same whoever ran it."""
+    record = result.record
+    folder = lab.path / "runs" / record["run_id"]
+    return {
+        "events": events(lab, result),
+        "metrics": {name: (m["unit"], m["better"], m["n"]) for name, m in record["metrics"].items()},
+        "verdict": (record["status"], record["exit_code"], record["cause"]),
+        "valid": result.is_valid,
+        "phases": [(p["step"], p["phase"], p["iteration"], p["warmup"]) for p in record["phases"]],
+        "left": record["resources"]["left"],
+        "files": sorted(
+            str(path.relative_to(folder)) for part in ("logs", "artifacts") for path in (folder / part).rglob("*.*")
+        ),
+    }
+
+
+def objects(pods: dict[str, dict[str, Any]], run_id: str) -> set[str]:
+    """Return the run's pods by their names, the client's and the engine's own left out."""
+    salt = kubernetes_lab.salt(run_id)
+    names = {name.partition(f"-{salt}")[0] for name in pods if f"-{salt}" in name}
+    return names - {"client"}
+
+
+def test_every_strategy_is_compared() -> None:
+    """None is forgotten."""
+    assert STRATEGIES.keys() <= CASES.keys()
+
+
+@pytest.mark.parametrize(
+    ("case", "engine"),
+    [
+        # What a strategy is run with has nothing to do with Prefect.
+        pytest.param(case, engine, marks=pytest.mark.full)
+        if engine == "prefect" and case not in STRATEGIES
+        else (case, engine)
+        for case in CASES
+        for engine in ENGINES
+    ],
+)
+def test_an_engine_gives_on_a_cluster_what_the_reference_gives(engines: Lab, case: str, engine: str) -> None:
+    """Events, phases, logs, artifacts, metrics and verdict are the inline engine's; nothing of any of them is left."""
+    file = str(engines.write(CASES[case]()))
+    with kubernetes_lab.seen_pods() as pods:
+        reference = engines.call("run", file, "--backend", "kubernetes", "--json")
+        found = engines.call(*ENGINES[engine][:1], file, *ENGINES[engine][1:], "--json")
+
+    assert reference.exit_code == 0, reference.stderr
+    assert found.exit_code == 0, found.stderr
+    assert shape(engines, found) == shape(engines, reference)
+    assert (found.record["engine"], found.record["backend"]) == (engine, "kubernetes")
+    assert objects(pods, found.record["run_id"]) == objects(pods, reference.record["run_id"])
+    shown = engines.call("show", found.record["run_id"], "--json")
+    assert json.loads(shown.stdout)["metrics"] == found.record["metrics"]

@@ -1,0 +1,176 @@
+"""Argo's own program, used as its users do: on templates, on workflows of theirs, and on schedules."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cluster import docker as nodes
+from support.argo_lab import TEMPLATES, Workflow, argo, need_argo, submitted
+from support.claims import volume
+from support.docker_lab import client_server, single_node
+from support.kubernetes_lab import kubectl
+from support.lab import Lab
+from support.s3_lab import BUCKET, S3Lab, s3_server
+
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(400)]
+
+RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(.)"'
+
+
+@pytest.fixture
+def store() -> Iterator[str]:
+    """A store that pods reach."""
+    need_argo()
+    with volume("777") as claim:
+        yield claim.store
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[S3Lab]:
+    """An S3 server that pods reach, its credentials in the Secret that drivers look for."""
+    need_argo()
+    # Nodes of the test cluster alone are known to reach this machine; other clusters have no folders for claims either.
+    with volume("777"), s3_server(tmp_path / "s3", nodes.gateway()) as server:
+        literals = [f"--from-literal={name}={value}" for name, value in server.env.items()]
+        kubectl("create", "secret", "generic", "windtunnel-s3", *literals)
+        try:
+            yield server
+        finally:
+            kubectl("delete", "secret", "windtunnel-s3")
+
+
+def test_a_run_comes_home_through_s3(lab: Lab, s3: S3Lab) -> None:
+    """When the workflow and its pods are gone, `show` has it, with its output and its artifacts."""
+    store = f"s3://{BUCKET}/nightly"
+    text = client_server(tables="[run]\nrepeats = 3\n")
+    with submitted(text, store) as workflow:
+        assert workflow.end() == "Succeeded"
+        record = workflow.record
+    lab.env |= s3.env
+    shown = json.loads(lab.call("show", record["run_id"], "--store", store, "--json").stdout)
+
+    assert shown["metrics"] == record["metrics"]
+    assert shown["metrics"]["latency"]["n"] == 3
+    stored = s3.objects("nightly")
+    assert f"nightly/{record['run_id']}/logs/client.1.log" in stored
+
+
+def test_the_templates_pass_argos_own_check() -> None:
+    """Without a cluster: references and variables of all of them."""
+    need_argo()
+    done = argo("lint", "--offline", *map(str, sorted(TEMPLATES.glob("*.yaml"))))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no linting errors found" in done.stdout
+
+
+def test_a_benchmark_is_submitted_from_a_template_watched_and_looked_at(store: str) -> None:
+    """`logs` has the client's own output; `get` the verdict as outputs; labels select by it."""
+    text = client_server(tables="[run]\nrepeats = 2\n")
+    with submitted(text, store, "--parameter", "set=run.repeats=3", "--wait") as workflow:
+        logs = argo("logs", workflow.name, "--no-color")
+        got = json.loads(argo("get", workflow.name, "--output", "json").stdout)
+
+    # What Argo still has after podGC is what it was told.
+    assert logs.returncode == 0
+    assert got["status"]["phase"] == "Succeeded"
+    outputs = {each["name"]: each["value"] for each in got["status"]["outputs"]["parameters"]}
+    assert outputs["validity"] in {"valid", "suspect"}
+    assert outputs["exit-code"] == "0"
+    labels = got["metadata"]["labels"]
+    assert labels["windtunnel.dev/validity"] == outputs["validity"]
+    assert labels["windtunnel.dev/run"] == outputs["run"]
+    record = json.loads(got["metadata"]["annotations"]["windtunnel.dev/record"])
+    assert record["metrics"]["latency"]["n"] == 3
+    assert record["upload"]["complete"] is True
+
+
+def test_logs_have_the_clients_output_while_it_runs(store: str) -> None:
+    """The client is a container of Argo's: its output is there as it comes."""
+    text = single_node(["sh", "-c", "echo rate=1; echo from the client; sleep 8"], RATE)
+    with submitted(text, store, template="single-node") as workflow:
+        workflow.until(lambda: "from the client" in argo("logs", workflow.name).stdout, "output")
+        assert workflow.end() == "Succeeded"
+
+
+def test_a_template_refuses_what_is_wrong_before_anything_is_made(store: str) -> None:
+    """Exit 2 in words, from a benchmark of another strategy; and nothing was made."""
+    text = single_node(["true"])
+    with submitted(text, store) as workflow:
+        workflow.until(lambda: workflow.nodes("plan") and workflow.nodes("plan")[0]["phase"] == "Failed", "refusal")
+        words = argo("logs", workflow.name, "--no-color").stdout
+        assert workflow.end() == "Failed"
+
+    assert "its strategy is single-node; this is the template client-server" in words
+
+
+def test_resubmit_runs_it_again_and_retry_says_so(store: str) -> None:
+    """A run that is over has no servers: `retry` fails with what to do instead, and that works."""
+    with submitted(client_server(client="--fail-in 1"), store) as workflow:
+        assert workflow.end() == "Failed"
+        retried = argo("retry", workflow.name)
+        assert retried.returncode == 0, retried.stderr
+        time.sleep(2)
+        workflow.until(lambda: "use argo resubmit" in argo("logs", workflow.name).stdout, "advice", 60)
+        assert workflow.end() == "Failed"
+        again = argo("resubmit", workflow.name, "--output", "name")
+        assert again.returncode == 0, again.stderr
+        second = Workflow(again.stdout.strip())
+        try:
+            assert second.end() == "Failed"
+            assert second.record["exit_code"] == 1
+            assert second.record["run_id"] != workflow.run_id()
+            assert not second.left()
+        finally:
+            kubectl("delete", "workflow", second.name, "--wait=false")
+
+
+def test_a_schedule_fires_is_suspended_and_made_by_either_program(lab: Lab, store: str) -> None:
+    """`submit` of a benchmark with a schedule, and `argo cron create` of what `render` prints, make the same."""
+    schedule = f'schedule = "* * * * *"\ntimezone = "Europe/Paris"\n[output]\nstore = "{store}"\n'
+    text = single_node(["sh", "-c", "echo rate=7"], f"{RATE}\n[run]\n{schedule}")
+    file = lab.write(text.replace('name = "alone"', 'name = "argo-nightly"'))
+    try:
+        submitted_cron = lab.call("submit", str(file), "--json")
+        assert submitted_cron.exit_code == 0, submitted_cron.stderr
+        rendered = lab.call("render", str(file)).stdout
+        made = yaml.safe_load(rendered)
+        assert made["kind"] == "CronWorkflow"
+        there = json.loads(kubectl("get", "cronworkflow", "argo-nightly", "--output", "json"))
+        assert there["spec"]["schedules"] == ["* * * * *"]
+        assert there["spec"]["timezone"] == "Europe/Paris"
+        assert there["spec"]["concurrencyPolicy"] == "Forbid"
+        selector = ("--selector", "workflows.argoproj.io/cron-workflow=argo-nightly", "--output", "json")
+
+        def fired() -> list[Workflow]:
+            items = json.loads(kubectl("get", "workflows", *selector))["items"]
+            return [Workflow(item["metadata"]["name"]) for item in items]
+
+        Workflow("argo-nightly").until(fired, "firing", 100)
+        assert argo("cron", "suspend", "argo-nightly").returncode == 0
+        first = fired()[0]
+        assert first.end() == "Succeeded"
+        assert first.record["metrics"]["rate"]["values"] == [7]
+        kubectl("delete", "cronworkflow", "argo-nightly", "--wait=false")
+        lab.write(rendered, "cron.yaml")
+        created = argo("cron", "create", str(lab.path / "cron.yaml"))
+        assert created.returncode == 0, created.stderr
+    finally:
+        kubectl("delete", "cronworkflow", "argo-nightly", "--ignore-not-found", "--wait=false")
+        kubectl("delete", "workflows", "--selector", "workflows.argoproj.io/cron-workflow=argo-nightly", "--wait=false")
+
+
+def test_submit_without_waiting_wants_a_store(lab: Lab) -> None:
+    """Exit 2, and what to do, before anything is submitted."""
+    need_argo()
+    result = lab.call("submit", str(lab.write(client_server())))
+
+    assert result.exit_code == 2
+    assert "--wait" in result.stderr
+    assert "s3://" in result.stderr

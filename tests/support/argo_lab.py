@@ -1,0 +1,135 @@
+"""Argo Workflows for tests: benchmarks submitted as users do, and what they leave, counted from outside."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cluster import places
+from support import kubernetes_lab
+from support.kubernetes_lab import kubectl
+from support.needs import lacking
+from windtunnel.backends import make_backend
+from windtunnel.backends.kubernetes.settings import runner_image
+
+ARGO = places.binary("argo")
+TEMPLATES = Path(__file__).parents[2] / "argo_templates"
+OVER = {"Succeeded", "Failed", "Error"}
+CONTROLLER = ("--namespace", "argo", "deployment/workflow-controller")
+SECONDS = 180.0
+
+
+@cache
+def need_argo() -> None:
+    """Skip the test without Argo's program, its controller and our templates; fail it if they are asked for."""
+    kubernetes_lab.need_project_images()
+    if reason := why_not():
+        lacking(f"argo: {reason}", "argo")
+
+
+@cache
+def why_not() -> str | None:
+    """Return why workflows of ours cannot run here, or None."""
+    if reason := make_backend("kubernetes").available():
+        return reason
+    if not ARGO.is_file():
+        return "its program is not built; make cluster-up"
+    if not kubectl("get", "workflowtemplates", "client-server", "--ignore-not-found", "--output", "name"):
+        return "its templates are not there; windtunnel install argo"
+    return None
+
+
+def argo(*arguments: str, seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run the argo program with the current context."""
+    return subprocess.run(
+        [str(ARGO), *arguments], text=True, capture_output=True, check=False, timeout=seconds, stdin=subprocess.DEVNULL
+    )
+
+
+@dataclass
+class Workflow:
+    """A workflow that was submitted.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+    def read(self) -> dict[str, Any]:
+        """Return it as the API has it."""
+        return dict(json.loads(kubectl("get", "workflow", self.name, "--output", "json")))
+
+    @property
+    def phase(self) -> str:
+        """Its phase; empty before it has one."""
+        return str(self.read().get("status", {}).get("phase", ""))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record of its run, which is over."""
+        return dict(json.loads(self.read()["metadata"]["annotations"]["windtunnel.dev/record"]))
+
+    def nodes(self, template: str) -> list[dict[str, Any]]:
+        """Return the nodes of pods that were made of a template, in the order of their starts."""
+        found = (self.read().get("status", {}).get("nodes") or {}).values()
+        pods = [node for node in found if node["type"] == "Pod" and node.get("templateName") == template]
+        return sorted(pods, key=lambda node: str(node["startedAt"]))
+
+    def until(self, holds: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, f"no {what} in time: {argo('get', self.name).stdout}"
+            time.sleep(0.3)
+
+    def end(self, seconds: float = SECONDS) -> str:
+        """Wait for its end and return its phase."""
+        self.until(lambda: self.phase in OVER, "end", seconds)
+        return self.phase
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Return the pods that Argo made for it and that are still there."""
+        selector = f"workflows.argoproj.io/workflow={self.name}"
+        return list(json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"])
+
+    def until_collected(self, seconds: float) -> None:
+        """Wait until Argo has collected its pods."""
+        self.until(lambda: not self.pods(), "collection of its pods", seconds)
+
+    def run_id(self) -> str:
+        """Return its run's id."""
+        uid, created = self.read()["metadata"]["uid"], self.read()["metadata"]["creationTimestamp"]
+        stamp = created.replace("-", "").replace(":", "").replace("T", "-").removesuffix("Z")
+        return f"faulty-{stamp}-{uid.replace('-', '')[:4]}"
+
+    def left(self) -> set[str]:
+        """Return what there is of its run, Argo's own pods not counted."""
+        return kubernetes_lab.objects_of(self.run_id())
+
+
+def encoded(text: str) -> str:
+    """Return a benchmark as the parameter of a template."""
+    return base64.b64encode(text.encode()).decode()
+
+
+@contextmanager
+def submitted(text: str, store: str, *arguments: str, template: str = "client-server") -> Iterator[Workflow]:
+    """Submit a benchmark from its strategy's template with the argo program; it is deleted afterwards."""
+    given = {"benchmark": encoded(text), "store": store, "image": runner_image()}
+    parameters = [word for key, value in given.items() for word in ("--parameter", f"{key}={value}")]
+    done = argo("submit", "--from", f"workflowtemplate/{template}", *parameters, *arguments, "--output", "name")
+    assert done.returncode == 0, done.stderr
+    workflow = Workflow(done.stdout.strip())
+    try:
+        yield workflow
+    finally:
+        kubectl("delete", "workflow", workflow.name, "--ignore-not-found", "--wait=false")

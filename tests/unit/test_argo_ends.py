@@ -1,0 +1,161 @@
+"""What a workflow says of its run at the end, whatever it says of another one: without a cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from windtunnel.backends.kubernetes.calls import Cluster
+from windtunnel.deployments.argo import finishing, workflow
+from windtunnel.deployments.argo.following import Follower
+from windtunnel.errors import PlatformError, UsageError, WindtunnelError
+from windtunnel.run.control import Control
+from windtunnel.run.record import RunRecord
+
+NAME, UID = "bench-abcde", "0f5c1a52"
+RECORD = RunRecord(
+    run_id="bench-20260101-000000-0f5c",
+    benchmark="bench",
+    strategy="single-node",
+    engine="argo",
+    backend="kubernetes",
+    started="2026-01-01T00:00:01.000Z",
+    status="succeeded",
+    exit_code=0,
+    validity="valid",
+)
+Finish = Callable[["Kept"], tuple[int, dict[str, str]]]
+
+
+class Kept:
+    """A cluster that has one workflow, and pods of its driver or none."""
+
+    namespace = "default"
+
+    def __init__(self, annotations: dict[str, str] | None = None, labels: dict[str, str] | None = None) -> None:
+        self.workflow: dict[str, Any] = {
+            "metadata": {"name": NAME, "uid": UID, "annotations": annotations or {}, "labels": labels or {}},
+            "status": {"phase": "Failed", "message": "Stopped with strategy 'Stop'"},
+        }
+        self.drivers: list[dict[str, Any]] = []
+
+    def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read it or patch its metadata."""
+        if method == "PATCH" and body:
+            for part, values in body.get("metadata", {}).items():
+                kept = self.workflow["metadata"][part] | values
+                self.workflow["metadata"][part] = {key: value for key, value in kept.items() if value is not None}
+        return cast("dict[str, Any]", json.loads(json.dumps(self.workflow)))
+
+    def find(self, _kind: str, _selector: str) -> list[dict[str, Any]]:
+        """Return the driver's pods."""
+        return self.drivers
+
+    @property
+    def cluster(self) -> Cluster:
+        """What the code under test takes it for."""
+        return cast("Cluster", self)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The workflow's labels by their last part."""
+        return {key.rpartition("/")[2]: value for key, value in self.workflow["metadata"]["labels"].items()}
+
+
+@pytest.fixture
+def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finish:
+    """Let the exit handler end a workflow; return its exit code and its output parameters."""
+    monkeypatch.setenv("WINDTUNNEL_WORKFLOW", NAME)
+    monkeypatch.setattr(finishing, "OUTPUTS", tmp_path)
+    monkeypatch.setattr(finishing, "_left", lambda _cluster, _run: iter(()))
+
+    def act(kept: Kept) -> tuple[int, dict[str, str]]:
+        monkeypatch.setattr(finishing, "connect", lambda: kept.cluster)
+        code = finishing.finish()
+        return code, {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+    return act
+
+
+def of_another() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the annotations and labels of a workflow that succeeded, as a resubmitted one has them at first."""
+    other = Kept()
+    other.workflow["metadata"]["uid"] = "another"
+    workflow.begin(other.cluster, other.workflow, RECORD.run_id or "")
+    workflow.tell(other.cluster, NAME, RECORD)
+    return other.workflow["metadata"]["annotations"], other.workflow["metadata"]["labels"]
+
+
+def test_the_verdict_is_that_of_the_run_that_was_begun(finish: Finish) -> None:
+    """Its exit code, its labels, its outputs."""
+    kept = Kept()
+    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    workflow.tell(kept.cluster, NAME, RECORD)
+    code, outputs = finish(kept)
+
+    assert code == RECORD.exit_code == 0
+    assert outputs["run"] == kept.labels["run"] == RECORD.run_id
+    assert outputs["validity"] == kept.labels["validity"] == "valid"
+
+
+def test_a_resubmitted_workflow_does_not_take_the_old_verdict_for_its_own(finish: Finish) -> None:
+    """Argo copies labels and annotations; where no run has begun, nothing of the old one stays."""
+    kept = Kept(*of_another())
+    code, outputs = finish(kept)
+
+    assert (code, outputs["status"], outputs["validity"]) == (3, "failed", "")
+    assert kept.labels == {"run": "", "status": "failed", "validity": "", "exit-code": "3"}
+    assert "windtunnel.dev/record" not in kept.workflow["metadata"]["annotations"]
+
+
+def test_a_driver_that_refuses_says_why_in_the_workflow(finish: Finish, capsys: pytest.CaptureFixture[str]) -> None:
+    """The exit code is the refusal's, and whoever waits hears it instead of how Argo stopped."""
+    kept = Kept(*of_another())
+    workflow.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
+    code, outputs = finish(kept)
+
+    assert (code, outputs["exit-code"], kept.labels["exit-code"]) == (2, "2", "2")
+    assert "no such thing" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="no such thing"):
+        follow(kept)
+
+
+def test_a_refusal_is_forgotten_when_a_run_begins(finish: Finish) -> None:
+    """After `argo retry` of what was refused."""
+    kept = Kept()
+    workflow.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
+    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    workflow.tell(kept.cluster, NAME, RECORD)
+
+    assert finish(kept)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(None, "Stopped with strategy"), (PlatformError("no right", code="forbidden"), "no right")],
+)
+def test_a_run_that_did_not_come_home_is_an_error(kind: WindtunnelError | None, words: str) -> None:
+    """In Argo's words, if its driver had none."""
+    kept = Kept()
+    if kind:
+        workflow.refuse(kept.cluster, kept.workflow, kind)
+    with pytest.raises(PlatformError, match=words):
+        follow(kept)
+
+
+def test_a_record_without_its_folder_is_an_error() -> None:
+    """Who waits is promised the folder."""
+    kept = Kept()
+    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    workflow.tell(kept.cluster, NAME, RECORD)
+    with pytest.raises(PlatformError, match="was not fetched"):
+        follow(kept)
+
+
+def follow(kept: Kept) -> object:
+    """Follow the workflow, which is over."""
+    return Follower(kept.cluster, NAME, Path("runs"), lambda _line: None, Control(1)).follow()
