@@ -44,7 +44,7 @@ def scenarios(folder: Path, windtunnel: str, say: Callable[[str], None]) -> Iter
         return
     (folder / "server.yaml").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": _server_by_hand()}))
     (folder / "client.yaml").write_text(json.dumps(_pod("by-hand-client", ["sh", "-c", CLIENT.replace("$", "$$")])))
-    ours = [windtunnel, "run", str(_write_benchmark(folder)), "--backend", "kubernetes"]
+    ours = [windtunnel, "run", str(write_benchmark(folder)), "--backend", "kubernetes"]
     by_hand = ["sh", "-ec", _BY_HAND]
     yield Scenario(
         "kubernetes: client-server, 1 s client, against kubectl",
@@ -113,7 +113,8 @@ def _server_by_hand() -> list[Mapping[str, object]]:
     return [pod, service]
 
 
-def _write_benchmark(folder: Path) -> Path:
+def write_benchmark(folder: Path) -> Path:
+    """Write the benchmark of a server and a client of one second; return its file."""
     file = folder / "one_second_kubernetes.toml"
     file.write_text(f"""
 spec_version = "1"
