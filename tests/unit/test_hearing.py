@@ -10,21 +10,47 @@ from windtunnel.backends import hearing
 from windtunnel.backends.hearing import SILENT_SECONDS, OutputFile
 
 
+class Taken(OutputFile):
+    """Takes what a test gives it."""
+
+    def take(self, piece: bytes) -> None:
+        """Append a piece."""
+        self._write(piece)
+
+    def end(self) -> None:
+        """It is all there."""
+        self._end()
+
+
 def test_output_is_waited_for_as_long_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the container's end, and again from each piece, also one that has nothing new."""
-    now = 100.0
+    """From the container's end, and again from each piece, also an empty one; what does not come is told."""
+    now, ends = 100.0, []
     monkeypatch.setattr(hearing, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
-    file = OutputFile(tmp_path / "client.log")
+    output = Taken(tmp_path / "client.log", lambda: ends.append(now))
     died_at = now
     now += SILENT_SECONDS - 1
-    assert file.is_awaited(died_at)
-    file.write(b"late\n")
+    assert output.is_awaited(died_at)
+    output.take(b"late\n")
     now += SILENT_SECONDS - 1
-    assert file.is_awaited(died_at)
-    file.write(b"")
+    assert output.is_awaited(died_at)
+    output.take(b"")
     now += SILENT_SECONDS - 1
-    assert file.is_awaited(died_at)
+    assert output.is_awaited(died_at)
     now += 2
-    assert not file.is_awaited(died_at)
-    file.close()
+    assert not output.is_awaited(died_at)
+    assert output.trouble(is_over=False) is None
+    assert output.trouble(is_over=True) == "the end of its output did not come"
+    output.end()
+    assert output.trouble(is_over=True) is None
+    assert ends == [now]
     assert (tmp_path / "client.log").read_bytes() == b"late\n"
+
+
+def test_output_that_cannot_be_written_is_told_and_taken_all_the_same() -> None:
+    """A full disk does not keep a program from writing on."""
+    output = Taken(Path("/dev/full"), lambda: None)
+    output.take(b"lost\n")
+    output.take(b"lost\n")
+    output.end()
+
+    assert output.trouble(is_over=True) == "its output could not be written: No space left on device"

@@ -29,20 +29,37 @@ class Changes:
 
 
 class OutputFile:
-    """A file that a step's output is appended to.
+    """A container's output, which is appended to a file as it comes.
+
+    Args:
+        path: The file.
+        on_end: Called at the end of the output.
 
     Attributes:
-        path: Where it is.
+        path: The file.
+        has_ended: Whether it is all there.
         problem: Why it could not be written, if so.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_end: Callable[[], None]) -> None:
         self.path = path
+        self.has_ended = False
         self.problem: str | None = None
+        self._on_end = on_end
         self._heard_at = 0.0
         self._file = path.open("ab", buffering=0)
 
-    def write(self, piece: bytes) -> None:
+    def is_awaited(self, died_at: float) -> bool:
+        """Tell whether more may come of what ended at that moment of the monotonic clock: much takes its time."""
+        return not self.has_ended and time.monotonic() < max(died_at, self._heard_at) + SILENT_SECONDS
+
+    def trouble(self, *, is_over: bool) -> str | None:
+        """Return what the file lacks, if anything, when nobody waits any more; `is_over` if the container has ended."""
+        if self.problem:
+            return f"its output could not be written: {self.problem}"
+        return "the end of its output did not come" if is_over and not self.has_ended else None
+
+    def _write(self, piece: bytes) -> None:
         """Append a piece; that it cannot be written is remembered, not raised.
 
         The output is read on all the same: a program whose output nobody takes would stand still.
@@ -54,10 +71,7 @@ class OutputFile:
         except OSError as error:
             self.problem = self.problem or error.strerror
 
-    def is_awaited(self, died_at: float) -> bool:
-        """Tell whether more may come of what ended at that moment of the monotonic clock: much takes its time."""
-        return time.monotonic() < max(died_at, self._heard_at) + SILENT_SECONDS
-
-    def close(self) -> None:
-        """Close it."""
+    def _end(self) -> None:
         self._file.close()
+        self.has_ended = True
+        self._on_end()

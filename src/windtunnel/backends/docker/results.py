@@ -39,8 +39,8 @@ def collect(api: APIClient, running: RunningStep, folder: RunFolder, journal: Jo
                 shutil.move(metrics, running.metrics)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        if container.output.problem:
-            journal.note(f"its output could not be written: {container.output.problem}", running.name)
+        if trouble := container.output.trouble(is_over=container.exit_code is not None):
+            journal.note(trouble, running.name)
 
 
 def _fetch(api: APIClient, container: Container, target: Path, step: str) -> bool:

@@ -79,7 +79,7 @@ class Stream:
             self._on_end()
 
 
-class Output:
+class Output(OutputFile):
     """A container's output, written to a file as it comes.
 
     Args:
@@ -87,42 +87,21 @@ class Output:
         container: The container's id; it was created and not started.
         path: The file, which is appended to.
         on_end: Called at the end of the output.
-
-    Attributes:
-        has_ended: Whether it is all there.
-        problem: Why it could not be written, if so.
     """
 
     def __init__(self, daemon: Daemon, container: str, path: Path, on_end: Callable[[], None]) -> None:
-        self.path = path
-        self.has_ended = False
-        self._on_end = on_end
-        self._file = OutputFile(path)
+        super().__init__(path, on_end)
         try:
             self._stream = Stream(
-                daemon, f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", None, self._file.write, self._end
+                daemon, f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", None, self._write, self._end
             )
         except BaseException:
             self._file.close()
             raise
 
-    @property
-    def problem(self) -> str | None:
-        """Why it could not be written, if so."""
-        return self._file.problem
-
-    def is_awaited(self, died_at: float) -> bool:
-        """Tell whether more may come, of a container that ended at that moment of the monotonic clock."""
-        return not self.has_ended and self._file.is_awaited(died_at)
-
     def close(self) -> None:
         """Stop reading."""
         self._stream.close()
-
-    def _end(self) -> None:
-        self._file.close()
-        self.has_ended = True
-        self._on_end()
 
 
 class Command:

@@ -96,10 +96,8 @@ class Ending:
             if not self.results.take(each, seconds):
                 self.journal.note("its pod is gone, and with it what it wrote", each.name)
             for replica in each.replicas:
-                if replica.output and replica.output.problem:
-                    self.journal.note(f"its output could not be written: {replica.output.problem}", each.name)
-                elif replica.output and not replica.output.has_ended and replica.has_terminated:
-                    self.journal.note("the end of its output did not come", each.name)
+                if replica.output and (trouble := replica.output.trouble(is_over=replica.has_terminated)):
+                    self.journal.note(trouble, each.name)
 
     def delete(self, running: RunningStep, grace: float) -> None:
         """Have a step's pods deleted, with so many seconds of grace."""

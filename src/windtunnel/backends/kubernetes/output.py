@@ -100,7 +100,7 @@ class Source:
     is_engines: bool = False
 
 
-class Output:
+class Output(OutputFile):
     """Follows a container that has been started.
 
     Args:
@@ -111,8 +111,6 @@ class Output:
         on_end: Called at the end of the output.
 
     Attributes:
-        has_ended: Whether it is all there.
-        problem: Why it could not be written, if so.
         refused: Why it may not be read, if so.
     """
 
@@ -124,26 +122,14 @@ class Output:
         is_over: Callable[[], bool],
         on_end: Callable[[], None],
     ) -> None:
-        self.path = path
-        self.has_ended = False
+        super().__init__(path, on_end)
         self.refused: Refused | None = None
-        self._cluster, self._source = cluster, source
-        self._is_over, self._on_end = is_over, on_end
+        self._cluster, self._source, self._is_over = cluster, source, is_over
         self._closed = threading.Event()
         self._answer: Any = None
         self._last: Stamp | None = None
-        self._file = OutputFile(path)
         self._thread = threading.Thread(target=self._follow, name="kubernetes-output", daemon=True)
         self._thread.start()
-
-    @property
-    def problem(self) -> str | None:
-        """Why it could not be written, if so."""
-        return self._file.problem
-
-    def is_awaited(self, died_at: float) -> bool:
-        """Tell whether more may come, of a container that ended at that moment of the monotonic clock."""
-        return not self.has_ended and self._file.is_awaited(died_at)
 
     def finish(self) -> None:
         """Read what is left and no longer: the container has ended, and the API would tell it up to a second later."""
@@ -178,11 +164,9 @@ class Output:
                         break
                 self._closed.wait(0 if self._is_over() else _PAUSE_SECONDS)
         finally:
-            self._file.close()
             if self._source.is_engines:
                 _drop_last_word(self.path)
-            self.has_ended = True
-            self._on_end()
+            self._end()
 
     def _read(self) -> None:
         query = {"container": self._source.container, "follow": "true", "timestamps": "true"}
@@ -193,7 +177,7 @@ class Output:
         lines = Lines(self._last)
         try:
             for piece in self._answer.stream(65536, decode_content=True):
-                self._file.write(lines.take(piece))
+                self._write(lines.take(piece))
                 self._last = lines.last
         finally:
             with contextlib.suppress(Exception):
