@@ -34,6 +34,8 @@ from windtunnel.run.control import Control
 from windtunnel.run.record import RunRecord
 
 _LOOK_SECONDS = 0.2
+_IDLE = 5
+"""How many times as long as the API took to tell of a workflow it is left in peace: a large one takes its time."""
 _PLURALS = {"Workflow": "workflows", "CronWorkflow": "cronworkflows"}
 _OVER = {"Succeeded", "Failed", "Error"}
 _SHOWN = {"Pod"}
@@ -117,7 +119,9 @@ class Follower:
             UsageError, PlatformError: The driver began no run, there is no record of it, or it could not be fetched.
         """
         while True:
+            asked_at = time.monotonic()
             found = read(self.cluster, self.name)
+            pause = max(_LOOK_SECONDS, _IDLE * (time.monotonic() - asked_at))
             self._tell(found)
             notes = annotations_of(found)
             if FOLDER in notes and notes.get(FETCHED) != notes[FOLDER]:
@@ -125,7 +129,7 @@ class Follower:
             if (found.get("status") or {}).get("phase") in _OVER and not self._is_awaited():
                 return self._result(read(self.cluster, self.name))
             self._heed()
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(pause)
 
     def _is_awaited(self) -> bool:
         """Tell whether the run's folder may still come: Argo calls a workflow over as soon as it is terminated."""
