@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 
 from windtunnel.backends.attended import warden_seconds
@@ -39,7 +40,8 @@ class KubernetesBackend:
 
         try:
             cluster = connect()
-            version = cluster.ask("GET", "/version", timeout=ASK_SECONDS)
+            with closing(cluster.api):
+                version = cluster.ask("GET", "/version", timeout=ASK_SECONDS)
         except PlatformError as error:
             return error.message
         except (Refused, OSError) as error:

@@ -135,6 +135,9 @@ class _Watch(Generic[V]):
         }
         path = self._cluster.path(self._kind)
         self._answer = self._cluster.open("GET", path, query=query, timeout=_WATCH_SECONDS + 30)
+        if self._closed.is_set():
+            # Whoever closed it did not see this connection.
+            shut(self._answer)
         try:
             rest = b""
             for piece in self._answer.stream(65536, decode_content=True):
