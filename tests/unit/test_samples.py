@@ -10,7 +10,8 @@ import pytest
 
 from windtunnel.parsers import Measurement
 from windtunnel.plan import MetricSpec
-from windtunnel.run.samples import Sample, extract
+from windtunnel.run.extraction import extract
+from windtunnel.run.samples import Sample
 
 OUTPUTS = Path(__file__).parent / "outputs"
 RATE = MetricSpec(name="rate", unit="1/s", pattern=r"rate=(\S+)")

@@ -14,8 +14,9 @@ from windtunnel.backends.base import Handle, Launch, RunContext, Session, descri
 from windtunnel.errors import BenchmarkFailed, Cancelled, TimedOut, WindtunnelError
 from windtunnel.plan import Job, Service
 from windtunnel.run.events import EventType
+from windtunnel.run.extraction import extract
 from windtunnel.run.folder import tail
-from windtunnel.run.samples import Sample, extract
+from windtunnel.run.samples import Sample
 
 NOTES_SHOWN = 5
 T = TypeVar("T")
