@@ -6,6 +6,7 @@ Every answer to GET is sent `--latency` seconds after the request was read, to s
 from __future__ import annotations
 
 import argparse
+import ctypes
 import itertools
 import os
 import signal
@@ -27,6 +28,8 @@ OPTIONS.add_argument("--ignore-term", action="store_true", help="do nothing on S
 OPTIONS.add_argument("--tell-first-answer", action="store_true", help="print when /ready was answered first")
 OPTIONS.add_argument("--eat-after", type=int, default=None, help="take 200 MB of memory at this request to /")
 OPTIONS.add_argument("--daemon", action="store_true", help="go to the background in a session of its own")
+
+OPTIONS.add_argument("--end-main-thread", action="store_true", help="serve in a thread, and end the main one")
 
 arguments = OPTIONS.parse_args()
 requests = itertools.count(1)
@@ -76,6 +79,13 @@ def respond_to(path: str) -> int:
     return 200
 
 
+def serve(listener: socket.socket) -> None:
+    """Serve all connections, each in a thread of its own."""
+    while True:
+        accepted, _ = listener.accept()
+        threading.Thread(target=answer, args=(accepted,), daemon=True).start()
+
+
 if arguments.daemon:
     if os.fork():
         os._exit(0)
@@ -95,6 +105,8 @@ if arguments.bind_after < 0:
 time.sleep(arguments.bind_after)
 with socket.create_server((arguments.host, arguments.port), backlog=64) as listener:
     print("server: listening", flush=True)
-    while True:
-        accepted, _ = listener.accept()
-        threading.Thread(target=answer, args=(accepted,), daemon=True).start()
+    if arguments.end_main_thread:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        # The kernel shows the process as a zombie from now on, as long as the other thread lives.
+        ctypes.CDLL(None).pthread_exit(None)
+    serve(listener)

@@ -185,6 +185,14 @@ def living() -> dict[int, str]:
     found = {}
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found[process.pid] = " ".join(process.cmdline())
+            # A process whose main thread has ended is shown as a zombie, though its other threads go on.
+            if process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1:
+                found[process.pid] = _command(process)
     return found
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.ZombieProcess:
+        return process.name()

@@ -12,10 +12,10 @@ import pytest
 from support.page import Page
 from windtunnel.analysis.report import render
 from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.run.driver import driver_identity
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
 from windtunnel.run.record import ResourceCount, RunRecord, Status, Validity
-from windtunnel.run.store import driver_identity
 
 RunRecorded = Callable[..., RunRecord]
 NAMESPACES = {"http://www.w3.org/2000/svg"}
@@ -92,7 +92,7 @@ def test_a_run_without_samples_has_a_report(run_recorded: RunRecorded, single_no
 def test_a_run_that_hardly_began_has_a_report(new_folder: Callable[[str], RunFolder], single_node: str) -> None:
     """A driver that was killed at once left nothing but its first record."""
     folder = new_folder(single_node)
-    driver = driver_identity() | {"started": 0}
+    driver = driver_identity() | {"ticks": 0}
     record = RunRecord(
         run_id="x", benchmark="b", strategy="s", engine="i", backend="r", status="running", driver=driver
     )

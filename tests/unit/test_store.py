@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,9 +12,10 @@ import psutil
 import pytest
 
 from windtunnel.errors import UsageError
+from windtunnel.run.driver import driver_identity
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord, Status
-from windtunnel.run.store import driver_identity, find_runs, open_run, read_run
+from windtunnel.run.store import find_runs, open_run, read_run
 
 Keep = Callable[..., RunFolder]
 
@@ -108,21 +110,54 @@ def test_a_running_record_of_a_living_driver_is_running(keep: Keep) -> None:
     assert read_run(keep("r", status="running", driver=driver_identity())).status == "running"
 
 
+WAIT = [sys.executable, "-c", "input()"]
+
+
+def old_identity(pid: int) -> dict[str, object]:
+    """Return a process's identity as versions wrote it that knew its time by the clock only."""
+    driver = driver_identity() | {"pid": pid, "started": psutil.Process(pid).create_time()}
+    return {name: value for name, value in driver.items() if name not in {"ticks", "boot"}}
+
+
+def identity_of(process: subprocess.Popen[bytes]) -> dict[str, object]:
+    """Return what a driver would have written that is this process."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return driver_identity() | {"pid": process.pid, "ticks": int(fields[19])}
+
+
 def test_a_running_record_whose_driver_ended_is_lost(keep: Keep) -> None:
-    """The driver was another process, which has ended."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        driver = driver_identity() | {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
-        folder = keep("r", status="running", driver=driver)
+    """The driver was another process, which has ended, also where nobody has waited for it yet."""
+    with subprocess.Popen(WAIT, stdin=subprocess.PIPE) as process:
+        folder = keep("r", status="running", driver=identity_of(process))
+        assert read_run(folder).status == "running"
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert psutil.pid_exists(process.pid)
+        assert read_run(folder).status == "lost"
+    assert read_run(folder).status == "lost"
+
+
+def test_an_older_record_of_a_driver_is_read(keep: Keep) -> None:
+    """It knows when the driver began by the clock."""
+    with subprocess.Popen(WAIT, stdin=subprocess.PIPE) as process:
+        folder = keep("r", status="running", driver=old_identity(process.pid))
         assert read_run(folder).status == "running"
         process.communicate(b"\n")
     assert read_run(folder).status == "lost"
 
 
-def test_a_process_id_that_was_used_again_is_not_the_driver(keep: Keep) -> None:
-    """Another process with the same id began at another time."""
+@pytest.mark.parametrize("other", [{"ticks": 1}, {"boot": "another"}])
+def test_a_process_id_that_was_used_again_is_not_the_driver(keep: Keep, other: dict[str, object]) -> None:
+    """Another process with the same id began at another time, or after another start of the machine."""
+    folder = keep("r", status="running", driver=driver_identity() | other)
+    assert read_run(folder).status == "lost"
+
+
+def test_a_step_of_the_clock_loses_no_run(keep: Keep) -> None:
+    """Where the clock is set, all processes seem to have begun at another time."""
     driver = driver_identity()
     folder = keep("r", status="running", driver=driver | {"started": driver["started"] - 100})
-    assert read_run(folder).status == "lost"
+    assert read_run(folder).status == "running"
 
 
 @pytest.mark.parametrize("driver", [{}, {"pid": "x"}, {"pid": 2**40}])

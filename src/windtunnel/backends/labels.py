@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from windtunnel.plan import Plan
+from windtunnel.run.driver import driver_identity
 from windtunnel.run.events import timestamp
-from windtunnel.run.store import driver_identity
 
 PREFIX = "windtunnel.dev/"
 RUN, BENCHMARK, STEP = f"{PREFIX}run", f"{PREFIX}benchmark", f"{PREFIX}step"

@@ -56,8 +56,12 @@ def send(event: dict[str, Any]) -> None:
         pass
 
 
-def process_table() -> dict[int, tuple[int, str, str]]:
-    """Return parent, name and state of every process that /proc shows (proc(5), stat)."""
+def process_table() -> dict[int, tuple[int, str, bool]]:
+    """Return parent, name and whether it lives, of every process that /proc shows (proc_pid_stat(5)).
+
+    A process whose main thread has ended is in state Z while its other threads go on: it has
+    ended only when no other thread is left.
+    """
     table = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -68,21 +72,22 @@ def process_table() -> dict[int, tuple[int, str, str]]:
                 continue
             # The name is in parentheses and may itself hold spaces and parentheses.
             name = stat[stat.index("(") + 1 : stat.rindex(")")]
-            state, parent = stat[stat.rindex(")") + 2 :].split()[:2]
-            table[int(entry)] = (int(parent), name, state)
+            fields = stat[stat.rindex(")") + 2 :].split()
+            state, parent, threads = fields[0], int(fields[1]), int(fields[17])
+            table[int(entry)] = (parent, name, state != "Z" or threads > 1)
     return table
 
 
-def below(top: int, table: dict[int, tuple[int, str, str]]) -> list[int]:
-    """Return every living process below `top`, zombies left out."""
+def below(top: int, table: dict[int, tuple[int, str, bool]]) -> list[int]:
+    """Return every living process below `top`."""
     children: dict[int, list[int]] = {}
-    for pid, (parent, _name, _state) in table.items():
+    for pid, (parent, _name, _lives) in table.items():
         children.setdefault(parent, []).append(pid)
     found, waiting = [], [top]
     while waiting:
         for pid in children.get(waiting.pop(), []):
             waiting.append(pid)
-            if table[pid][2] != "Z":
+            if table[pid][2]:
                 found.append(pid)
     return found
 
@@ -243,7 +248,7 @@ class Warden:
         elif command["id"] in self.busy:
             keeper = self.busy[command["id"]]
             if command["op"] == "terminate":
-                top = {pid for pid, (parent, _name, _state) in process_table().items() if parent == keeper}
+                top = {pid for pid, (parent, _name, _lives) in process_table().items() if parent == keeper}
                 for pid in top - self.terminated:
                     send_signal(pid, signal.SIGTERM)
                 self.terminated |= top

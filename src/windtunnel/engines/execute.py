@@ -17,6 +17,7 @@ from windtunnel.engines.stores import open_upload
 from windtunnel.engines.walk import Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.control import Extension
+from windtunnel.run.driver import driver_identity
 from windtunnel.run.environment import describe_host
 from windtunnel.run.events import EventType, timestamp
 from windtunnel.run.folder import RECORD, RunFolder, plan_secrets
@@ -24,7 +25,6 @@ from windtunnel.run.journal import Journal
 from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
 from windtunnel.run.record import Upload as UploadState
 from windtunnel.run.redact import redact_override
-from windtunnel.run.store import driver_identity
 from windtunnel.run.upload import Upload
 
 T = TypeVar("T")

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from windtunnel.errors import UsageError
 from windtunnel.names import nearest
+from windtunnel.run.driver import is_alive
 from windtunnel.run.folder import RECORD, RunFolder
 from windtunnel.run.record import RunRecord
-
-
-def driver_identity() -> dict[str, Any]:
-    """Return what tells this process from every other, also after its id was used again."""
-    process = psutil.Process()
-    return {
-        "host": platform.node(),
-        "pid": process.pid,
-        "started": process.create_time(),
-        "namespace": process_namespace(),
-    }
-
-
-def process_namespace(pid: int | str = "self") -> str | None:
-    """Return what tells the namespace in which a process has its id, or None where that cannot be read."""
-    try:
-        return str(Path(f"/proc/{pid}/ns/pid").readlink())
-    except OSError:
-        return None
 
 
 def read_run(folder: RunFolder) -> RunRecord:
@@ -80,15 +58,3 @@ def open_run(name: str, store: Path) -> RunFolder:
     if matches:
         raise UsageError(f"{name!r} is the start of {len(matches)} runs: {', '.join(r.run_id for r in matches)}")
     raise UsageError(f"no run {name!r} in {store}{nearest(name, ids)}; `windtunnel runs` lists them")
-
-
-def is_alive(driver: dict[str, Any]) -> bool:
-    """Tell whether a driver, as `driver_identity` told it, lives; of one on another machine it is assumed."""
-    is_here = driver.get("namespace") in {None, process_namespace()}
-    if driver.get("host") != platform.node() or not is_here:
-        return True
-    try:
-        created = psutil.Process(int(driver["pid"])).create_time()
-    except (psutil.Error, KeyError, ValueError):
-        return False
-    return abs(created - float(driver.get("started", 0))) < 1

@@ -10,7 +10,7 @@ from datetime import datetime
 from windtunnel.backends.docker.warden import RUN_LABEL, Daemon, DaemonError, Resource, find, remove_all
 from windtunnel.backends.labels import DRIVER, EXPIRES
 from windtunnel.backends.wardens import has_warden
-from windtunnel.run.store import is_alive
+from windtunnel.run.driver import is_alive
 
 
 def find_leftovers() -> list[Resource]:

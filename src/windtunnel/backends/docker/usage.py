@@ -20,7 +20,7 @@ _NANOSECONDS = 1e-9
 
 @dataclass
 class _Watched:
-    """A step's containers and what was read of them last."""
+    """A step's containers and what was read of them last, at a moment of the clock that nobody sets."""
 
     running: RunningStep
     read_at: float
@@ -45,7 +45,7 @@ class UsageSampler:
 
     def add(self, running: RunningStep) -> None:
         """Begin to sample a step that was just started: what it used until now is in its first sample."""
-        began = time.time()
+        began = time.monotonic()
         watched = _Watched(running, began, [self._reader(container) for container in running.containers])
         watched.last = [Reading(0.0, 0.0, 0, 0) for _ in watched.readers]
         with self._lock:
@@ -72,10 +72,10 @@ class UsageSampler:
                     self._sample(item)
 
     def _sample(self, watched: _Watched) -> None:
-        if time.time() - watched.read_at < SHORTEST_SECONDS:
+        if time.monotonic() - watched.read_at < SHORTEST_SECONDS:
             return
         readings = [reader() for reader in watched.readers]
-        now = time.time()
+        now = time.monotonic()
         found = [reading for reading in readings if reading]
         if len(found) < len(readings):
             return
@@ -84,7 +84,7 @@ class UsageSampler:
         known = [wait for wait in waits if wait is not None]
         sample = UsageSample(
             step=watched.running.name,
-            time=round(now, 3),
+            time=round(time.time(), 3),
             seconds=round(seconds, 3),
             cpu=round(
                 sum(max(0.0, new.cpu - old.cpu) for new, old in zip(found, watched.last, strict=True)) / seconds, 4

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import psutil
 
-from windtunnel.run.store import process_namespace
+from windtunnel.run.driver import process_namespace
 
 RUN_VARIABLE = "WINDTUNNEL_RUN"
+_VARIABLE = RUN_VARIABLE.encode()
 KILL_ROUNDS = 20
 KILL_SECONDS = 0.1
 
@@ -24,11 +26,33 @@ def find_marked(run_id: str | None = None) -> Iterator[tuple[psutil.Process, str
     above = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            mark = process.environ().get(RUN_VARIABLE)
+            mark = _mark(process.pid)
             is_wanted = mark is not None and (run_id is None or mark == run_id)
             is_here = process_namespace(process.pid) == process_namespace()
-            if is_wanted and is_here and process.pid not in above and process.status() != psutil.STATUS_ZOMBIE:
+            if is_wanted and is_here and process.pid not in above and lives(process):
                 yield process, mark or ""
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process runs: one whose main thread has ended is a zombie to look at while others go on."""
+    return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+
+
+def _mark(pid: int) -> str | None:
+    """Return the mark in a process's environment, or None where it has none, or may not be read."""
+    for folder in _threads(pid):
+        with contextlib.suppress(OSError):
+            if content := (folder / "environ").read_bytes():
+                entries = (entry.partition(b"=") for entry in content.split(b"\0"))
+                return next((os.fsdecode(value) for name, _, value in entries if name == _VARIABLE), None)
+    return None
+
+
+def _threads(pid: int) -> Iterator[Path]:
+    """Yield a process's own folder, and then those of its threads: of a main thread that has ended nothing is told."""
+    yield Path(f"/proc/{pid}")
+    with contextlib.suppress(OSError):
+        yield from Path(f"/proc/{pid}/task").iterdir()
 
 
 def kill_processes(processes: Sequence[psutil.Process]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
@@ -18,7 +20,7 @@ _NANOSECONDS = 1e-9
 
 @dataclass
 class _Watched:
-    """A process tree and what was read of it last."""
+    """A process tree and what was read of it last, at a moment of the clock that nobody sets."""
 
     step: str
     keeper: int
@@ -45,7 +47,7 @@ class UsageSampler:
 
     def add(self, step: str, keeper: int) -> None:
         """Begin to sample all below `keeper`."""
-        watched = _Watched(step, keeper, time.time())
+        watched = _Watched(step, keeper, time.monotonic())
         watched.cpu = watched.first_cpu = _reaped_cpu(keeper)
         with self._lock:
             self._watched[keeper] = watched
@@ -63,13 +65,12 @@ class UsageSampler:
         with self._lock:
             watched = self._watched.pop(keeper, None)
         if watched:
-            now = time.time()
-            seconds = max(now - watched.read_at, _TICK_SECONDS)
+            seconds = max(time.monotonic() - watched.read_at, _TICK_SECONDS)
             rest = max(0.0, cpu - (watched.cpu - watched.first_cpu))
             wait = max(0.0, waited - watched.waited)
             last = UsageSample(
                 step=watched.step,
-                time=round(now, 3),
+                time=round(time.time(), 3),
                 seconds=round(seconds, 3),
                 cpu=round(rest / seconds, 4),
                 cpu_wait=round(wait / seconds, 4),
@@ -86,7 +87,7 @@ class UsageSampler:
         with self._lock:
             watched = list(self._watched.values())
         for item in watched:
-            if time.time() - item.read_at < SHORTEST_SECONDS:
+            if time.monotonic() - item.read_at < SHORTEST_SECONDS:
                 continue
             sample = _read(item)
             with self._lock:
@@ -104,12 +105,22 @@ def _reaped_cpu(keeper: int) -> float:
     return float(times.children_user + times.children_system)
 
 
+def _resident(pid: int) -> int:
+    """Return the resident bytes of a process whose main thread may have ended, as its newest thread tells them."""
+    threads = Path(f"/proc/{pid}/task")
+    try:
+        newest = list(threads.iterdir())[-1]
+        return int((newest / "statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def _read(watched: _Watched) -> UsageSample | None:
     try:
         processes = psutil.Process(watched.keeper).children(recursive=True)
     except psutil.Error:
         return None
-    now, cpu, memory, living = time.time(), _reaped_cpu(watched.keeper), 0, 0
+    now, cpu, memory, living = time.monotonic(), _reaped_cpu(watched.keeper), 0, 0
     waits: dict[int, int] = {}
     for process in processes:
         try:
@@ -117,7 +128,7 @@ def _read(watched: _Watched) -> UsageSample | None:
                 times = process.cpu_times()
                 # A child that a process waited for counts with its parent from then on.
                 cpu += times.user + times.system + times.children_user + times.children_system
-                memory += process.memory_info().rss
+                memory += process.memory_info().rss or _resident(process.pid)
         except psutil.Error:
             continue
         living += 1
@@ -126,7 +137,7 @@ def _read(watched: _Watched) -> UsageSample | None:
     waited = sum(delay - watched.waits.get(thread, 0) for thread, delay in waits.items())
     sample = UsageSample(
         step=watched.step,
-        time=round(now, 3),
+        time=round(time.time(), 3),
         seconds=round(seconds, 3),
         cpu=round(max(0.0, cpu - watched.cpu) / seconds, 4),
         cpu_wait=round(max(0, waited) * _NANOSECONDS / seconds, 4) if waits else None,

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 import psutil
 
 from windtunnel.backends import warden
-from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes
+from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
 from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
 
@@ -238,6 +238,6 @@ def _names_below(pid: int) -> list[tuple[int, str]]:
     found = []
     for child in children:
         with contextlib.suppress(psutil.Error):
-            if child.status() != psutil.STATUS_ZOMBIE:
+            if lives(child):
                 found.append((child.pid, child.name()))
     return found

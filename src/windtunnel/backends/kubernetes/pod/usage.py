@@ -36,20 +36,20 @@ class Sampler:
     """Samples all containers of this pod but its own and the one that holds the pod together."""
 
     def __init__(self) -> None:
-        self.read_at = time.time()
+        self.read_at = time.monotonic()
         self.last: dict[str, Reading] = {}
 
     def sample(self) -> Iterator[dict[str, Any]]:
         """Yield what each container has used since the last time; a new one from its beginning."""
         found = _read()
-        now = time.time()
+        now = time.monotonic()
         seconds = now - self.read_at
         for group, reading in found.items():
             before = self.last.get(group) or Reading()
             waited = sum(max(0, delay - before.delays.get(thread, 0)) for thread, delay in reading.delays.items())
             yield {
                 "container": group.rpartition("/")[2],
-                "time": round(now, 3),
+                "time": round(time.time(), 3),
                 "seconds": round(seconds, 3),
                 "cpu": round(max(0.0, reading.cpu - before.cpu) / seconds, 4),
                 "cpu_wait": round(waited * NANOSECONDS / seconds, 4) if reading.delays else None,
@@ -65,7 +65,7 @@ def processes() -> Iterator[tuple[int, str]]:
     for number in [int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit()]:
         try:
             group = _group(number)
-        except OSError:
+        except (OSError, IndexError):
             continue
         if group not in own:
             yield number, group
@@ -80,7 +80,7 @@ def _read() -> dict[str, Reading]:
             fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             reading = found.setdefault(group, Reading())
             reading.cpu += sum(map(int, fields[11:15])) / TICKS
-            reading.memory += int(fields[21]) * PAGE
+            reading.memory += int((_thread(number) / "statm").read_text(encoding="ascii").split()[1]) * PAGE
             reading.processes += 1
             for thread in (folder / "task").iterdir():
                 reading.delays[int(thread.name)] = int((thread / "schedstat").read_text(encoding="ascii").split()[1])
@@ -91,6 +91,12 @@ def _read() -> dict[str, Reading]:
 
 def _group(pid: int) -> str:
     """Return the control group that tells a process's container: of CPU on v1, the only one on v2."""
-    lines = (PROC / str(pid) / "cgroup").read_text(encoding="utf-8").splitlines()
+    lines = (_thread(pid) / "cgroup").read_text(encoding="utf-8").splitlines()
     found = {names: path for _number, names, path in (line.split(":", 2) for line in lines)}
     return next((path for names, path in found.items() if "cpuacct" in names.split(",")), found.get("", ""))
+
+
+def _thread(pid: int) -> Path:
+    """Return the folder of a process's newest thread: a main thread that has ended has neither group nor memory."""
+    # In the kernel's order: the oldest, which is the main one, comes first.
+    return list((PROC / str(pid) / "task").iterdir())[-1]

@@ -1,0 +1,98 @@
+"""What steps used: over how long, and of which threads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from unittest.mock import Mock
+
+import psutil
+import pytest
+
+from support.lab import PROGRAMS, free_port
+from windtunnel.backends.docker import usage as docker
+from windtunnel.backends.kubernetes.pod import usage as pod
+from windtunnel.backends.process import usage as process
+from windtunnel.run.journal import UsageSample
+
+SECONDS = 0.25
+
+
+def sample_processes() -> float:
+    """Return the seconds of a sample of the process backend, some time after the clock was set back."""
+    samples: list[UsageSample] = []
+    sampler = process.UsageSampler(samples.append)
+    sampler.add("client", os.getpid())
+    time.sleep(SECONDS)
+    sampler.remove(os.getpid(), 0.1, 0.0, 0)
+    sampler.close()
+    return samples[-1].seconds
+
+
+def sample_container() -> float:
+    """Return the same of the Docker backend."""
+    samples: list[UsageSample] = []
+    sampler = docker.UsageSampler(Mock(), samples.append)
+    running = Mock(containers=[], has_ended=False)
+    running.name = "client"
+    sampler.add(running)
+    time.sleep(SECONDS)
+    sampler.remove(running)
+    sampler.close()
+    return samples[-1].seconds
+
+
+def sample_pod(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Return the same of a pod."""
+    monkeypatch.setattr(pod, "processes", lambda: iter([(os.getpid(), "pod/client")]))
+    sampler = pod.Sampler()
+    time.sleep(SECONDS)
+    (sample,) = sampler.sample()
+    return float(sample["seconds"])
+
+
+@pytest.mark.parametrize("step", [-2.0, 3600.0])
+@pytest.mark.parametrize("take", [sample_processes, sample_container, sample_pod])
+def test_a_step_of_the_clock_makes_no_sample_shorter_or_longer(
+    monkeypatch: pytest.MonkeyPatch, take: Callable[..., float], step: float
+) -> None:
+    """CPU used is divided by the time that went by."""
+    clock, began = time.time, time.monotonic()
+    calls = iter([clock()])
+    monkeypatch.setattr(time, "time", lambda: next(calls, clock() + step))
+    seconds = take(monkeypatch) if take is sample_pod else take()
+
+    assert SECONDS - 0.001 <= seconds <= time.monotonic() - began + 0.001
+
+
+@pytest.fixture
+def headless() -> Iterator[int]:
+    """A process whose main thread has ended."""
+    command = [sys.executable, str(PROGRAMS / "server.py"), "--port", str(free_port()), "--end-main-thread"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        deadline = time.monotonic() + 20
+        while psutil.Process(running.pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield running.pid
+        running.kill()
+
+
+def test_the_memory_of_a_process_without_a_main_thread_counts(headless: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What /proc says of the process is 0 then; its other threads know it."""
+    monkeypatch.setattr(pod, "processes", lambda: iter([(headless, "pod/client")]))
+    sampler = pod.Sampler()
+    (inside,) = sampler.sample()
+    samples: list[UsageSample] = []
+    beside = process.UsageSampler(samples.append)
+    beside.add("client", os.getpid())
+    deadline = time.monotonic() + 20
+    while not samples and time.monotonic() < deadline:
+        time.sleep(0.05)
+    beside.close()
+
+    assert inside["memory"] > 1e6
+    assert samples[0].memory > 1e6
