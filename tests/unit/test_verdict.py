@@ -180,3 +180,9 @@ def test_a_traced_step_makes_suspect_and_hides_starvation() -> None:
     assert validity == "suspect"
     assert reasons[0] == "client was traced: recording its system calls makes each of them slower"
     assert [reason.partition(" was ")[0] for reason in reasons] == ["client", "server"]
+
+
+def test_a_doubt_that_was_told_makes_the_result_suspect() -> None:
+    """Its words are the reason."""
+    verdict = judge(None, plan(), measured(rate=3), {"client": IDLE}, RAN, ["client.2 ran beside another"])
+    assert verdict == ("suspect", ["client.2 ran beside another"])

@@ -55,19 +55,21 @@ def summarise_usage(samples: Sequence[UsageSample], phases: Sequence[Phase]) -> 
     return {step: _usage(group) for step, group in by_step.items()}
 
 
-def judge(
+def judge(  # noqa: PLR0913, PLR0917 - all that a run was
     cause: WindtunnelError | None,
     plan: Plan,
     metrics: Mapping[str, MetricSummary],
     usage: Mapping[str, Usage],
     phases: Sequence[Phase],
+    doubts: Sequence[str] = (),
 ) -> tuple[Validity | None, list[str]]:
     """Return the verdict on a run's numbers and the reasons, the worst first.
 
     The verdict is None if no measuring command was started. ``invalid``: there are no
     samples, or a service died. ``suspect``: the run did not come to its end, there are too
     few iterations for an interval, values are missing, a step was traced, or one was starved
-    of CPU (which a tracer looks like, too: of a traced step it is not told).
+    of CPU (which a tracer looks like, too: of a traced step it is not told), or there are
+    doubts that were told while the run went on.
     """
     if not any(phase.phase == "run" for phase in phases):
         return None, []
@@ -76,6 +78,7 @@ def judge(
     if not metrics:
         return "invalid", ["there are no samples", *([cause.message] if cause else [])]
     reasons = [f"the run ended early: {cause.message}"] if cause else []
+    reasons += doubts
     counts = {name: metric.n for name, metric in metrics.items()}
     most = max(counts.values())
     if most < MINIMUM_ITERATIONS:

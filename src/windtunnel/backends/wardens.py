@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -40,6 +41,17 @@ def is_warden(process: psutil.Process, run_id: str) -> bool:
         is_ours = any(Path(word).name == Path(warden.__file__).name for word in command)
         return is_ours and run_id in command and str(process.ppid()) in command
     return False
+
+
+def stopped_wardens() -> Iterator[tuple[psutil.Process, str]]:
+    """Yield every warden of processes that was stopped (SIGSTOP), and its keepers, with the run's id."""
+    script = Path(warden.__file__).parts[-2:]
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() == psutil.STATUS_STOPPED:
+                command = process.cmdline()
+                if any(Path(word).parts[-2:] == script for word in command):
+                    yield process, command[-1]
 
 
 def has_warden(run_id: str) -> bool:

@@ -202,7 +202,9 @@ class _Execution:
             self._blame(error)
         record.usage = summarise_usage(journal.usage, journal.phases)
         record.phases = journal.phases
-        record.validity, record.reasons = judge(self._cause, self._plan, record.metrics, record.usage, journal.phases)
+        record.validity, record.reasons = judge(
+            self._cause, self._plan, record.metrics, record.usage, journal.phases, journal.doubts
+        )
         self._attempt(self._write)
         journal.emit(EventType.MEASURED, message=record.validity or "")
 

@@ -50,6 +50,7 @@ class Journal:
         phases: The finished phases, in the order in which they began to be measured.
         samples: All samples so far.
         usage: All usage samples so far.
+        doubts: Why what was measured is not to be trusted, a sentence each.
     """
 
     def __init__(self, folder: RunFolder, observers: Sequence[Observer] = ()) -> None:
@@ -57,6 +58,7 @@ class Journal:
         self.phases: list[Phase] = []
         self.samples: list[Sample] = []
         self.usage: list[UsageSample] = []
+        self.doubts: list[str] = []
         self._observers = list(observers)
         self._is_full = False
         self._lock = threading.RLock()
@@ -86,6 +88,12 @@ class Journal:
     def note(self, message: str, step: str | None = None, iteration: int | None = None) -> None:
         """Write down something that a person should know and that stops nothing."""
         self.emit(EventType.NOTE, step, iteration, message)
+
+    def doubt(self, message: str, step: str | None = None, iteration: int | None = None) -> None:
+        """Write down why what is measured is not to be trusted; the verdict has it as a reason."""
+        with self._lock:
+            self.doubts.append(message)
+        self.note(message, step, iteration)
 
     def add_samples(self, samples: Sequence[Sample]) -> None:
         """Write samples down."""

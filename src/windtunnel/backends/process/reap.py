@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
 
 from windtunnel.backends.process.marks import KILL_ROUNDS, find_marked, kill_processes
-from windtunnel.backends.wardens import is_warden
+from windtunnel.backends.wardens import is_warden, stopped_wardens
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Orphan:
 
 
 def find_orphans() -> Iterator[Orphan]:
-    """Yield every process that carries a run's mark and stands below no warden of that run."""
-    for process, run_id in find_marked():
+    """Yield every process that carries a run's mark and stands below no warden of that run, and what stopped there."""
+    for process, run_id in itertools.chain(find_marked(), stopped_wardens()):
         with contextlib.suppress(psutil.Error):
-            if not any(is_warden(parent, run_id) for parent in process.parents()):
+            if not any(is_warden(one, run_id) for one in (process, *process.parents())):
                 yield Orphan(run_id, process, process.name())
 
 

@@ -26,6 +26,7 @@ from windtunnel.substitution import substitute
 
 LEFTOVER_GRACE_SECONDS = 1.0
 KILL_SECONDS = 5.0
+KILL_AGAIN_SECONDS = 0.5
 TRACER_SECONDS = 2.0
 
 
@@ -43,6 +44,7 @@ class ProcessSession(AttendedSession[RunningStep]):
         self._warden = WardenClient(self._folder.run_id, seconds, errors)
         self._launcher = Launcher(self._folder, self._warden, strace)
         self._usage = UsageSampler(self._journal.add_usage)
+        self._stuck: list[tuple[str, Child]] = []
         self._is_closed = False
 
     @property
@@ -59,7 +61,7 @@ class ProcessSession(AttendedSession[RunningStep]):
                 self._check_platform()
                 self._control.check()
         finally:
-            self._end(child, 0)
+            self._end(child, 0, "the installation of requirements")
         return child.status or 0
 
     def start_service(self, launch: Launch[Service]) -> RunningStep:
@@ -74,6 +76,10 @@ class ProcessSession(AttendedSession[RunningStep]):
         running = self._launcher.start(launch)
         self._created += 1
         self._usage.add(running.name, running.child.keeper)
+        if isinstance(launch.step, Job):
+            for other in [label for label, child in self._stuck if not child.gone]:
+                message = f"{running.label} was measured beside what {other} left, which could not be ended"
+                self._journal.doubt(message, running.name, launch.iteration)
         return running
 
     def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
@@ -99,7 +105,7 @@ class ProcessSession(AttendedSession[RunningStep]):
         self._wait_patiently(lambda: child.status is not None, seconds)
         is_late = child.status is None
         if is_late or child.left:
-            self._end(child, 0)
+            self._end(child, 0, f"a command beside {running.label}")
         if is_late:
             return Answer(ok=False, detail=f"no answer within {seconds:.3g} s", is_late=True)
         last = tail(output, 1)
@@ -114,25 +120,32 @@ class ProcessSession(AttendedSession[RunningStep]):
         if child.left and not child.gone and isinstance(running.step, Job):
             self._journal.note("left processes behind; they are ended", running.name)
             grace = LEFTOVER_GRACE_SECONDS
-        self._end(child, grace)
+        self._end(child, grace, running.label)
         self._usage.remove(child.keeper, child.cpu, child.waited, child.memory)
         self._collect(running)
 
-    def _end(self, child: Child, grace: float) -> None:
-        """SIGTERM, and again to what a dying parent leaves; SIGKILL after `grace` seconds."""
+    def _end(self, child: Child, grace: float, label: str) -> None:
+        """SIGTERM, and again to what a dying parent leaves; SIGKILL after `grace` seconds.
+
+        What outlives that is told as `label`'s, and so is what is measured beside it.
+        """
         deadline = time.monotonic() + grace
         try:
             while not child.gone and seconds_until(deadline) and not self._control.is_urgent:
                 self._warden.terminate(child)
                 self._warden.wait_gone(child, min(0.2, seconds_until(deadline)))
-            for _attempt in range(int(KILL_SECONDS)):
-                if child.gone:
-                    return
+            deadline = time.monotonic() + KILL_SECONDS
+            while not child.gone:
                 self._warden.kill(child)
-                self._warden.wait_gone(child, 1)
+                self._warden.wait_gone(child, KILL_AGAIN_SECONDS)
+                if self._control.is_urgent or not seconds_until(deadline):
+                    break
         except PlatformError:
             if not child.gone:
                 raise
+        if not child.gone:
+            self._stuck.append((label, child))
+            self._journal.note(f"what {label} left could not be ended; it is tried again at the end of the run")
 
     def _collect(self, running: RunningStep) -> None:
         globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
@@ -160,7 +173,7 @@ class ProcessSession(AttendedSession[RunningStep]):
             return
         self._is_closed = True
         self._usage.close()
-        if not self._warden.close():
+        if not self._warden.close(lambda: self._control.is_urgent):
             return
         shutil.rmtree(self._folder.path / "work", ignore_errors=True)
         errors = self._folder.path / "logs" / "warden.log"

@@ -8,7 +8,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,10 +19,13 @@ from windtunnel.backends import warden
 from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
 from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import POLL_SECONDS
 
 START_SECONDS = 10.0
 REPLY_SECONDS = 10.0
 CLOSE_SECONDS = 10.0
+URGENT_SECONDS = 0.5
+KILL_SECONDS = 0.5
 
 
 @dataclass
@@ -71,6 +74,7 @@ class WardenClient:
         self._is_ready = False
         self._is_closed = False
         self._is_lost = False
+        self._outliving: list[psutil.Process] = []
         if not sys.platform.startswith("linux"):
             raise PlatformError("the process backend needs Linux (a subreaper and /proc)", code="unsupported_platform")
         self._process = start_warden(warden.__file__, seconds, run_id, errors)
@@ -128,25 +132,45 @@ class WardenClient:
     def processes(self) -> list[tuple[int, str]]:
         """Return id and name of every process that runs below the warden, keepers left out."""
         if self._is_lost:
-            return [(process.pid, process.name()) for process, _run_id in find_marked(self._run_id)]
+            return _names([*(process for process, _run_id in find_marked(self._run_id)), *self._outliving])
         if self._is_closed:
-            return _names_below(self.pid)
+            return _names([*_below(self.pid), *self._outliving])
         self._listing = None
         self._send(op="list")
         self.wait_change(lambda: self._listing is not None, REPLY_SECONDS)
         return self._listing or []
 
-    def close(self) -> bool:
-        """End the warden, and with it everything below; tell whether all is gone. Idempotent."""
+    def close(self, is_urgent: Callable[[], bool] = lambda: False) -> bool:
+        """End the warden, and with it everything below; tell whether all is gone. Idempotent.
+
+        Args:
+            is_urgent: Whether somebody is in a hurry, asked while the warden is waited for.
+        """
         self._is_closed = True
         with self._write_lock, contextlib.suppress(OSError):
             self._stdin.close()
-        self._watcher.join(CLOSE_SECONDS)
+        began = time.monotonic()
+        while self._watcher.is_alive() and time.monotonic() - began < (
+            URGENT_SECONDS if is_urgent() else CLOSE_SECONDS
+        ):
+            self._watcher.join(POLL_SECONDS)
         if self._watcher.is_alive():
+            # It was stopped, or cannot end what is below it.
+            self._kill()
+        self._reader.join(KILL_SECONDS)
+        if self._reader.is_alive():
             return False
-        self._reader.join()
         self._stdout.close()
-        return True
+        return not self._outliving
+
+    def _kill(self) -> None:
+        """Kill the warden and all below it, and remember what outlives that."""
+        found = _below(self.pid)
+        self._process.kill()
+        self._watcher.join(KILL_SECONDS)
+        kill_processes(found)
+        self._end_orphans()
+        self._outliving = [process for process in found if process.is_running()]
 
     def _send(self, **command: Any) -> None:
         line = json.dumps(command).encode() + b"\n"
@@ -229,15 +253,19 @@ class WardenClient:
             del self._children[event["id"]]
 
 
-def _names_below(pid: int) -> list[tuple[int, str]]:
-    """Return id and name of every process below `pid`."""
+def _below(pid: int) -> list[psutil.Process]:
+    """Return every process below `pid`."""
     try:
-        children = psutil.Process(pid).children(recursive=True)
+        return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return []
-    found = []
-    for child in children:
+
+
+def _names(processes: Iterable[psutil.Process]) -> list[tuple[int, str]]:
+    """Return id and name of each of these processes that lives, once."""
+    found = {}
+    for process in processes:
         with contextlib.suppress(psutil.Error):
-            if lives(child):
-                found.append((child.pid, child.name()))
-    return found
+            if lives(process):
+                found[process.pid] = process.name()
+    return list(found.items())
