@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from support.lab import Lab, client_server, finish, single_node
+from support.lab import AS_ANY_USER, Lab, client_server, finish, single_node
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -43,6 +43,38 @@ def test_a_step_cannot_write_to_the_original_of_an_input(lab: Lab) -> None:
 
     assert lab.run(text).exit_code == 0
     assert original.read_text() == "original"
+
+
+def test_folders_that_cannot_be_changed_are_kept_and_removed(lab: Lab) -> None:
+    """A user's Go module cache is such a tree; neither iterations nor artifacts are lost, and nothing stays on disk."""
+    lab.prefix = AS_ANY_USER
+    tree = "mkdir -p {0}/d && echo x > {0}/d/f && chmod -R a-w {0}/d"
+    script = (
+        f"{tree.format('$WINDTUNNEL_WORK')}; {tree.format('$WINDTUNNEL_OUT')}; chmod 0 $WINDTUNNEL_OUT; echo rate=1"
+    )
+    result = lab.run(shell(script, f"{RATE}\n[run]\nrepeats = 3"))
+
+    assert result.exit_code == 0
+    assert result.record["metrics"]["rate"]["n"] == 3
+    assert [(lab.only_run() / f"artifacts/client.{n}/d/f").read_text() for n in (1, 2, 3)] == ["x\n"] * 3
+    assert not (lab.only_run() / "work").exists()
+
+
+def test_a_step_that_takes_the_runs_working_folder_away_costs_nothing(lab: Lab) -> None:
+    """The next iteration has new folders."""
+    result = lab.run(shell("rm -rf $WINDTUNNEL_WORK/../../work; echo rate=1", f"{RATE}\n[run]\nrepeats = 3"))
+
+    assert result.exit_code == 0
+    assert result.record["metrics"]["rate"]["n"] == 3
+
+
+def test_a_folder_that_is_in_the_way_of_the_next_iteration_is_told(lab: Lab) -> None:
+    """It is the benchmark's doing: exit 3 with the path."""
+    result = lab.run(shell("mkdir ../client.2; echo rate=1", f"{RATE}\n[run]\nrepeats = 3"))
+
+    assert result.exit_code == 3
+    assert result.cause == "store_failed"
+    assert "work/client.2: File exists" in result.record["cause"]["message"]
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "3,14", "1_000"])

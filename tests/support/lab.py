@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
+AS_ANY_USER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner") if os.geteuid() == 0 else ()
+"""Runs a command without root's powers over files, by which no mode keeps it out."""
 
 
 @dataclass
@@ -26,11 +28,13 @@ class Lab:
         path: The folder.
         env: The environment of what is started.
         patience: Seconds that a command may take.
+        prefix: What runs the interpreter, if something does.
     """
 
     path: Path
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     patience: float = 60
+    prefix: tuple[str, ...] = ()
 
     def write(self, text: str, name: str = "benchmark.toml") -> Path:
         """Write a benchmark file and return where it is."""
@@ -45,7 +49,7 @@ class Lab:
     def start_python(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start the interpreter with these arguments."""
         return subprocess.Popen(
-            [sys.executable, *arguments],
+            [*self.prefix, sys.executable, *arguments],
             cwd=self.path,
             env=self.env,
             text=True,

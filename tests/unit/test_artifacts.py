@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from windtunnel.backends.inputs import collect_artifacts, place_files
+from support.lab import AS_ANY_USER
+from windtunnel.backends.artifacts import collect_artifacts, open_up, remove_tree
+from windtunnel.backends.inputs import place_files
+from windtunnel.benchmark.checks import check_glob
+from windtunnel.errors import PlatformError
 
 
 @pytest.fixture
@@ -88,3 +98,90 @@ def test_files_and_inputs_are_put_into_a_step(tmp_path: Path) -> None:
     assert (work / "b").read_text(encoding="utf-8") == ""
     assert (work / "data" / "in.txt").is_symlink()
     assert (work / "data" / "in.txt").read_text(encoding="utf-8") == "data"
+
+
+LEAVE = """
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from windtunnel.backends.artifacts import collect_artifacts, remove_tree
+out, target = Path(sys.argv[1]), Path(sys.argv[2])
+for name, mode in (("a.csv", 0o000), ("deep/er", 0o555), ("deep", 0o000)):
+    (out / name).chmod(mode)
+print(collect_artifacts(out, ("**",), target), [str(path.relative_to(target)) for path in sorted(target.rglob("*.*"))])
+print((target / "a.csv").read_text())
+(target / "deep" / "er").chmod(0o555)
+(target / "deep").chmod(0o000)
+print(remove_tree(target), target.exists())
+"""
+
+
+def test_modes_keep_nothing_from_being_collected_and_removed(out: Path, target: Path) -> None:
+    """A step may leave folders that its user can neither change nor enter."""
+    command = [*AS_ANY_USER, sys.executable, "-c", LEAVE, str(out), str(target)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert told == ["3 ['a.csv', 'b.txt', 'deep/er/c.csv']", "a.csv", "None False"]
+
+
+def test_opening_a_tree_follows_no_link(out: Path, target: Path, tmp_path: Path) -> None:
+    """What lies elsewhere keeps its mode."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "key").write_text("secret", encoding="utf-8")
+    precious.chmod(0o500)
+    (precious / "key").chmod(0o200)
+    (out / "folder").symlink_to(precious)
+    (out / "key").symlink_to(precious / "key")
+    collect_artifacts(out, ("**",), target)
+    open_up(out / "folder")
+
+    assert [path.stat().st_mode & 0o777 for path in (precious, precious / "key")] == [0o500, 0o200]
+
+
+def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its path and the system's words."""
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path / "theirs"))
+
+    (tmp_path / "work" / "theirs").mkdir(parents=True)
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    assert remove_tree(tmp_path / "work") == f"{tmp_path}/work/theirs: Operation not permitted"
+
+
+def failing(error: OSError) -> Callable[..., None]:
+    """Return a function that fails so."""
+
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_an_artifact_of_another_users_is_told(out: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are kept."""
+    monkeypatch.setattr(shutil, "move", failing(PermissionError(errno.EACCES, "Permission denied")))
+    notes: list[str] = []
+
+    assert collect_artifacts(out, ("*.csv",), target, notes.append) == 0
+    assert notes == ["artifact a.csv cannot be kept: Permission denied"]
+
+
+def test_an_artifact_for_which_there_is_no_space_ends_the_run(
+    out: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing after it could be kept either."""
+    monkeypatch.setattr(shutil, "move", failing(OSError(errno.ENOSPC, "No space left")))
+    with pytest.raises(PlatformError, match=r"artifact a\.csv cannot be kept: No space left") as failure:
+        collect_artifacts(out, ("*.csv",), target)
+
+    assert failure.value.code == "results_lost"
+
+
+@pytest.mark.parametrize(
+    ("glob", "meaning"), [(".", "**"), ("./", "**"), ("./*.csv", "*.csv"), ("a/./b", "a/b"), ("./**", "**")]
+)
+def test_a_dot_is_the_output_folder(glob: str, meaning: str) -> None:
+    """So people write "all of it"."""
+    assert check_glob(glob) == meaning

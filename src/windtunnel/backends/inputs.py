@@ -134,21 +134,3 @@ def place_files(folder: Path, files: dict[str, str], inputs: dict[str, Path]) ->
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(source)
-
-
-def collect_artifacts(source: Path, globs: tuple[str, ...], target: Path) -> int:
-    """Move what matches `globs` from a step's output folder to `target`; return how many.
-
-    Links are left alone: they may point anywhere.
-    """
-    if source.is_symlink():
-        return 0
-    found = {path for glob in globs for path in source.glob(f"{glob}/*" if glob.endswith("**") else glob)}
-    root = source.resolve()
-    # A link's own place differs from where it leads, and so does that of all below a linked folder.
-    files = sorted(path for path in found if path.is_file() and path.resolve() == root / path.relative_to(source))
-    for path in files:
-        place = target / path.relative_to(source)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(path, place)
-    return len(files)

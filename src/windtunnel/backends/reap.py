@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from windtunnel.backends.artifacts import remove_tree
 from windtunnel.backends.docker import reap as docker
 from windtunnel.backends.kubernetes import reap as kubernetes
 from windtunnel.backends.process.reap import end_orphans, find_orphans
@@ -36,5 +36,5 @@ def reap_all(store: Path, *, dry_run: bool = False) -> Reaped:
     still = (*end_orphans(orphans), *docker.end_leftovers(containers), *kubernetes.end_leftovers(objects))
     left = [str(thing) for thing in still]
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     return Reaped(found, left + [str(folder) for folder in folders if folder.exists()])

@@ -81,12 +81,12 @@ def check_places(paths: Iterable[str]) -> None:
 
 
 def check_glob(glob: str) -> str:
-    """Return a glob that stays below ``$WINDTUNNEL_OUT`` (ValueError otherwise)."""
+    """Return a glob that stays below ``$WINDTUNNEL_OUT`` (ValueError otherwise); ``.`` is all of it."""
     parts = glob.split("/")
     if not glob or glob.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
         msg = f'{glob!r} is no glob below $WINDTUNNEL_OUT; write it like "*.csv" or "**/*.csv"'
         raise ValueError(msg)
-    return glob
+    return "/".join(part for part in parts if part not in {"", "."}) or "**"
 
 
 def check_text(text: str) -> str:

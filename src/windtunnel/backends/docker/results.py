@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from functools import partial
 from pathlib import Path
 
 from windtunnel.backends.archive import unpack
+from windtunnel.backends.artifacts import collect_artifacts
 from windtunnel.backends.containers import METRICS, OUT, RESULTS
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.step import Container, RunningStep
-from windtunnel.backends.inputs import collect_artifacts
 from windtunnel.backends.tracing import RAW, keep_trace
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job
@@ -31,7 +32,9 @@ def collect(api: APIClient, running: RunningStep, folder: RunFolder, journal: Jo
         try:
             if not _fetch(api, container, temporary, running.name):
                 journal.note("its container is gone, and with it what it wrote", running.name)
-            collect_artifacts(temporary / OUT.name, globs, folder.path / "artifacts" / label)
+            collect_artifacts(
+                temporary / OUT.name, globs, folder.path / "artifacts" / label, partial(journal.note, step=running.name)
+            )
             if running.step.program.trace:
                 keep_trace(temporary / RAW, folder.path / "artifacts" / label, running.name)
             metrics = temporary / METRICS.name

@@ -7,12 +7,13 @@ import shutil
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.archive import unpack
+from windtunnel.backends.artifacts import collect_artifacts
 from windtunnel.backends.containers import METRICS, OUT
-from windtunnel.backends.inputs import collect_artifacts
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.errors import PlatformError
@@ -92,7 +93,8 @@ class Results:
     def _keep(self, running: RunningStep, replica: Replica, source: Path, label: str, *, is_first: bool) -> None:
         globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
         own = source / running.name
-        collect_artifacts(own / OUT.name, globs, self.folder.path / "artifacts" / label)
+        tell = partial(self.journal.note, step=running.name)
+        collect_artifacts(own / OUT.name, globs, self.folder.path / "artifacts" / label, tell)
         metrics = own / METRICS.name
         if metrics.is_file() and is_first:
             shutil.move(metrics, running.metrics)

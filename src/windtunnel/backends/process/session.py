@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from windtunnel.backends.artifacts import collect_artifacts, remove_tree
 from windtunnel.backends.attended import AttendedSession, seconds_until, warden_seconds
 from windtunnel.backends.base import Handle, Launch, RunContext, describe_status
-from windtunnel.backends.inputs import collect_artifacts
 from windtunnel.backends.probes import Answer
 from windtunnel.backends.process.requirements import Installer
 from windtunnel.backends.process.step import Launcher, RunningStep
@@ -149,11 +149,13 @@ class ProcessSession(AttendedSession[RunningStep]):
 
     def _collect(self, running: RunningStep) -> None:
         globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
-        collect_artifacts(running.out, globs, self._folder.path / "artifacts" / running.label)
+        tell = partial(self._journal.note, step=running.name)
+        collect_artifacts(running.out, globs, self._folder.path / "artifacts" / running.label, tell)
         if running.trace:
             keep_trace(running.trace, self._folder.path / "artifacts" / running.label, running.name)
         for folder in (running.work, running.out):
-            _remove(folder)
+            if problem := remove_tree(folder):
+                tell(f"what it left on disk cannot be removed: {problem}")
 
     def environment(self) -> dict[str, Any]:
         """Return nothing: the platform is this machine."""
@@ -175,14 +177,8 @@ class ProcessSession(AttendedSession[RunningStep]):
         self._usage.close()
         if not self._warden.close(lambda: self._control.is_urgent):
             return
-        shutil.rmtree(self._folder.path / "work", ignore_errors=True)
+        if problem := remove_tree(self._folder.path / "work"):
+            self._journal.note(f"the run's working folder cannot be removed: {problem}")
         errors = self._folder.path / "logs" / "warden.log"
         if errors.exists() and not errors.stat().st_size:
             errors.unlink()
-
-
-def _remove(folder: Path) -> None:
-    try:
-        folder.rmdir()  # mostly it is empty, and looking first takes longer
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)

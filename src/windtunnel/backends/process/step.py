@@ -92,8 +92,10 @@ class Launcher:
         address = Address(LOOPBACK, _choose_ports(step) if isinstance(step, Service) else None)
         work, out = self._work / label, self._work / f"{label}.out"
         metrics, log = self._logs / f"{label}.metrics.jsonl", self._logs / f"{label}.log"
-        work.mkdir()
-        out.mkdir()
+        with _writing(step.name):
+            # A step may have taken away the folder that theirs are in.
+            work.mkdir(parents=True)
+            out.mkdir()
         values = launch.names(address, work, out, metrics)
         own = {name: substitute(text, values) for name, text in step.program.env.items()}
         python = self.environments.get(step.name)
@@ -101,7 +103,8 @@ class Launcher:
         if python:
             env |= {"PATH": f"{python / 'bin'}{os.pathsep}{env['PATH']}", "VIRTUAL_ENV": str(python)}
         files = {path: substitute(text, values) for path, text in step.program.files.items()}
-        place_files(work, files, self.inputs)
+        with _writing(step.name):
+            place_files(work, files, self.inputs)
         argv = [substitute(word, values) for word in step.program.command]
         argv = with_environment(argv, python) if python else argv
         trace = self._work / f"{label}.{RAW}" if step.program.trace else None
@@ -172,6 +175,16 @@ def _told(program: str, step: str) -> Iterator[None]:
     else:
         return
     raise PlatformError(f"{step}: {message}", code=code, step=step)
+
+
+@contextmanager
+def _writing(step: str) -> Iterator[None]:
+    """Turn the reason why a step's folders and files cannot be made into a PlatformError."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{step}: its folders cannot be made: {error.filename}: {error.strerror}"
+        raise PlatformError(message, code="store_failed", step=step) from None
 
 
 def _check_runnable(program: Path) -> None:
