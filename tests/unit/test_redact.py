@@ -12,7 +12,7 @@ from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.plan import Plan
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
-from windtunnel.run.redact import REDACTED, redact, secrets_in
+from windtunnel.secrets import REDACTED, Redaction
 
 RunRecorded = Callable[..., RunRecord]
 
@@ -34,17 +34,17 @@ def everything_in(folder: Path) -> str:
 )
 def test_a_name_tells_what_is_secret(name: str) -> None:
     """The words are found in any case and anywhere in the name."""
-    assert secrets_in({name: "x", "LANG": "C", "PATH": "/bin", "KEYBOARD": "us"}) == {"x"}
+    assert Redaction.of_variables({name: "x", "LANG": "C", "PATH": "/bin", "KEYBOARD": "us"}).secrets == {"x"}
 
 
 def test_an_empty_value_is_no_secret() -> None:
     """Nothing would be left of a text in which nothing is replaced."""
-    assert secrets_in({"TOKEN": ""}) == set()
+    assert Redaction.of_variables({"TOKEN": ""}).secrets == set()
 
 
 def test_the_longest_secret_is_replaced_first() -> None:
     """A secret that contains another one leaves no rest behind."""
-    assert redact("hunter2 hunter22 x", {"hunter2", "hunter22"}) == f"{REDACTED} {REDACTED} x"
+    assert Redaction(frozenset({"hunter2", "hunter22"})).known("hunter2 hunter22 x") == f"{REDACTED} {REDACTED} x"
 
 
 @pytest.mark.parametrize(

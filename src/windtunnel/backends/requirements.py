@@ -20,7 +20,7 @@ from windtunnel.plan import Job, Program, Service
 from windtunnel.run.control import POLL_SECONDS, Control
 from windtunnel.run.folder import tail
 from windtunnel.run.places import cache_folder
-from windtunnel.run.redact import redact_urls
+from windtunnel.secrets import Redaction
 
 SCRIPT = Path(install.__file__)
 PACKAGES = "packages.json"
@@ -102,7 +102,7 @@ def tell(step: Service | Job, output: Path, log: Path, status: int) -> None:
     Raises:
         PlatformError: It failed (``requirements_failed``).
     """
-    log.write_text(redact_urls(output.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
+    log.write_text(Redaction().text(output.read_text(encoding="utf-8", errors="replace")), encoding="utf-8")
     if status == 0:
         return
     lines = tail(log)

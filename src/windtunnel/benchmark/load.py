@@ -16,11 +16,11 @@ from pydantic import BaseModel, ValidationError
 from windtunnel.benchmark.later import find_later
 from windtunnel.benchmark.legacy import translate
 from windtunnel.benchmark.matrix import combinations
-from windtunnel.benchmark.model import Benchmark
-from windtunnel.benchmark.overrides import apply_override, key_parts, set_key
+from windtunnel.benchmark.model import CLIENT, Benchmark
+from windtunnel.benchmark.overrides import apply_override, set_key
 from windtunnel.errors import DescriptorError
 from windtunnel.names import nearest
-from windtunnel.secrets import is_secret
+from windtunnel.secrets import Redaction, is_secret_place, key_path
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Loaded:
         overrides: The ``--set`` arguments, as given, then what the matrix sets.
         notes: What was translated from an older format.
         combination: The value of each of the matrix's keys; empty without a matrix.
+        redaction: What of it is secret, in all combinations; what is shown or written of it goes through this.
     """
 
     benchmark: Benchmark
@@ -42,6 +43,7 @@ class Loaded:
     overrides: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     combination: Mapping[str, Any] = field(default_factory=dict)
+    redaction: Redaction = field(default_factory=Redaction)
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class _Given:
     text: str
     path: Path
     overrides: Sequence[str]
+    redaction: Redaction
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
@@ -88,16 +91,27 @@ def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Load
     except (ValueError, RecursionError) as error:
         # Beside its own error, tomllib lets those of huge numbers and deep nesting through.
         raise DescriptorError(f"{path}: not valid TOML: {error}") from None
+    redaction = Redaction.of([document])
     for override in overrides:
         apply_override(document, override)
+    # What an override replaces is still in the text.
+    redaction |= Redaction.of([document])
+    given = _Given(text, path, overrides, redaction)
+    try:
+        return _check_all(document, given)
+    except DescriptorError as error:
+        raise redaction.error(error) from None
+
+
+def _check_all(document: dict[str, Any], given: _Given) -> list[Loaded]:
     matrix = document.pop("matrix", None)
     if matrix is None:
-        return [_check(document, _Given(text, path, overrides))]
+        return [_check(document, given)]
     try:
-        found = combinations(matrix, overrides)
+        found = combinations(matrix, given.overrides)
     except ValueError as error:
-        raise DescriptorError(f"{path}: {error}") from None
-    return [_check_combination(document, values, _Given(text, path, overrides)) for values in found]
+        raise DescriptorError(f"{given.path}: {error}") from None
+    return [_check_combination(document, values, given) for values in found]
 
 
 def only_one(found: list[Loaded]) -> Loaded:
@@ -110,15 +124,16 @@ def only_one(found: list[Loaded]) -> Loaded:
 def _check_combination(document: dict[str, Any], values: Mapping[str, Any], given: _Given) -> Loaded:
     varied = copy.deepcopy(document)
     changes = [f"{key}={json.dumps(value)}" for key, value in values.items()]
+    shown = [f"{key}={json.dumps(value)}" for key, value in given.redaction.values(values).items()]
     for key, value in values.items():
         try:
-            set_key(varied, key_parts(key), value)
+            set_key(varied, list(key_path(key)), value)
         except KeyError as error:
             raise DescriptorError(f"{given.path}: matrix.{key}: {error.args[0]} is not a table") from None
     try:
         loaded = _check(varied, given)
     except DescriptorError as error:
-        raise DescriptorError(f"{error.message}\n  (matrix: {', '.join(changes)})") from None
+        raise DescriptorError(f"{error.message}\n  (matrix: {', '.join(shown)})") from None
     return replace(loaded, overrides=(*loaded.overrides, *changes), combination=values)
 
 
@@ -133,9 +148,11 @@ def _check(document: dict[str, Any], given: _Given) -> Loaded:
     try:
         benchmark = Benchmark.model_validate(document)
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors(include_url=False)]
+        problems = [_explain(problem, given.redaction) for problem in error.errors(include_url=False)]
         raise DescriptorError(_join(path, problems)) from None
-    return Loaded(benchmark, given.text, path, tuple(given.overrides), tuple(notes))
+    names = {benchmark.benchmark.name, benchmark.benchmark.strategy, *benchmark.all_servers(), CLIENT}
+    redaction = given.redaction | Redaction(names=frozenset(names))
+    return Loaded(benchmark, given.text, path, tuple(given.overrides), tuple(notes), redaction=redaction)
 
 
 def _join(path: Path, problems: list[str]) -> str:
@@ -144,8 +161,10 @@ def _join(path: Path, problems: list[str]) -> str:
     return "\n  ".join([f"{path}: {len(problems)} mistakes", *problems])
 
 
-def _explain(problem: Mapping[str, Any]) -> str:
+def _explain(problem: Mapping[str, Any], redaction: Redaction) -> str:
     location: tuple[str | int, ...] = problem["loc"]
+    path = tuple(part for part in location if isinstance(part, str))
+    given = redaction.document(problem["input"], path)
     key = _key_path(location)
     kind = problem["type"]
     if kind == "extra_forbidden":
@@ -157,15 +176,13 @@ def _explain(problem: Mapping[str, Any]) -> str:
         return f"{key}: missing"
     if kind == "literal_error":
         allowed = [str(choice) for choice in _choices(_type_at(location))]
-        value = problem["input"]
-        return f"{key}: {value!r} is not allowed{nearest(str(value), allowed)} (allowed: {', '.join(allowed)})"
+        return f"{key}: {given!r} is not allowed{nearest(str(given), allowed)} (allowed: {', '.join(allowed)})"
     if kind == "value_error":
         message = str(problem["ctx"]["error"])
         return f"{key}: {message}" if key else message
     message = str(problem["msg"])
-    is_hidden = any(isinstance(part, str) and is_secret(part) for part in location)
-    given = "what is there" if is_hidden else repr(problem["input"])
-    return f"{key}: {message[:1].lower()}{message[1:]}, not {given}"
+    shown = "what is there" if is_secret_place(path) else repr(given)
+    return f"{key}: {message[:1].lower()}{message[1:]}, not {shown}"
 
 
 def _key_path(location: Sequence[str | int]) -> str:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windtunnel.benchmark.overrides import key_parts
+from windtunnel.secrets import Redaction, key_path
 
 MOST_RUNS = 1000
 SCHEMA = {
@@ -29,11 +29,11 @@ def combinations(matrix: object, overrides: Sequence[str]) -> list[Mapping[str, 
     if not isinstance(matrix, dict) or not matrix:
         msg = 'matrix: write it as a table of lists, such as "run.repeats" = [1, 2]'
         raise ValueError(msg)
-    overridden = {tuple(key_parts(override.partition("=")[0].strip())) for override in overrides}
+    overridden = {key_path(override.partition("=")[0].strip()) for override in overrides}
     number = 1
     for key, values in matrix.items():
         _check(key, values)
-        if tuple(key_parts(key)) in overridden:
+        if key_path(key) in overridden:
             msg = f"matrix.{key}: --set gives it one value, and the matrix several; leave one of them out"
             raise ValueError(msg)
         number *= len(values)
@@ -47,11 +47,11 @@ def _check(key: str, values: object) -> None:
     if isinstance(values, dict):
         msg = f'matrix.{key}: quote the whole key, such as "{key}.{next(iter(values), "key")}" = [1, 2]'
         raise ValueError(msg)  # noqa: TRY004 - all that is wrong with a benchmark is a ValueError
-    if not key_parts(key) or key_parts(key)[0] == "matrix":
+    if not key_path(key) or key_path(key)[0] == "matrix":
         msg = f"matrix.{key}: no key of a benchmark"
         raise ValueError(msg)
     if not isinstance(values, list) or not values:
-        msg = f"matrix.{key}: give a list of values, not {values!r}"
+        msg = f"matrix.{key}: give a list of values, not {Redaction().document(values, key_path(key))!r}"
         raise ValueError(msg)
     if any(isinstance(value, dict) or not isinstance(value, (str, int, float, bool, list)) for value in values):
         msg = f"matrix.{key}: values are text, numbers, true, false or lists"

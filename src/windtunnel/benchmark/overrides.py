@@ -6,6 +6,7 @@ import tomllib
 from typing import Any
 
 from windtunnel.errors import DescriptorError
+from windtunnel.secrets import Redaction, key_path
 
 
 def apply_override(document: dict[str, Any], override: str) -> None:
@@ -15,15 +16,16 @@ def apply_override(document: dict[str, Any], override: str) -> None:
         DescriptorError: It is not written so, or the path leads nowhere.
     """
     key, separator, raw = override.partition("=")
-    parts = key_parts(key.strip())
+    parts = list(key_path(key.strip()))
     if not separator or not parts:
-        raise DescriptorError(f"--set {override}: write it as key.path=value")
+        raise DescriptorError(f"--set {Redaction().override(override)}: write it as key.path=value")
     # A variable's value is text: 1.10 is not 1.1 there.
     is_text = parts[-2:-1] == ["env"] and not raw.strip().startswith(("'", '"'))
     try:
         set_key(document, parts, raw.strip() if is_text else _toml_value(raw.strip()))
     except KeyError as error:
-        raise DescriptorError(f"--set {override}: {error.args[0]} is not a table") from None
+        told = Redaction().override(override)
+        raise DescriptorError(f"--set {told}: {error.args[0]} is not a table") from None
 
 
 def set_key(document: dict[str, Any], parts: list[str], value: object) -> None:
@@ -43,20 +45,6 @@ def set_key(document: dict[str, Any], parts: list[str], value: object) -> None:
         table[int(parts[-1])] = value
     else:
         raise KeyError(".".join(parts[:-1]))
-
-
-def key_parts(key: str) -> list[str]:
-    """Return the parts of a dotted TOML key, quoted ones too; nothing if it is none."""
-    try:
-        table: object = tomllib.loads(f"{key} = 0")
-    except (ValueError, RecursionError):
-        return []
-    parts = []
-    while isinstance(table, dict):
-        (part,) = table
-        parts.append(part)
-        table = table[part]
-    return parts
 
 
 def _item(table: object, part: str) -> object:

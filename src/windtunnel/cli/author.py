@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ from windtunnel.names import nearest
 if TYPE_CHECKING:
     from windtunnel.benchmark import Loaded
     from windtunnel.plan import Plan, Step
+    from windtunnel.secrets import Redaction
 
 FileArgument = Annotated[Path, typer.Argument(help="The benchmark, a TOML file.", show_default=False)]
 SetOption = Annotated[
@@ -127,13 +128,16 @@ def show_plan(
     found = load_sweep(file, overrides)
     is_sweep = bool(found[0][0].combination)
     if format_ is PlanFormat.JSON:
-        plans = [{"values": dict(loaded.combination), "plan": plan.to_json()} for loaded, plan in found]
+        plans = [
+            {"values": loaded.redaction.values(loaded.combination), "plan": loaded.redaction.document(plan.to_json())}
+            for loaded, plan in found
+        ]
         print_json({"runs": plans} if is_sweep else plans[0]["plan"])
         return
     for number, (loaded, plan) in enumerate(found, start=1):
         if is_sweep:
-            echo(f"run {number} of {len(found)}: {describe_values(loaded.combination)}")
-        echo("\n".join(_plan_lines(plan)))
+            echo(f"run {number} of {len(found)}: {describe_values(loaded.redaction.values(loaded.combination))}")
+        echo("\n".join(_plan_lines(plan, loaded.redaction)))
 
 
 def describe_values(values: Mapping[str, Any]) -> str:
@@ -141,31 +145,34 @@ def describe_values(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in values.items())
 
 
-def _plan_lines(plan: Plan) -> Iterator[str]:
+def _plan_lines(plan: Plan, redaction: Redaction) -> Iterator[str]:
     """Yield a plan as an indented tree; plain, since rich would double this command's time."""
     from windtunnel.plan import Service
 
     yield f"{plan.benchmark} ({plan.strategy}), at most {plan.timeout:g} s"
     for item in plan.inputs:
-        yield f"  input {item.path} from {item.src}"
+        yield f"  input {item.path} from {redaction.text(item.src)}"
     for step in plan.order():
         kind = "service" if isinstance(step, Service) else "job"
         needs = f" after {', '.join(step.needs)}" if step.needs else ""
         yield f"  {kind} {step.name}{needs}"
-        yield from (f"    {line}" for line in _describe(step))
+        yield from (f"    {line}" for line in _describe(step, redaction))
 
 
-def _describe(step: Step) -> list[str]:
+def _describe(step: Step, redaction: Redaction) -> list[str]:
     from windtunnel.plan import Service
 
-    lines = [f"run {' '.join(step.program.command)}"]
+    def line(command: Sequence[str]) -> str:
+        return " ".join(redaction.document(command, ("command",)))
+
+    lines = [f"run {line(step.program.command)}"]
     if isinstance(step, Service):
         probe = step.ready.probe
-        target = " ".join(probe.command) or probe.target
+        target = line(probe.command) or redaction.text(probe.target)
         lines.append(f"ready when {probe.kind} {target}".rstrip() + f", within {step.ready.within:g} s")
         if step.live:
             lines.append(f"alive by {step.live.probe.kind}, every {step.live.every:g} s")
-        lines.append(f"stop with {' '.join(step.stop) if step.stop else 'SIGTERM'}, SIGKILL after {step.grace:g} s")
+        lines.append(f"stop with {line(step.stop) if step.stop else 'SIGTERM'}, SIGKILL after {step.grace:g} s")
     else:
         fresh = ", each with fresh services" if step.fresh else ""
         lines.append(f"{step.warmup} warm-up + {step.repeats} measured iterations{fresh}")

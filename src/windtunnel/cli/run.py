@@ -77,7 +77,9 @@ def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bo
         replace(
             make_request(loaded, plan, backend),
             strict=strict,
-            sweep=SweepPart(id=sweep_id, values=dict(loaded.combination)) if loaded.combination else None,
+            sweep=SweepPart(id=sweep_id, values=loaded.redaction.values(loaded.combination))
+            if loaded.combination
+            else None,
         )
         for loaded, plan in found
     ]

@@ -20,11 +20,10 @@ from windtunnel.run.control import Extension
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.environment import describe_host
 from windtunnel.run.events import EventType, timestamp
-from windtunnel.run.folder import RECORD, RunFolder, plan_secrets
+from windtunnel.run.folder import RECORD, RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
 from windtunnel.run.record import Upload as UploadState
-from windtunnel.run.redact import redact_override
 from windtunnel.run.upload import Upload
 
 T = TypeVar("T")
@@ -74,8 +73,8 @@ class _Execution:
             backend=request.backend.name,
             started=timestamp(time.time()),
             status="running",
-            labels=dict(info.labels),
-            overrides=[redact_override(item, plan_secrets(request.plan)) for item in request.loaded.overrides],
+            labels=folder.redaction.document({"labels": dict(info.labels)})["labels"],
+            overrides=[folder.redaction.override(item) for item in request.loaded.overrides],
             sweep=request.sweep,
             driver=driver_identity(),
             path=str(folder.path),
@@ -104,6 +103,7 @@ class _Execution:
             self._attempt(lambda: self._tear_down(walk))
             self._attempt(session.close)
             self._attempt(lambda: self._count(session))
+        self._attempt(self._folder.mask)
         self._conclude()
         self._attempt(self._store)
         self._attempt(self._close_store)
@@ -147,6 +147,7 @@ class _Execution:
             self._upload.send(Extension(self._request.control))
         except WindtunnelError as error:
             state.complete = False
+            self._folder.redaction.error(error)
             state.error = f"not stored: {error.message}; to send it again: windtunnel upload {self._folder.path}"
             if self._record.exit_code in {ExitCode.OK, ExitCode.LEFT_BEHIND}:
                 self._blame(type(error)(state.error, code=error.code))
@@ -162,6 +163,7 @@ class _Execution:
 
     def _send(self, seconds: float | None, but: Sequence[str] = ()) -> None:
         if self._upload:
+            self._folder.mask()
             self._journal.emit(EventType.UPLOADING, message=self._upload.target)
             self._upload.send(Extension(self._request.control, seconds), but=but)
 
@@ -173,7 +175,7 @@ class _Execution:
             self._environment |= found
         else:
             return
-        self._folder.write_json("environment.json", self._environment)
+        self._folder.write_json("environment.json", self._folder.redaction.data(self._environment))
 
     def _begin(self) -> None:
         self._journal.emit(EventType.RUN_STARTED, message=self._folder.run_id, path=str(self._folder.path))
@@ -213,7 +215,7 @@ class _Execution:
             self._journal.note(f"teardown: {problem.message}", problem.step)
 
     def _count(self, session: Session) -> None:
-        created, left = session.created(), session.survivors()
+        created, left = session.created(), self._folder.redaction.data(session.survivors())
         self._record.resources = ResourceCount(created=created, gone=max(0, created - len(left)), left=left)
 
     def _conclude(self, *, again: bool = False) -> None:
@@ -243,6 +245,7 @@ class _Execution:
             raise PlatformError(f"results cannot be written: {error.strerror}", code="store_failed") from None
 
     def _blame(self, error: WindtunnelError) -> None:
+        self._folder.redaction.error(error)
         if self._cause:
             self._journal.note(f"also: {error.message}", error.step)
             return

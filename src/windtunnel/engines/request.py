@@ -11,7 +11,7 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.stores import require_aws
-from windtunnel.errors import PlatformError, Unsupported, UsageError
+from windtunnel.errors import PlatformError, Unsupported, UsageError, WindtunnelError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.events import Observer
@@ -71,9 +71,12 @@ def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | Non
         PlatformError: The backend does not work here.
     """
     backend = make_backend(backend_name)
-    folder, remote = _find_store(store or loaded.benchmark.output.store, backend_name)
-    _check_extras(plan, remote)
-    notes = backend.check(plan)
+    try:
+        folder, remote = _find_store(store or loaded.benchmark.output.store, backend_name)
+        _check_extras(plan, remote)
+        notes = backend.check(plan)
+    except WindtunnelError as error:
+        raise loaded.redaction.error(error) from None
     if reason := backend.available():
         raise PlatformError(f"backend {backend_name}: {reason}", code="backend_unavailable")
     return Request(

@@ -73,7 +73,20 @@ class Walk:
 
     def _act(self, name: str, act: Callable[[], T]) -> T:
         self._control.check()
-        result: T = self._call(name, act)  # type: ignore[assignment]
+        result: T = self._without_secrets(name, act)
+        return result
+
+    def _without_secrets(self, name: str, act: Callable[[], T]) -> T:
+        """Have an act called; the engine, which may tell others what goes wrong, sees no error with a secret."""
+
+        def safe() -> T:
+            try:
+                return act()
+            except Exception as error:
+                self._folder.redaction.error(error)
+                raise
+
+        result: T = self._call(name, safe)  # type: ignore[assignment]
         return result
 
     def _bring_up(self, service: Service, iteration: int | None = None) -> None:
@@ -104,9 +117,10 @@ class Walk:
             self._journal.emit(EventType.SERVICE_STOPPING, name, iteration)
             with self._journal.phase(name, "stop", iteration):
                 self._session.stop(handle)
+            self._folder.mask(self._folder.log(name, iteration))
             self._journal.emit(EventType.SERVICE_STOPPED, name, iteration)
 
-        self._call(f"stop {name}", stop)
+        self._without_secrets(f"stop {name}", stop)
 
     def _run_job(self, job: Job) -> None:
         for iteration in range(1, job.warmup + job.repeats + 1):
@@ -156,6 +170,7 @@ class Walk:
                 Sample(m.metric, m.value, m.unit, iteration, m.time or now, job.name, m.labels, warmup)
                 for m in extract(job.metrics, log, handle.metrics, notes)
             ]
+            self._folder.mask(log)
             self._journal.add_samples(samples)
             for note in notes[:NOTES_SHOWN]:
                 self._journal.note(note, job.name, iteration)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
-from windtunnel.run.record import RunRecord
-from windtunnel.run.redact import redact_data, redact_toml, secrets_in
+from windtunnel.run.record import WORDS, RunRecord
+from windtunnel.secrets import Redaction
 
 RECORD = "run.json"
 
@@ -30,12 +33,15 @@ class RunFolder:
     Attributes:
         path: The folder, absolute.
         run_id: The run's id, which is the folder's name.
+        redaction: What is kept out of all that is written into it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, redaction: Redaction | None = None) -> None:
         self.path = path.absolute()
         self.run_id = self.path.name
+        self.redaction = redaction or Redaction()
         self._files: dict[str, IO[str]] = {}
+        self._masked: dict[Path, int] = {}
         self._lock = threading.Lock()
 
     @classmethod
@@ -45,12 +51,11 @@ class RunFolder:
         Raises:
             UsageError: The store cannot be written.
         """
-        names = {name for step in plan.steps for name in step.program.env}
-        secrets = plan_secrets(plan)
+        redaction = _redaction(plan, text)
         try:
             store.mkdir(parents=True, exist_ok=True)
             while True:
-                folder = cls(store / (run_id or new_run_id(plan.benchmark)))
+                folder = cls(store / (run_id or new_run_id(plan.benchmark)), redaction)
                 try:
                     folder.path.mkdir()
                     break
@@ -59,8 +64,8 @@ class RunFolder:
                         raise
             for name in ("logs", "artifacts"):
                 (folder.path / name).mkdir()
-            (folder.path / "benchmark.toml").write_text(redact_toml(text, names, secrets), encoding="utf-8")
-            folder.write_json("plan.json", redact_data(plan.to_json(), secrets))
+            (folder.path / "benchmark.toml").write_text(redaction.toml(text), encoding="utf-8")
+            folder.write_json("plan.json", redaction.document(plan.to_json()))
         except OSError as error:
             raise UsageError(f"cannot keep results in {store}: {error.strerror}") from None
         return folder
@@ -68,6 +73,13 @@ class RunFolder:
     def log(self, step: str, iteration: int | None = None) -> Path:
         """Return where the output of a step (in one iteration) is kept."""
         return self.path / "logs" / (f"{step}.log" if iteration is None else f"{step}.{iteration}.log")
+
+    def mask(self, path: Path | None = None) -> None:
+        """Overwrite secrets in what steps wrote: in one file, or in all logs and artifacts; each byte is read once."""
+        below = (found for name in ("logs", "artifacts") for found in (self.path / name).rglob("*"))
+        for file in [path] if path else below:
+            with suppress(OSError):  # a log that its step has taken away has no secrets either
+                self._masked[file] = self.redaction.mask(file, self._masked.get(file, 0))
 
     def append(self, name: str, line: Mapping[str, Any]) -> None:
         """Append one line of JSON to ``<name>.jsonl`` and hand it to the system at once."""
@@ -121,9 +133,11 @@ class RunFolder:
         self._files.clear()
 
 
-def plan_secrets(plan: Plan) -> set[str]:
-    """Return the secret values that a plan's steps have in their environment."""
-    return set().union(*(secrets_in(step.program.env) for step in plan.steps))
+def _redaction(plan: Plan, text: str) -> Redaction:
+    """Return what a run keeps secret: of its file with all combinations of a matrix, its plan, and the environment."""
+    metrics = {metric.name for job in plan.jobs for metric in job.metrics if metric.name}
+    names = {plan.benchmark, plan.strategy, *(step.name for step in plan.steps), *metrics, *WORDS}
+    return Redaction.of([tomllib.loads(text), plan.to_json()], names) | Redaction.of_variables(os.environ)
 
 
 def tail(path: Path, lines: int = 10) -> tuple[str, ...]:

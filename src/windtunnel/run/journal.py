@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from windtunnel.errors import PlatformError
@@ -67,7 +67,8 @@ class Journal:
         self, kind: EventType, step: str | None = None, iteration: int | None = None, message: str = "", **data: Any
     ) -> None:
         """Write an event down and tell the observers."""
-        event = Event(kind, step, iteration, message, data)
+        hidden = self.folder.redaction
+        event = Event(kind, step, iteration, hidden.text(message), hidden.data(data))
         with self._lock:
             self._append("events", event.to_json())
             for observer in list(self._observers):
@@ -98,9 +99,17 @@ class Journal:
     def add_samples(self, samples: Sequence[Sample]) -> None:
         """Write samples down."""
         with self._lock:
-            for sample in samples:
+            for sample in map(self._without_secrets, samples):
                 self.samples.append(sample)
                 self._append("samples", sample.to_json())
+
+    def _without_secrets(self, sample: Sample) -> Sample:
+        known = self.folder.redaction.known
+        words = (sample.metric, sample.unit or "", *sample.labels.keys(), *sample.labels.values())
+        if all(known(word) == word for word in words):
+            return sample
+        labels = {known(key): known(value) for key, value in sample.labels.items()}
+        return replace(sample, metric=known(sample.metric), unit=sample.unit and known(sample.unit), labels=labels)
 
     def add_usage(self, usage: UsageSample) -> None:
         """Write down what a step used."""

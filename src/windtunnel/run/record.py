@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Validity = Literal["valid", "suspect", "invalid"]
 Status = Literal["running", "succeeded", "failed", "timed_out", "cancelled", "lost"]
+WORDS = frozenset({*get_args(Validity), *get_args(Status)})
+"""Words of a record's own, which are no secrets."""
 
 
 class _Model(BaseModel):

@@ -29,7 +29,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from windtunnel.addresses import ObjectAddress
 from windtunnel.errors import PlatformError
-from windtunnel.run.redact import redact, redact_urls, secrets_in
+from windtunnel.secrets import Redaction
 
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 _CHUNK = 1 << 20
@@ -181,7 +181,7 @@ class Bucket:
             yield
         except (ClientError, BotoCoreError) as error:
             words = self._explain(error, permission)
-            hidden = redact_urls(redact(words, secrets_in(os.environ)))
+            hidden = Redaction.of_variables(os.environ).text(words)
             raise PlatformError(f"{self._what}{ObjectAddress(self.name, key)}: {hidden}", code=self._code) from None
 
     def _explain(self, error: ClientError | BotoCoreError, permission: str) -> str:

@@ -1,0 +1,198 @@
+"""A benchmark's secrets, and what may be written or shown instead of them: the one home of every writer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
+
+from windtunnel.errors import WindtunnelError
+from windtunnel.secrets.addresses import Span, find_in_addresses
+from windtunnel.secrets.commands import find_in_line
+from windtunnel.secrets.documents import Path as KeyPath
+from windtunnel.secrets.documents import is_secret_place, key_path, rewrite
+from windtunnel.secrets.texts import merged
+from windtunnel.secrets.toml import rewrite_toml
+
+E = TypeVar("E", bound=BaseException)
+REDACTED = "[redacted]"
+_LONG, _SHORT, _LINE = 6, 3, 12
+"""From `_LONG` characters on a secret is replaced wherever it stands; a shorter one is also a word or a number of
+its own. Of a secret with several lines, each of `_LINE` characters is one too."""
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Redaction:
+    """What a benchmark keeps secret, and every way in which it is kept out of texts, data and files.
+
+    Attributes:
+        secrets: The secret values, of all combinations of its matrix.
+        names: Words that stay although they may be somebody's secret: what the benchmark and its steps are called.
+    """
+
+    secrets: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, documents: Iterable[Any], names: Iterable[str] = ()) -> Redaction:
+        """Return the redaction of what stands in documents: tables of benchmarks, or plans as JSON data."""
+        found: set[str] = set()
+
+        def collect(text: str, spans: list[Span]) -> str:
+            found.update(text[start:end] for start, end in spans)
+            return text
+
+        def collect_whole(value: str) -> str:
+            found.add(value)
+            return collect(value, find_in_line(value))
+
+        for document in documents:
+            rewrite(document, collect, collect_whole)
+        return cls(frozenset(found), frozenset(names))
+
+    @classmethod
+    def of_variables(cls, variables: Mapping[str, str]) -> Redaction:
+        """Return the redaction of an environment."""
+        return cls.of([{"env": dict(variables)}])
+
+    def __or__(self, other: Redaction) -> Redaction:
+        return Redaction(self.secrets | other.secrets, self.names | other.names)
+
+    def known(self, text: str) -> str:
+        """Return a text without the secrets of this benchmark: what a program printed, for example."""
+        if not self._pattern or not any(spelling in text for spelling in self._spellings):
+            return text
+        return re.sub(self._pattern, REDACTED, text)
+
+    def text(self, text: str) -> str:
+        """Return a message without secrets: those of this benchmark, and those in any address."""
+        return self._cut(text, merged(list(find_in_addresses(text))))
+
+    def error(self, error: E) -> E:
+        """Take secrets out of an error's words; return it."""
+        error.args = tuple(self.text(item) if isinstance(item, str) else item for item in error.args)
+        if isinstance(error, WindtunnelError):
+            error.message = self.text(error.message)
+            error.log_tail = tuple(self.known(line) for line in error.log_tail)
+        return error
+
+    def data(self, data: Any) -> Any:
+        """Return JSON data whose texts are without secrets, as `text` does it."""
+        if isinstance(data, Mapping):
+            return {key: self.data(item) for key, item in data.items()}
+        if isinstance(data, (list, tuple)):
+            return [self.data(item) for item in data]
+        return self.text(data) if isinstance(data, str) else data
+
+    def document(self, document: Any, path: KeyPath = ()) -> Any:
+        """Return a benchmark's tables, a plan as JSON data, or the part of one at `path`, without what is secret there.
+
+        What a name says to be a secret is hidden whole, however short; keys, and names of steps, stay.
+        """
+        return rewrite(document, self._cut, lambda _value: REDACTED, path)
+
+    def values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a matrix's dotted keys without secrets."""
+        return dict(self.document({"values": values})["values"])
+
+    def toml(self, text: str) -> str:
+        """Return a benchmark's file without secrets; it stays TOML, and all else in it stays as it is written."""
+        return rewrite_toml(text, self.document, self._line)
+
+    def override(self, override: str) -> str:
+        """Return a ``--set`` argument without secrets."""
+        try:
+            return self.toml(override)
+        except ValueError:
+            key, separator, value = override.partition("=")
+            if separator and is_secret_place(key_path(key.strip())):
+                return f"{key}{separator}{REDACTED}"
+            return f"{key}{separator}{self._line(value)}" if separator else self._line(override)
+
+    def mask(self, path: Path, start: int = 0) -> int:
+        """Overwrite the secrets in a file with as many asterisks, in place: who reads or writes it can go on.
+
+        What is no file (a pipe, a folder) is left alone. Memory is bounded, whatever the file's size.
+
+        Args:
+            path: The file.
+            start: How many of its bytes were looked at before.
+
+        Returns:
+            How many were looked at now, to begin after them the next time.
+        """
+        spellings = [spelling.encode(errors="surrogatepass") for spelling in self._spellings]
+        if not spellings or path.is_symlink() or not path.is_file():
+            return start
+        pattern = re.compile(self._pattern.encode(errors="surrogatepass"))
+        # A secret may stand across the end of a piece, and a letter before or after it counts.
+        overlap = max(map(len, spellings)) + 1
+        with path.open("r+b") as file:
+            place, kept = max(0, start - overlap), b""
+            file.seek(place)
+            while piece := file.read(_PIECE):
+                data = kept + piece
+                if any(spelling in data for spelling in spellings):
+                    for match in pattern.finditer(data):
+                        file.seek(place - len(kept) + match.start())
+                        file.write(b"*" * len(match[0]))
+                    data = pattern.sub(lambda match: b"*" * len(match[0]), data)
+                place += len(piece)
+                file.seek(place)
+                kept = data[-overlap:]
+        return place
+
+    def _line(self, text: str) -> str:
+        return self._cut(text, find_in_line(text))
+
+    def _cut(self, text: str, spans: list[Span]) -> str:
+        parts, place = [], 0
+        for start, end in spans:
+            parts += [self.known(text[place:start]), REDACTED]
+            place = end
+        return "".join([*parts, self.known(text[place:])])
+
+    @cached_property
+    def _spellings(self) -> list[str]:
+        """How the secrets may be spelt that are replaced wherever they stand, the longest first."""
+        distinct = {part for secret in self.secrets for part in _parts(secret) if _is_distinct(part)} - self.names
+        return sorted({spelling for part in distinct for spelling in _spellings(part)}, key=lambda s: (-len(s), s))
+
+    @cached_property
+    def _pattern(self) -> str:
+        return "|".join(_pattern(spelling) for spelling in self._spellings)
+
+
+def _parts(secret: str) -> list[str]:
+    """Return a secret, and of one with several lines or with what an address encodes also what programs print of it."""
+    lines = [line.strip() for line in secret.splitlines()]
+    return [secret, secret.strip(), unquote(secret), *(line for line in lines if len(line) >= _LINE)]
+
+
+def _is_distinct(value: str) -> bool:
+    """Tell whether a value can only be the secret: a short one is also a word or a number of its own."""
+    is_mixed = any(map(str.isalpha, value)) and not value.isalpha()
+    return len(value) >= (_SHORT if is_mixed else _LONG)
+
+
+def _spellings(value: str) -> set[str]:
+    """Return a value as texts show it: plain, in JSON, in Python, in an address."""
+    return {
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        quote(value),
+    }
+
+
+def _pattern(value: str) -> str:
+    """Return a regular expression of a value; what could be a word is found as a whole word only."""
+    is_word = len(value) < _LONG or (len(value) < _LINE and (value.isalpha() or value.isdigit()))
+    return rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])" if is_word else re.escape(value)
