@@ -122,7 +122,10 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A step that runs to its end, once an iteration; the first `warmup` ones do not count."""
+    """A step that runs to its end, once an iteration; the first `warmup` ones do not count.
+
+    `max_failures` is the share of an iteration's requests that may fail, from 0 to 1.
+    """
 
     name: str
     program: Program
@@ -131,6 +134,7 @@ class Job:
     repeats: int = 1
     fresh: bool = False
     metrics: tuple[MetricSpec, ...] = ()
+    max_failures: float = 0.01
     artifacts: tuple[str, ...] = ("**",)
 
     def title(self, iteration: int) -> str:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from windtunnel.parsers import PARSERS
+from windtunnel.parsers import PARSERS, Attempts, Measurement
 
 OUTPUTS = Path(__file__).parents[1] / "unit" / "outputs"
 
 
 def measure(parser: str, text: str) -> dict[tuple[str, str], float]:
     """Return the values that a parser finds, by the value of the label and the metric."""
-    return {("".join(item.labels.values()), item.metric): item.value for item in PARSERS[parser].parse(text)}
+    return {("".join(item.labels.values()), item.metric): item.value for item in measurements(parser, text)}
+
+
+def measurements(parser: str, text: str) -> list[Measurement]:
+    """Return the measurements that a parser finds."""
+    return [item for item in PARSERS[parser].parse(text) if isinstance(item, Measurement)]
+
+
+def attempts(name: str, text: str | None = None) -> Attempts | None:
+    """Return the requests that an output, or another text, tells of; the name begins with the parser's."""
+    found = PARSERS[name.partition("_")[0]].parse(text or read(f"{name}.txt", raw=False))
+    return next((item for item in found if isinstance(item, Attempts)), None)
 
 
 def read(name: str, *, raw: bool) -> str:

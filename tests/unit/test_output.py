@@ -10,7 +10,7 @@ import pytest
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.cli import output
 from windtunnel.errors import PlatformError
-from windtunnel.run.record import MetricSummary, RunRecord
+from windtunnel.run.record import FailureCount, MetricSummary, RunRecord
 
 RunRecorded = Callable[..., RunRecord]
 
@@ -26,7 +26,7 @@ def _fresh_consoles() -> Iterator[None]:
 @pytest.fixture
 def record(run_recorded: RunRecorded, single_node: str) -> RunRecord:
     """The record of a run with three iterations."""
-    outcomes = [Outcome(output=f"rate={number}") for number in (10, 20, 30)]
+    outcomes = [Outcome(output=f"rate={number}") for number in (18, 20, 22)]
     return run_recorded(single_node + "\n[run]\nrepeats = 3\n", RecordingBackend({"client": outcomes}))
 
 
@@ -52,7 +52,7 @@ def test_numbers_have_four_digits(value: float | None, text: str) -> None:
 def test_an_interval_is_a_half_width(record: RunRecord) -> None:
     """It is absolute, and relative to the mean where there is one."""
     metric = record.metrics["rate"]
-    assert output.interval(metric) == "± 24.84 (124.2%)"
+    assert output.interval(metric) == "± 4.968 (24.8%)"
     assert output.interval(metric.model_copy(update={"ci95": None})) == "–"
     assert output.interval(metric.model_copy(update={"mean": 0.0, "ci95": (-1.0, 1.0)})) == "± 1.000"
 
@@ -65,7 +65,7 @@ def test_a_record_is_printed_on_standard_output(record: RunRecord, capsys: pytes
     lines = printed.out.splitlines()
     assert lines[0] == "alone  succeeded, valid  inline on recording"
     assert lines[1].split() == ["metric", "unit", "n", "mean", "95", "%", "interval", "median", "p90", "p99"]
-    assert lines[2].split() == ["rate", "1/s", "3", "20.00", "±", "24.84", "(124.2%)", "20.00", "28.00", "29.80"]
+    assert lines[2].split() == ["rate", "1/s", "3", "20.00", "±", "4.968", "(24.8%)", "20.00", "21.60", "21.96"]
     assert lines[-1] == f"run: {record.path}"
 
 
@@ -117,3 +117,13 @@ def test_reasons_and_survivors_are_printed(record: RunRecord, capsys: pytest.Cap
     printed = capsys.readouterr().out
     assert "  - server died: [why]\n" in printed
     assert "left behind: server (process 7)\n" in printed
+
+
+def test_failed_requests_are_shown(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where they are few enough for a valid result; where none failed there is nothing to say."""
+    record.failures = [FailureCount(step="client", source="wrk", requests=1749, failures=3)]
+    output.print_record(record)
+    assert "client: 3 of 1,749 requests failed\n" in capsys.readouterr().out
+    record.failures[0].failures = 0
+    output.print_record(record)
+    assert "requests failed" not in capsys.readouterr().out

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support.outputs import OUTPUTS, measure, read
+from support.outputs import OUTPUTS, measure, measurements, read
 from windtunnel.parsers import PARSERS, check_metric, check_name
 
 
@@ -134,7 +134,7 @@ def test_locust_without_requests_measures_nothing() -> None:
 def test_a_parser_gives_what_it_documents(name: str, output: str) -> None:
     """Every documented metric is found in full output, and nothing else, in the documented unit."""
     parser = PARSERS[name]
-    found = list(parser.parse(read(f"{output}.txt", raw=False)))
+    found = measurements(name, read(f"{output}.txt", raw=False))
     assert {item.metric for item in found} == set(parser.metrics)
     assert all(item.unit == parser.metrics[item.metric].unit for item in found)
 
@@ -171,7 +171,7 @@ values = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.samp
 @given(st.lists(st.tuples(lines, values), max_size=5))
 def test_any_text_gives_numbers_or_nothing(name: str, text: list[tuple[str, str]]) -> None:
     """Whatever a program prints, a parser does not fail, and what it finds is finite."""
-    found = list(PARSERS[name].parse("\n".join(line.replace("{}", value) for line, value in text)))
+    found = measurements(name, "\n".join(line.replace("{}", value) for line, value in text))
     assert all(math.isfinite(item.value) for item in found)
 
 

@@ -15,7 +15,7 @@ from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
-from windtunnel.run.record import ResourceCount, RunRecord, Status, Validity
+from windtunnel.run.record import FailureCount, ResourceCount, RunRecord, Status, Validity
 
 RunRecorded = Callable[..., RunRecord]
 NAMESPACES = {"http://www.w3.org/2000/svg"}
@@ -26,7 +26,7 @@ def measured(run_recorded: RunRecorded, client_server: str) -> Callable[..., Run
     """The folder of a run with three iterations, whose client writes this output too."""
 
     def run(output: str = "", text: str = client_server) -> RunFolder:
-        outcomes = [Outcome(output=f"rate={number}\n{output}\n") for number in (10, 20, 30)]
+        outcomes = [Outcome(output=f"rate={number}\n{output}\n") for number in (18, 20, 22)]
         record = run_recorded(text + "\n[run]\nrepeats = 3\n", RecordingBackend({"client": outcomes}))
         return RunFolder(Path(record.path or ""))
 
@@ -272,3 +272,17 @@ def test_what_traced_steps_asked_of_the_kernel_is_shown(measured: Callable[..., 
     assert "call15" in page.text
     assert "call16" not in page.text
     assert "5 more system calls, which took less time, are in the artifacts" in page.text
+
+
+def test_failed_requests_are_told_beside_the_results(measured: Callable[..., RunFolder]) -> None:
+    """How many of how many, and who says so: also where none failed."""
+    folder = measured()
+    record = folder.read_record()
+    record.failures = [
+        FailureCount(step="client", source="wrk", requests=1749, failures=0),
+        FailureCount(step="client", source="metrics", requests=None, failures=2),
+    ]
+    folder.write_record(record)
+    page = Page(render(folder))
+    assert "0 of 1,749 requests failed (wrk)." in page.text
+    assert "2 requests failed, and no metric called requests says of how many." in page.text

@@ -12,6 +12,7 @@ from windtunnel.parsers import Measurement
 from windtunnel.plan import MetricSpec
 from windtunnel.run.extraction import extract
 from windtunnel.run.samples import Sample
+from windtunnel.run.tally import Tally
 
 OUTPUTS = Path(__file__).parent / "outputs"
 RATE = MetricSpec(name="rate", unit="1/s", pattern=r"rate=(\S+)")
@@ -31,8 +32,8 @@ def metrics_file(tmp_path: Path) -> Path:
 
 def find(log: Path, *metrics: MetricSpec, file: Path | None = None) -> tuple[list[Measurement], list[str]]:
     """Return the measurements that are found, and the notes."""
-    notes: list[str] = []
-    return list(extract(metrics, log, file, notes)), notes
+    tally = Tally("client", 1)
+    return list(extract(metrics, log, file, tally)), tally.notes
 
 
 def test_a_pattern_gives_every_match(log: Path) -> None:

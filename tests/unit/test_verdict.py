@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from windtunnel.analysis.flaws import Flaws
 from windtunnel.analysis.statistics import summarise
-from windtunnel.analysis.verdict import is_starved, judge, missing_samples, summarise_usage
+from windtunnel.analysis.verdict import has_measured, is_starved, judge, missing_samples, summarise_usage
 from windtunnel.errors import BenchmarkFailed, InvalidResult, TimedOut
 from windtunnel.plan import Job, MetricSpec, Plan, Program
 from windtunnel.run.events import timestamp
@@ -17,6 +18,7 @@ from windtunnel.run.samples import Sample
 
 ORIGIN = 1_700_000_000.0
 RAN = [Phase(step="client", phase="run", iteration=1, started=timestamp(ORIGIN), seconds=10.0)]
+NONE = Flaws()
 IDLE = Usage(cpu_mean=0.5, cpu_max=1.0, cpu_wait_mean=0.0, memory_max=1)
 
 
@@ -46,40 +48,40 @@ def usage(
 
 def test_a_whole_run_is_valid() -> None:
     """Three iterations, all with values, nobody starved: there is nothing to say."""
-    assert judge(None, plan(), measured(rate=3), {"client": IDLE}, RAN) == ("valid", [])
+    assert judge(None, plan(), measured(rate=3), {"client": IDLE}, NONE) == ("valid", [])
 
 
 @pytest.mark.parametrize("phase", ["start", "ready", "stop"])
 def test_without_a_measuring_command_there_is_no_verdict(phase: str) -> None:
     """What ended before any iteration began has no numbers to judge."""
-    phases = [RAN[0].model_copy(update={"phase": phase, "step": "server"})]
-    assert judge(TimedOut("late"), plan(), {}, {}, phases) == (None, [])
-    assert judge(None, plan(), {}, {}, []) == (None, [])
+    assert has_measured(RAN)
+    assert not has_measured([RAN[0].model_copy(update={"phase": phase, "step": "server"})])
+    assert not has_measured([])
 
 
 def test_a_dead_service_makes_invalid() -> None:
     """Its death is the one reason, although there are numbers."""
     cause = InvalidResult("server died", code="server_died", step="server")
-    assert judge(cause, plan(), measured(rate=3), {}, RAN) == ("invalid", ["server died"])
+    assert judge(cause, plan(), measured(rate=3), {}, NONE) == ("invalid", ["server died"])
 
 
 def test_no_samples_make_invalid() -> None:
     """What ended the run is a reason too."""
-    assert judge(None, plan(), {}, {}, RAN) == ("invalid", ["there are no samples"])
-    failed = judge(BenchmarkFailed("it failed"), plan(), {}, {}, RAN)
+    assert judge(None, plan(), {}, {}, NONE) == ("invalid", ["there are no samples"])
+    failed = judge(BenchmarkFailed("it failed"), plan(), {}, {}, NONE)
     assert failed == ("invalid", ["there are no samples", "it failed"])
 
 
 def test_an_early_end_makes_suspect() -> None:
     """Numbers that were measured before a failure are kept, with the reason; that some lack is no second one."""
-    verdict = judge(TimedOut("too slow"), plan(repeats=5), measured(rate=3), {}, RAN)
+    verdict = judge(TimedOut("too slow"), plan(repeats=5), measured(rate=3), {}, NONE)
     assert verdict == ("suspect", ["the run ended early: too slow"])
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 iteration has no"), (2, "2 iterations have no")])
 def test_too_few_iterations_make_suspect(count: int, words: str) -> None:
     """Below three the interval is not worth its name, and the reason says what to set."""
-    validity, (reason,) = judge(None, plan(repeats=count), measured(rate=count), {}, RAN)
+    validity, (reason,) = judge(None, plan(repeats=count), measured(rate=count), {}, NONE)
     assert validity == "suspect"
     assert reason.startswith(words)
     assert "run.repeats = 3" in reason
@@ -87,21 +89,21 @@ def test_too_few_iterations_make_suspect(count: int, words: str) -> None:
 
 def test_missing_values_make_suspect() -> None:
     """A metric that some iterations did not give is named with its count."""
-    verdict = judge(None, plan(repeats=4), measured(rate=4, errors=3), {}, RAN)
+    verdict = judge(None, plan(repeats=4), measured(rate=4, errors=3), {}, NONE)
     assert verdict == ("suspect", ["errors: 3 of 4 iterations have a value"])
 
 
 def test_a_starved_step_makes_suspect() -> None:
     """The reason has the step, what it used and what it lacked."""
     starved = Usage(cpu_mean=1.0, cpu_max=1.0, cpu_wait_mean=0.5, memory_max=1)
-    verdict = judge(None, plan(), measured(rate=3), {"client": IDLE, "server": starved}, RAN)
+    verdict = judge(None, plan(), measured(rate=3), {"client": IDLE, "server": starved}, NONE)
     assert verdict == ("suspect", ["server was starved of CPU: it used 1.00 cores and waited for 0.50 more"])
 
 
 def test_all_reasons_are_told() -> None:
     """The early end comes first."""
     starved = Usage(cpu_mean=0.1, cpu_max=1.0, cpu_wait_mean=0.5, memory_max=1)
-    validity, reasons = judge(TimedOut("late"), plan(), measured(rate=1), {"client": starved}, RAN)
+    validity, reasons = judge(TimedOut("late"), plan(), measured(rate=1), {"client": starved}, NONE)
     assert validity == "suspect"
     assert [reason.split()[0] for reason in reasons] == ["the", "1", "client"]
 
@@ -175,7 +177,7 @@ def test_a_traced_step_makes_suspect_and_hides_starvation() -> None:
     starved = Usage(cpu_mean=0.1, cpu_max=0.2, cpu_wait_mean=0.9, memory_max=1)
     job = Job(name="client", program=Program(command=("measure",), trace=True), repeats=3)
     traced = Plan(benchmark="b", strategy="single-node", timeout=1.0, steps=(job,))
-    validity, reasons = judge(None, traced, measured(rate=3), {"client": starved, "server": starved}, RAN)
+    validity, reasons = judge(None, traced, measured(rate=3), {"client": starved, "server": starved}, NONE)
 
     assert validity == "suspect"
     assert reasons[0] == "client was traced: recording its system calls makes each of them slower"
@@ -184,5 +186,5 @@ def test_a_traced_step_makes_suspect_and_hides_starvation() -> None:
 
 def test_a_doubt_that_was_told_makes_the_result_suspect() -> None:
     """Its words are the reason."""
-    verdict = judge(None, plan(), measured(rate=3), {"client": IDLE}, RAN, ["client.2 ran beside another"])
+    verdict = judge(None, plan(), measured(rate=3), {"client": IDLE}, Flaws(doubts=["client.2 ran beside another"]))
     assert verdict == ("suspect", ["client.2 ran beside another"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+from windtunnel.analysis.failures import find_failures
+from windtunnel.analysis.flaws import find_flaws
 from windtunnel.analysis.statistics import summarise
 from windtunnel.plan import Plan
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Cause, RunRecord
 from windtunnel.run.samples import Sample
+from windtunnel.run.tally import Tally
 
 
 def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
@@ -18,10 +21,15 @@ def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
     plan = read_plan(folder)
     samples = [Sample.from_json(line) for line in folder.lines("samples")]
     record.metrics = summarise(samples, plan)
-    has_measured = any(line["type"] == "iteration_started" for line in folder.lines("events"))
-    record.validity = ("suspect" if record.metrics else "invalid") if has_measured else None
+    events = list(folder.lines("events"))
+    tallies = [Tally.from_event(line) for line in events if line["type"] == "iteration_finished"]
+    failures = find_failures(samples, tallies, plan)
+    flaws = find_flaws(samples, tallies, record.metrics, failures)
+    record.failures = [each.count() for each in failures]
+    if any(line["type"] == "iteration_started" for line in events):
+        record.validity = "suspect" if record.metrics and not flaws.errors else "invalid"
     record.cause = Cause(code="lost", message="the driver of this run was killed before its end")
-    record.reasons = [record.cause.message]
+    record.reasons = [record.cause.message, *(error.message for error in flaws.errors), *flaws.doubts]
     return record
 
 

@@ -52,6 +52,7 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "failed": words.failed,
         "number": words.number,
         "seconds": words.seconds,
         "size": words.size,

@@ -48,7 +48,7 @@ def by_series(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
 
 def value_by_iteration(samples: Sequence[Sample], plan: Plan) -> dict[int, float]:
     """Return the one value that the samples of a series come to in each iteration, reduced as the plan says."""
-    return _reduced(samples, _spec_of(samples[0].metric, _specs(plan, samples[0].step)))
+    return _reduced(samples, spec_of(samples[0].metric, _specs(plan, samples[0].step)))
 
 
 def _specs(plan: Plan, step: str) -> tuple[MetricSpec, ...]:
@@ -80,7 +80,7 @@ def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _summary(samples: Sequence[Sample], specs: Sequence[MetricSpec]) -> MetricSummary:
     first = samples[0]
-    spec = _spec_of(first.metric, specs)
+    spec = spec_of(first.metric, specs)
     values = list(_reduced(samples, spec).values())
     p50, p90, p99 = percentiles([sample.value for sample in samples])
     return MetricSummary(
@@ -99,7 +99,8 @@ def _summary(samples: Sequence[Sample], specs: Sequence[MetricSpec]) -> MetricSu
     )
 
 
-def _spec_of(metric: str, specs: Sequence[MetricSpec]) -> MetricSpec | None:
+def spec_of(metric: str, specs: Sequence[MetricSpec]) -> MetricSpec | None:
+    """Return what the benchmark says of a metric: by its name, else by the parser that gives it."""
     spec = next((spec for spec in specs if spec.name == metric), None)
     return spec or next((s for s in specs if s.parser and metric in PARSERS[s.parser].metrics), None)
 

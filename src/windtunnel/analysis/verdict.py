@@ -6,13 +6,13 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from windtunnel.analysis.flaws import MINIMUM_ITERATIONS, Flaws
 from windtunnel.errors import ExitCode, InvalidResult, WindtunnelError
 from windtunnel.parsers import PARSERS
 from windtunnel.plan import Plan
 from windtunnel.run.journal import UsageSample
 from windtunnel.run.record import MetricSummary, Phase, Usage, Validity
 
-MINIMUM_ITERATIONS = 3
 STARVED_SHARE = 0.25
 STARVED_CORES = 0.2
 
@@ -55,30 +55,33 @@ def summarise_usage(samples: Sequence[UsageSample], phases: Sequence[Phase]) -> 
     return {step: _usage(group) for step, group in by_step.items()}
 
 
-def judge(  # noqa: PLR0913, PLR0917 - all that a run was
+def has_measured(phases: Sequence[Phase]) -> bool:
+    """Tell whether a measuring command was started; without one there is nothing to judge."""
+    return any(phase.phase == "run" for phase in phases)
+
+
+def judge(
     cause: WindtunnelError | None,
     plan: Plan,
     metrics: Mapping[str, MetricSummary],
     usage: Mapping[str, Usage],
-    phases: Sequence[Phase],
-    doubts: Sequence[str] = (),
-) -> tuple[Validity | None, list[str]]:
-    """Return the verdict on a run's numbers and the reasons, the worst first.
+    flaws: Flaws,
+) -> tuple[Validity, list[str]]:
+    """Return the verdict on the numbers of a run that `has_measured`, and the reasons, the worst first.
 
-    The verdict is None if no measuring command was started. ``invalid``: there are no
-    samples, or a service died. ``suspect``: the run did not come to its end, there are too
+    ``invalid``: there are no samples, a service died, or the measurements have an error.
+    ``suspect``: the run did not come to its end, the measurements are in doubt, there are too
     few iterations for an interval, values are missing, a step was traced, or one was starved
-    of CPU (which a tracer looks like, too: of a traced step it is not told), or there are
-    doubts that were told while the run went on.
+    of CPU (which a tracer looks like, too: of a traced step it is not told).
     """
-    if not any(phase.phase == "run" for phase in phases):
-        return None, []
+    errors = [error.message for error in flaws.errors]
     if cause and cause.exit_code == ExitCode.INVALID:
-        return "invalid", [cause.message]
-    if not metrics:
-        return "invalid", ["there are no samples", *([cause.message] if cause else [])]
+        return "invalid", list(dict.fromkeys([cause.message, *errors, *flaws.doubts]))
+    if errors or not metrics:
+        words = [*errors, *([] if metrics else ["there are no samples"]), *([cause.message] if cause else [])]
+        return "invalid", [*words, *flaws.doubts]
     reasons = [f"the run ended early: {cause.message}"] if cause else []
-    reasons += doubts
+    reasons += flaws.doubts
     counts = {name: metric.n for name, metric in metrics.items()}
     most = max(counts.values())
     if most < MINIMUM_ITERATIONS:

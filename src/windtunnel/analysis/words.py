@@ -33,6 +33,13 @@ def size(value: float) -> str:
     return f"{value:.1f} GiB"
 
 
+def failed(requests: float | None, failures: float) -> str:
+    """Return how many of how many requests failed; None: nothing says of how many, 0: none came to an end."""
+    if requests is None:
+        return f"{failures:,} requests failed, and no metric called requests says of how many"
+    return f"{failures:,} of {requests:,} requests failed" if requests else "no request came to an end"
+
+
 def status(value: int | None) -> str:
     """Return a command's exit status in words: a number, a signal's name, or that it was not seen."""
     if value is None:

@@ -173,6 +173,8 @@ class Run(Model):
     warmup: Annotated[int, Field(ge=0)] = 0
     repeats: Annotated[int, Field(ge=1)] = 1
     fresh: bool = False
+    max_failures: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.01
+    """The share of an iteration's requests that may fail, from 0 to 1; where more do, the result is suspect."""
     schedule: Annotated[str, AfterValidator(checks.check_cron)] | None = None
     """When a deployment runs by itself, as five cron fields; `run` does not wait for it."""
     timezone: Annotated[str, AfterValidator(checks.check_timezone)] | None = None

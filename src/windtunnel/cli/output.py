@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from windtunnel.analysis.words import failed
 from windtunnel.errors import WindtunnelError
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def print_record(record: RunRecord) -> None:
                 escape(name), escape(metric.unit or ""), str(metric.n), number(metric.mean), interval(metric), *middle
             )
         out.print(table, soft_wrap=False)
+    for each in [each for each in record.failures if each.failures]:
+        out.print(f"{each.step}: {failed(each.requests, each.failures)}", style="yellow", markup=False)
     for left in record.resources.left:
         out.print(f"left behind: {left}", style="red", markup=False)
     out.print(f"run: {shorten(record.path or '')}", markup=False)

@@ -9,8 +9,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from windtunnel.analysis.failures import find_failures
+from windtunnel.analysis.flaws import find_flaws
 from windtunnel.analysis.statistics import summarise
-from windtunnel.analysis.verdict import judge, missing_samples, summarise_usage
+from windtunnel.analysis.verdict import has_measured, judge, missing_samples, summarise_usage
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.engines.request import Request
 from windtunnel.engines.stores import open_upload
@@ -200,13 +202,15 @@ class _Execution:
         """Judge what was measured and write it down, before anything is taken down."""
         record, journal = self._record, self._journal
         record.metrics = summarise(journal.samples, self._plan)
-        if not self._cause and (error := missing_samples(self._plan, record.metrics)):
+        failures = find_failures(journal.samples, journal.tallies, self._plan)
+        record.failures = [each.count() for each in failures]
+        flaws = find_flaws(journal.samples, journal.tallies, record.metrics, failures, journal.doubts)
+        if not self._cause and (error := next(iter(flaws.errors), missing_samples(self._plan, record.metrics))):
             self._blame(error)
         record.usage = summarise_usage(journal.usage, journal.phases)
         record.phases = journal.phases
-        record.validity, record.reasons = judge(
-            self._cause, self._plan, record.metrics, record.usage, journal.phases, journal.doubts
-        )
+        if has_measured(journal.phases):
+            record.validity, record.reasons = judge(self._cause, self._plan, record.metrics, record.usage, flaws)
         self._attempt(self._write)
         journal.emit(EventType.MEASURED, message=record.validity or "")
 

@@ -17,8 +17,8 @@ from windtunnel.run.events import EventType
 from windtunnel.run.extraction import extract
 from windtunnel.run.folder import tail
 from windtunnel.run.samples import Sample
+from windtunnel.run.tally import Tally
 
-NOTES_SHOWN = 5
 T = TypeVar("T")
 Call = Callable[[str, Callable[[], T]], T]
 """How an engine calls an act: by its name for people, and the function that does it."""
@@ -163,22 +163,20 @@ class Walk:
         try:
             self._session.stop(handle)
         finally:
-            notes: list[str] = []
+            tally = Tally(job.name, iteration, warmup)
             log = self._folder.log(job.name, iteration)
             now = time.time()
             samples = [
                 Sample(m.metric, m.value, m.unit, iteration, m.time or now, job.name, m.labels, warmup)
-                for m in extract(job.metrics, log, handle.metrics, notes)
+                for m in extract(job.metrics, log, handle.metrics, tally)
             ]
             self._folder.mask(log)
             self._journal.add_samples(samples)
-            for note in notes[:NOTES_SHOWN]:
+            for note in tally.notes:
                 self._journal.note(note, job.name, iteration)
-            if len(notes) > NOTES_SHOWN:
-                self._journal.note(f"and {len(notes) - NOTES_SHOWN} more like these", job.name, iteration)
-            self._journal.emit(
-                EventType.ITERATION_FINISHED, job.name, iteration, status=status, samples=len(samples), warmup=warmup
-            )
+            if more := tally.unread.total() - len(tally.notes):
+                self._journal.note(f"and {more} more like these", job.name, iteration)
+            self._journal.finish(tally, status=status, samples=len(samples))
 
     @contextmanager
     def _told(self, step: str, iteration: int | None) -> Iterator[None]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from windtunnel.names import nearest
 from windtunnel.parsers.ab import AB
-from windtunnel.parsers.base import Measurement, Parser
+from windtunnel.parsers.base import Attempts, Measurement, Parser
 from windtunnel.parsers.locust import LOCUST
 from windtunnel.parsers.pgbench import PGBENCH
 from windtunnel.parsers.redis_benchmark import REDIS_BENCHMARK
 from windtunnel.parsers.siege import SIEGE
 from windtunnel.parsers.wrk import WRK
 
-__all__ = ["PARSERS", "Measurement", "Parser", "check_metric", "check_name"]
+__all__ = ["PARSERS", "Attempts", "Measurement", "Parser", "check_metric", "check_name"]
 
 _ALL = (AB, LOCUST, PGBENCH, REDIS_BENCHMARK, SIEGE, WRK)
 PARSERS: dict[str, Parser] = {parser.name: parser for parser in _ALL}

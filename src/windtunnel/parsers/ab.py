@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
 from windtunnel.parsers.text import NUMBER, count, last_run, measurements
 
 _METRICS = {
@@ -54,18 +54,23 @@ def _failures(report: str) -> float:
     return max(count(_NON_2XX, report), *counts, 0.0)
 
 
-def _parse(text: str) -> Iterator[Measurement]:
+def _parse(text: str) -> Iterator[Measurement | Attempts]:
     report = last_run(_START, text.replace("\r", "\n"))
     found = {name: pattern.search(report) for name, pattern in _SUMMARY.items()}
     values = {name: float(match[1]) for name, match in found.items() if match}
-    if len(values) < len(_SUMMARY) or values["requests"] == 0 or count(_TRANSFERRED, report) == 0:
+    if len(values) < len(_SUMMARY):
+        return
+    failures, is_empty = _failures(report), count(_TRANSFERRED, report) == 0
+    total = int(max(values["requests"], failures))
+    yield Attempts(total, total if is_empty else int(failures))
+    if values["requests"] == 0 or is_empty:
         return
     values["transfer_rate"] *= 1024
-    values["failures"] = _failures(report)
-    if total := _TOTAL.search(report):
-        values["latency_min"], values["latency_max"] = float(total[1]), float(total[3])
-        if total[2]:
-            values["latency_stdev"] = float(total[2])
+    values["failures"] = failures
+    if row := _TOTAL.search(report):
+        values["latency_min"], values["latency_max"] = float(row[1]), float(row[3])
+        if row[2]:
+            values["latency_stdev"] = float(row[2])
     values |= {f"latency_p{percent}": float(value) for percent, value in _PERCENTILE.findall(report)}
     yield from measurements(_METRICS, values)
 

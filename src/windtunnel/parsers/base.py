@@ -29,6 +29,19 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Attempts:
+    """The requests that a program made, whatever became of them; what it calls transactions counts as such.
+
+    Attributes:
+        total: How many there were, failed ones included; 0 if none came to an end.
+        failed: How many of them failed; where a program counts one under two causes, the fewest it can be.
+    """
+
+    total: int
+    failed: int
+
+
+@dataclass(frozen=True)
 class MetricInfo:
     """A metric that a parser gives: its unit and which direction is better."""
 
@@ -38,8 +51,12 @@ class MetricInfo:
 
 @dataclass(frozen=True)
 class Parser:
-    """A program's name, the metrics that its output holds, and how to read them."""
+    """A program's name, the metrics that its output holds, and how to read them.
+
+    `parse` also yields the `Attempts` of a program that tells how many requests failed: also where there is
+    nothing to measure, since not one came to its end.
+    """
 
     name: str
     metrics: Mapping[str, MetricInfo]
-    parse: Callable[[str], Iterable[Measurement]]
+    parse: Callable[[str], Iterable[Measurement | Attempts]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
 from windtunnel.parsers.text import NUMBER
 
 _STATISTICS = re.compile(
@@ -34,7 +34,7 @@ _METRICS = {
 }
 
 
-def _parse(text: str) -> Iterator[Measurement]:
+def _parse(text: str) -> Iterator[Measurement | Attempts]:
     found: dict[str, str] = {}
     for match in _STATISTICS.finditer(text):
         found = {
@@ -46,7 +46,10 @@ def _parse(text: str) -> Iterator[Measurement]:
             "latency_min": match["min"],
             "latency_max": match["max"],
         }
-    if found.get("requests", "0") == "0":
+    if not found:
+        return
+    yield Attempts(int(found["requests"]), int(found["failures"]))
+    if found["requests"] == "0":
         return
     for match in _PERCENTILES.finditer(text):
         columns = match[1].split()

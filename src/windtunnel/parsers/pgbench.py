@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from windtunnel.parsers.base import Measurement, MetricInfo, Parser
-from windtunnel.parsers.text import NUMBER, last_run, measurements
+from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
+from windtunnel.parsers.text import NUMBER, count, last_run, measurements
 
 _METRICS = {
     "transactions": MetricInfo("count", "higher"),
@@ -71,11 +71,15 @@ def _name(printed: str) -> str:
     return builtin[1] if builtin else printed.rpartition("/")[2] or printed
 
 
-def _parse(text: str) -> Iterator[Measurement]:
+def _parse(text: str) -> Iterator[Measurement | Attempts]:
     report = last_run(_START, text.replace("\r", "\n"))
     if not (kind := _TYPE.match(report)):
         return
     scripts = list(_SCRIPT.finditer(report))
+    head = report[: scripts[0].start()] if scripts else report
+    if processed := _ROWS["transactions"][0].search(head):
+        failures = count(_ROWS["failures"][0], head)
+        yield Attempts(int(float(processed[1]) + failures), int(failures))
     yield from measurements(_METRICS, _rows(report, 0), {"script": _name(kind[1])})
     seen: set[str] = set()
     ends = [*(script.start() for script in scripts[1:]), len(report)]

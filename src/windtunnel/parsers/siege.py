@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
 from windtunnel.parsers.text import measurements
 
 _METRICS = {
@@ -76,16 +76,20 @@ def _mean(rows: Mapping[str, float]) -> float:
     return quotient if abs(quotient - printed) <= rows.get("step", 0) / 2 else printed
 
 
-def _parse(text: str) -> Iterator[Measurement]:
+def _parse(text: str) -> Iterator[Measurement | Attempts]:
     rows: dict[str, float] = {}
     for table in _tables(text):
         rows = table
-    if not rows or rows["transactions"] == 0:
+    if not rows:
         return
     unsuccessful = max(0.0, rows["transactions"] - rows["successful_transactions"])
+    failures = rows["failed_transactions"] + unsuccessful
+    yield Attempts(int(rows["transactions"] + rows["failed_transactions"]), int(failures))
+    if rows["transactions"] == 0:
+        return
     values = {
         "requests": rows["transactions"],
-        "failures": rows["failed_transactions"] + unsuccessful,
+        "failures": failures,
         "availability": rows["availability"],
     }
     if rows["elapsed_time"] > 0:

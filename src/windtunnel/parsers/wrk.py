@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from windtunnel.parsers.base import Measurement, MetricInfo, Parser
+from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
 from windtunnel.parsers.text import NUMBER, count, last_run, measurements
 
 _METRICS = {
@@ -56,16 +56,22 @@ def _latencies(summary: str) -> Iterator[tuple[str, float]]:
         yield f"latency_p{percent}", float(number) * _MILLISECONDS[unit]
 
 
-def _parse(text: str) -> Iterator[Measurement]:
+def _parse(text: str) -> Iterator[Measurement | Attempts]:
     summary = last_run(_START, text.replace("\r", "\n"))
     requests = count(_REQUESTS, summary)
     rate, transfer = _RATE.search(summary), _TRANSFER.search(summary)
-    if requests == 0 or rate is None or transfer is None:
+    if rate is None or transfer is None:
         return
     errors = _SOCKET_ERRORS.search(summary)
+    *lost, late = map(float, errors.groups() if errors else (0, 0, 0, 0))
+    refused = count(_STATUS_ERRORS, summary)
+    # A late response may have such a status too; what was lost on the way is no request to wrk.
+    yield Attempts(int(requests + sum(lost)), int(min(requests, max(late, refused)) + sum(lost)))
+    if requests == 0:
+        return
     values = {
         "requests": requests,
-        "failures": sum(map(float, errors.groups() if errors else ())) + count(_STATUS_ERRORS, summary),
+        "failures": sum(lost) + late + refused,
         "requests_per_second": float(rate[1]),
         "transfer_rate": float(transfer[1]) * _BYTES[transfer[2]],
         **dict(_latencies(summary)),

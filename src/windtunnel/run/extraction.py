@@ -8,13 +8,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from windtunnel.parsers import PARSERS, Measurement
+from windtunnel.parsers import PARSERS, Attempts, Measurement
 from windtunnel.plan import MetricSpec
 from windtunnel.run.numbers import finite, read_number
+from windtunnel.run.tally import Tally
+
+METRICS_FILE = "$WINDTUNNEL_METRICS"
+"""What the file of a client's own measurements is called in notes."""
 
 
 def extract(
-    metrics: tuple[MetricSpec, ...], log: Path, metrics_file: Path | None, notes: list[str]
+    metrics: tuple[MetricSpec, ...], log: Path, metrics_file: Path | None, tally: Tally
 ) -> Iterator[Measurement]:
     """Yield every measurement in a job's output and in its ``$WINDTUNNEL_METRICS`` file.
 
@@ -22,7 +26,7 @@ def extract(
         metrics: What to look for; the file's metrics count also when they are not listed.
         log: The job's output.
         metrics_file: JSON lines, ``{"metric": …, "value": …}`` with optional unit, labels, time.
-        notes: What could not be read is told here, a sentence each.
+        tally: What could not be read is counted here, and the requests that a parser is told of.
     """
     text = ""
     if any(metric.pattern or metric.parser for metric in metrics) and log.exists():
@@ -32,39 +36,58 @@ def extract(
         if metric.name and metric.parser in whole:
             continue  # it is among all that the parser gives
         if metric.pattern and metric.name:
-            yield from _by_pattern(metric.name, metric, text, notes)
+            yield from _by_pattern(metric.name, metric, text, tally)
         elif metric.parser:
-            yield from _by_parser(metric, text)
+            yield from _by_parser(metric.parser, metric, text, tally)
     if metrics_file and metrics_file.is_file():
         declared = {metric.name: metric.unit for metric in metrics}
-        yield from _from_file(metrics_file, declared, notes)
+        for found in _from_file(metrics_file, declared, tally):
+            if other := _other_source(metrics, found.metric):
+                tally.clashes[found.metric] = other
+            yield found
 
 
-def _by_pattern(name: str, metric: MetricSpec, text: str, notes: list[str]) -> Iterator[Measurement]:
+def _by_pattern(name: str, metric: MetricSpec, text: str, tally: Tally) -> Iterator[Measurement]:
     for match in re.finditer(metric.pattern or "", text, re.MULTILINE):
         try:
             value = read_number(match[1] or "")
         except ValueError:
-            notes.append(f"metric {name}: {match[1]!r} is no number")
+            tally.miss(name, f"metric {name}: {match[1]!r} is no number")
             continue
+        tally.read[name] += 1
         yield Measurement(name, value, metric.unit)
 
 
-def _by_parser(metric: MetricSpec, text: str) -> Iterator[Measurement]:
-    for found in PARSERS[metric.parser or ""].parse(text):
-        if metric.name in {None, found.metric}:
+def _by_parser(parser: str, metric: MetricSpec, text: str, tally: Tally) -> Iterator[Measurement]:
+    for found in PARSERS[parser].parse(text):
+        if isinstance(found, Attempts):
+            tally.attempts[parser] = found
+        elif metric.name in {None, found.metric}:
             yield found
 
 
-def _from_file(path: Path, declared: Mapping[str | None, str | None], notes: list[str]) -> Iterator[Measurement]:
+def _other_source(metrics: tuple[MetricSpec, ...], name: str) -> str | None:
+    """Return the parser, or the word pattern, that the benchmark says a metric comes from."""
+    for metric in metrics:
+        if metric.name == name and (metric.parser or metric.pattern):
+            return metric.parser or "its pattern"
+        if metric.parser and not metric.name and name in PARSERS[metric.parser].metrics:
+            return metric.parser
+    return None
+
+
+def _from_file(path: Path, declared: Mapping[str | None, str | None], tally: Tally) -> Iterator[Measurement]:
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                yield _measurement(json.loads(line), declared)
+                found = _measurement(json.loads(line), declared)
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-                notes.append(f"$WINDTUNNEL_METRICS, line {number}: not a measurement ({error!r})")
+                tally.miss(METRICS_FILE, f"{METRICS_FILE}, line {number}: not a measurement ({error!r})")
+                continue
+            tally.read[METRICS_FILE] += 1
+            yield found
 
 
 def _measurement(line: Mapping[str, Any], declared: Mapping[str | None, str | None]) -> Measurement:

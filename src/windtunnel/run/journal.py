@@ -14,6 +14,7 @@ from windtunnel.run.events import Event, EventType, Observer, timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Phase
 from windtunnel.run.samples import Sample
+from windtunnel.run.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Journal:
         samples: All samples so far.
         usage: All usage samples so far.
         doubts: Why what was measured is not to be trusted, a sentence each.
+        tallies: Those of all iterations so far.
     """
 
     def __init__(self, folder: RunFolder, observers: Sequence[Observer] = ()) -> None:
@@ -59,6 +61,7 @@ class Journal:
         self.samples: list[Sample] = []
         self.usage: list[UsageSample] = []
         self.doubts: list[str] = []
+        self.tallies: list[Tally] = []
         self._observers = list(observers)
         self._is_full = False
         self._lock = threading.RLock()
@@ -110,6 +113,13 @@ class Journal:
             return sample
         labels = {known(key): known(value) for key, value in sample.labels.items()}
         return replace(sample, metric=known(sample.metric), unit=sample.unit and known(sample.unit), labels=labels)
+
+    def finish(self, tally: Tally, *, status: int | None, samples: int) -> None:
+        """Write down the end of an iteration: its command's exit status, its number of samples, and its tally."""
+        with self._lock:
+            self.tallies.append(tally)
+        data = {"status": status, "samples": samples, "warmup": tally.warmup, **tally.to_json()}
+        self.emit(EventType.ITERATION_FINISHED, tally.step, tally.iteration, **data)
 
     def add_usage(self, usage: UsageSample) -> None:
         """Write down what a step used."""

@@ -74,6 +74,19 @@ class Usage(_Model):
     memory_max: int
 
 
+class FailureCount(_Model):
+    """How many of a job's requests failed in kept iterations.
+
+    `source` is the parser that tells, or ``metrics``: the benchmark's own metrics of these names.
+    `requests` has the failed ones too; None if nothing says how many there were.
+    """
+
+    step: str
+    source: str
+    requests: int | float | None
+    failures: int | float
+
+
 class SweepPart(_Model):
     """Which run of a sweep this is: the sweep's id, and the value of each of the matrix's keys."""
 
@@ -106,6 +119,7 @@ class RunRecord(_Model):
     validity: Validity | None = None
     reasons: list[str] = Field(default_factory=list)
     metrics: dict[str, MetricSummary] = Field(default_factory=dict)
+    failures: list[FailureCount] = Field(default_factory=list)
     phases: list[Phase] = Field(default_factory=list)
     resources: ResourceCount = ResourceCount()
     usage: dict[str, Usage] = Field(default_factory=dict)

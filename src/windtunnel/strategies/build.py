@@ -31,6 +31,7 @@ def build_job(benchmark: source.Benchmark, needs: tuple[str, ...] = (), *, fresh
         repeats=benchmark.run.repeats,
         fresh=fresh,
         metrics=tuple(_metric(metric) for metric in benchmark.metrics),
+        max_failures=benchmark.run.max_failures,
         artifacts=tuple(benchmark.output.artifacts),
     )
 
