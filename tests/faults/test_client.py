@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-from support.lab import Lab, client_server, single_node
+from support.lab import Lab, client_server, finish, single_node
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -116,6 +117,53 @@ def test_a_client_that_kills_its_keeper_does_not_hang_the_run(lab: Lab) -> None:
 
     assert result.exit_code == 1
     assert "was killed by SIGKILL" in result.record["cause"]["message"]
+
+
+def test_a_pattern_without_end_ends_the_run(lab: Lab) -> None:
+    """Exit 5 with the pattern's metric, not after hours; what was measured before is kept."""
+    metrics = '[run]\nrepeats = 2\n[[metrics]]\nname = "ok"\npattern = "ok=([0-9]+)"'
+    metrics += '\n[[metrics]]\nname = "slow"\npattern = "(?:.*?,){20}([0-9]+)z"'
+    fast = f"echo {'1,' * 20}5z"
+    slow = f"echo ok=1; [ $ITERATION = 1 ] && {fast} || yes 1, | head -n 2000 | tr -d '\\n'"
+    result = lab.run(single_node(["sh", "-c", slow], metrics))
+
+    assert result.exit_code == 5
+    assert result.cause == "pattern_too_slow"
+    assert "what client wrote in iteration 2 was not all read: metric slow" in result.record["cause"]["message"]
+    assert result.record["metrics"]["ok"]["n"] == 2
+    assert result.record["validity"] == "invalid"
+
+
+@pytest.mark.parametrize("place", ["$$(ls -d $$OLDPWD/runs/*/logs)/client.1.log", "$WINDTUNNEL_METRICS"])
+@pytest.mark.parametrize("thing", ["mkfifo", "mkdir"])
+def test_a_result_that_is_no_file_ends_the_run(lab: Lab, place: str, thing: str) -> None:
+    """Exit 5 with what stands there: nobody waits for a pipe's writer."""
+    command = f'OLDPWD={lab.path}; rm -f "{place}"; {thing} "{place}"'
+    result = lab.run(single_node(["sh", "-c", command], '[[metrics]]\nname = "rate"\npattern = "rate=([0-9]+)"'))
+
+    assert result.exit_code == 5
+    assert result.cause == "unreadable_output"
+    assert "stands where a file should be" in result.record["cause"]["message"]
+
+
+@pytest.mark.alone
+def test_reading_ends_when_somebody_is_in_a_hurry(lab: Lab) -> None:
+    """Ctrl-C twice ends it within two seconds, however much there is to read."""
+    size = 400_000_000
+    command = ["sh", "-c", f"yes {'x' * 39} | head -c {size}"]
+    metrics = '[[metrics]]\nname = "x"\npattern = "(?:x*y)*x*z([0-9])"'
+    with lab.start("run", str(lab.write(single_node(command, metrics))), "--json") as process:
+        lab.wait_for("iteration_started")
+        while (lab.only_run() / "logs" / "client.1.log").stat().st_size < size:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr
+        assert any("stopping" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        result = finish(process)
+    assert time.monotonic() - began < 2
+    assert result.exit_code == 130
 
 
 def test_a_big_output_is_kept_whole(lab: Lab) -> None:

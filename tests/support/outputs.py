@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable
 from pathlib import Path
 
 from windtunnel.parsers import PARSERS, Attempts, Measurement
@@ -14,14 +16,19 @@ def measure(parser: str, text: str) -> dict[tuple[str, str], float]:
     return {("".join(item.labels.values()), item.metric): item.value for item in measurements(parser, text)}
 
 
+def parse(parser: str, text: str) -> Iterable[Measurement | Attempts]:
+    """Return what a parser finds in a text, which it is given as a log is: line by line."""
+    return PARSERS[parser].parse(io.StringIO(text, newline=None))
+
+
 def measurements(parser: str, text: str) -> list[Measurement]:
     """Return the measurements that a parser finds."""
-    return [item for item in PARSERS[parser].parse(text) if isinstance(item, Measurement)]
+    return [item for item in parse(parser, text) if isinstance(item, Measurement)]
 
 
 def attempts(name: str, text: str | None = None) -> Attempts | None:
     """Return the requests that an output, or another text, tells of; the name begins with the parser's."""
-    found = PARSERS[name.partition("_")[0]].parse(text or read(f"{name}.txt", raw=False))
+    found = parse(name.partition("_")[0], text or read(f"{name}.txt", raw=False))
     return next((item for item in found if isinstance(item, Attempts)), None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 from windtunnel.backends.base import Handle
 from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingSession
 from windtunnel.errors import InvalidResult, PlatformError
+from windtunnel.parsers import Measurement
 from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType
+from windtunnel.run.extraction import Source, extract
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
@@ -102,6 +104,29 @@ def test_everything_up_is_stopped_after_a_failure(run_recorded: RunRecorded, cli
     backend = RecordingBackend({"cache": [Outcome(error=PlatformError("not ready", code="not_ready", step="cache"))]})
     run_recorded(client_server + CACHE, backend)
     assert steps(backend) == ["start server", "ready server", "start cache", "ready cache", "stop cache", "stop server"]
+
+
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_what_cannot_be_read_is_told_and_what_was_read_before_is_kept(
+    run_recorded: RunRecorded, single_node: str, monkeypatch: pytest.MonkeyPatch, *, is_failing: bool
+) -> None:
+    """An error while output is read is the run's cause, unless the client failed."""
+
+    def fail(source: Source) -> Iterator[Measurement]:
+        yield from extract(source)
+        raise InvalidResult("enough", code="unreadable_output")
+
+    monkeypatch.setattr("windtunnel.engines.walk.extract", fail)
+    backend = RecordingBackend({"client": [Outcome(output="rate=1", status=3 if is_failing else 0)]})
+    record = run_recorded(single_node, backend)
+    assert record.cause
+    assert record.cause.code == ("command_failed" if is_failing else "unreadable_output")
+    assert record.metrics["rate"].values == [1]
+    message = "what client wrote in iteration 1 was not all read: enough"
+    assert (message in record.cause.message) is not is_failing
+    lines = list(RunFolder(Path(record.path or "")).lines("events"))
+    assert [line["message"] for line in lines if line["type"] == "note"] == ([f"also: {message}"] if is_failing else [])
+    assert [line["data"]["samples"] for line in lines if line["type"] == "iteration_finished"] == [1]
 
 
 class StubbornBackend(RecordingBackend):

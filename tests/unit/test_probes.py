@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from windtunnel.backends.base import Address
-from windtunnel.backends.probes import Answer, ask, describe
+from windtunnel.backends.probes import Answer, LogReader, ask, describe
 from windtunnel.plan import Probe
 
 
@@ -51,7 +51,9 @@ def nobody() -> Iterator[Address]:
 
 def answer(probe: Probe, address: Address, log: Path = Path("/nonexistent")) -> Answer:
     """Ask once, with time enough; commands answer with what they were."""
-    return ask(probe, address, log, lambda command, seconds: Answer(ok=True, detail=f"{command} {seconds}"), 5)
+    return ask(
+        probe, address, log, lambda command, seconds: Answer(ok=True, detail=f"{command} {seconds}"), 5, LogReader()
+    )
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 399])
@@ -78,7 +80,7 @@ def test_a_server_that_says_nothing_is_a_no() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address("127.0.0.1", silent.getsockname()[1])
         probe = Probe(kind="http", target="/")
-        found = ask(probe, address, Path(), lambda _command, _seconds: Answer(ok=True, detail=""), 0.05)
+        found = ask(probe, address, Path(), lambda _command, _seconds: Answer(ok=True, detail=""), 0.05, LogReader())
     assert found == Answer(ok=False, detail="no answer within 0.05 s", is_late=True)
 
 
@@ -97,7 +99,9 @@ def test_a_server_that_trickles_is_a_no() -> None:
         threading.Thread(target=trickle).start()
         address = Address("127.0.0.1", slow.getsockname()[1])
         began = time.monotonic()
-        found = ask(Probe(kind="http", target="/"), address, Path(), lambda *_: Answer(ok=True, detail=""), 0.3)
+        found = ask(
+            Probe(kind="http", target="/"), address, Path(), lambda *_: Answer(ok=True, detail=""), 0.3, LogReader()
+        )
     assert time.monotonic() - began < 0.9
     assert found == Answer(ok=False, detail="no answer within 0.3 s", is_late=True)
 

@@ -10,7 +10,7 @@ import pytest
 
 from windtunnel.parsers import Measurement
 from windtunnel.plan import MetricSpec
-from windtunnel.run.extraction import extract
+from windtunnel.run.extraction import Source, extract
 from windtunnel.run.samples import Sample
 from windtunnel.run.tally import Tally
 
@@ -33,7 +33,7 @@ def metrics_file(tmp_path: Path) -> Path:
 def find(log: Path, *metrics: MetricSpec, file: Path | None = None) -> tuple[list[Measurement], list[str]]:
     """Return the measurements that are found, and the notes."""
     tally = Tally("client", 1)
-    return list(extract(metrics, log, file, tally)), tally.notes
+    return list(extract(Source(metrics, log, file, tally))), tally.notes
 
 
 def test_a_pattern_gives_every_match(log: Path) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -200,7 +201,8 @@ class AttendedSession(ABC, Generic[R]):
                 return
 
     def _ask(self, running: R, probe: Probe, timeout: float) -> Answer:
-        return ask(probe, running.probed, running.log, lambda c, t: self._run_beside(running, c, t), timeout)
+        beside = partial(self._run_beside, running)
+        return ask(probe, running.probed, running.log, beside, timeout, running.reader)
 
     def stop(self, handle: Handle) -> None:
         """End a step (stop command, SIGTERM, SIGKILL), keep its artifacts."""

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from windtunnel.backends.asking import Answer, ask_http, ask_tcp
 from windtunnel.backends.base import Address
+from windtunnel.patterns import SPAN, TooSlow, find_all
 from windtunnel.plan import Probe
+from windtunnel.run.output import read_pieces
 
-__all__ = ["Answer", "CommandProbe", "ask", "describe"]
+__all__ = ["Answer", "CommandProbe", "LogReader", "ask", "describe"]
 
 CommandProbe = Callable[[tuple[str, ...], float], Answer]
 """Runs a command where the server runs, for at most so many seconds."""
 
 
-def ask(probe: Probe, address: Address, log: Path, run_command: CommandProbe, timeout: float) -> Answer:
+class LogReader:
+    """Looks for a pattern in logs that grow; what was read before is read again only as far as a match may span."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, int] = {}
+        """How many bytes of each log were read."""
+
+    def ask(self, log: Path, pattern: str, timeout: float) -> Answer:
+        """Look at what a log has more than the last time, or as much of it as the time is enough for."""
+        deadline = time.monotonic() + timeout
+        start = max(0, self._read.get(log, 0) - SPAN)
+
+        def pieces() -> Iterator[str]:
+            for piece, offset in read_pieces(log, start):
+                self._read[log] = offset
+                yield piece
+                if time.monotonic() >= deadline:
+                    return
+
+        try:
+            # In the middle of a log the first character may be none with which a line begins.
+            if any(True for _match in find_all(pattern, pieces(), begin=min(start, 1))):
+                return Answer(ok=True, detail="found")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return Answer(ok=False, detail=f"the log cannot be read: {error.strerror}")
+        except TooSlow as error:
+            return Answer(ok=False, detail=f"the pattern takes too long: {error}")
+        return Answer(ok=False, detail="not in the output so far")
+
+
+def ask(  # noqa: PLR0913, PLR0917 - a question, and all that it may be asked of
+    probe: Probe, address: Address, log: Path, run_command: CommandProbe, timeout: float, reader: LogReader
+) -> Answer:
     """Ask once.
 
     Args:
@@ -25,6 +61,7 @@ def ask(probe: Probe, address: Address, log: Path, run_command: CommandProbe, ti
         log: The server's output, for a log probe.
         run_command: How a command probe is run there.
         timeout: Seconds that the answer may take.
+        reader: What reads that log, the same each time.
     """
     port = probe.port or address.port or 0
     if probe.kind == "http":
@@ -32,7 +69,7 @@ def ask(probe: Probe, address: Address, log: Path, run_command: CommandProbe, ti
     if probe.kind == "tcp":
         return ask_tcp(address.host, port, timeout)
     if probe.kind == "log":
-        return _log(log, probe.target)
+        return reader.ask(log, probe.target, timeout)
     return run_command(probe.command, timeout)
 
 
@@ -46,10 +83,3 @@ def describe(probe: Probe, address: Address) -> str:
     if probe.kind == "log":
         return f"the log line /{probe.target}/"
     return f"the command `{' '.join(probe.command)}`"
-
-
-def _log(log: Path, pattern: str) -> Answer:
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    if re.search(pattern, text, re.MULTILINE):
-        return Answer(ok=True, detail="found")
-    return Answer(ok=False, detail="not in the output so far")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from windtunnel.backends.base import Address, describe_status
+from windtunnel.backends.probes import LogReader
 from windtunnel.errors import WindtunnelError
 from windtunnel.plan import Job, Service
 
@@ -33,6 +34,7 @@ class StartedStep(ABC):
     values: Mapping[str, str]
     is_stopped: bool = False
     death: WindtunnelError | None = None
+    reader: LogReader = field(default_factory=LogReader)
 
     @property
     def name(self) -> str:

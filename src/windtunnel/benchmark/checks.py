@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from windtunnel.addresses import S3, parse_object, parse_store
 from windtunnel.names import nearest
+from windtunnel.patterns import compile_pattern
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([(<>=!~;@].*)?")
 LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
@@ -139,7 +140,8 @@ def check_log_pattern(pattern: str) -> str:
     """Return a regular expression (ValueError if it is none)."""
     try:
         re.compile(pattern)
-    except re.error as error:
+        compile_pattern(pattern)  # what it is matched with takes a little less
+    except (re.error, ValueError) as error:
         msg = f"{pattern!r} is no regular expression: {error}"
         raise ValueError(msg) from None
     return pattern

@@ -11,14 +11,20 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from windtunnel.backends.base import Handle, Launch, RunContext, Session, describe_status
-from windtunnel.errors import BenchmarkFailed, Cancelled, TimedOut, WindtunnelError
+from windtunnel.errors import BenchmarkFailed, Cancelled, InvalidResult, TimedOut, WindtunnelError
 from windtunnel.plan import Job, Service
+from windtunnel.run.control import Extension
 from windtunnel.run.events import EventType
-from windtunnel.run.extraction import extract
+from windtunnel.run.extraction import Source, extract
 from windtunnel.run.folder import tail
 from windtunnel.run.samples import Sample
 from windtunnel.run.tally import Tally
 
+READ_SECONDS = 30.0
+"""How long what a job wrote may be read when the run's time is over, or somebody asked it to stop."""
+HURRY_SECONDS = 0.5
+"""The same when somebody asked twice."""
+SAMPLES_AT_ONCE = 10_000
 T = TypeVar("T")
 Call = Callable[[str, Callable[[], T]], T]
 """How an engine calls an act: by its name for people, and the function that does it."""
@@ -147,7 +153,12 @@ class Walk:
                 # What ended the wait is the cause, not what came of it.
                 self._journal.note(f"also: {error.message}", error.step)
             raise
-        self._finish_iteration(job, iteration, handle, status)
+        try:
+            self._finish_iteration(job, iteration, handle, status)
+        except InvalidResult as error:
+            if status == 0:
+                raise
+            self._journal.note(f"also: {error.message}", error.step)  # that the client failed is the cause
         # A server may have died after the client's last request, while its numbers were read.
         self._session.check(list(self._up.values()))
         if status != 0:
@@ -159,24 +170,38 @@ class Walk:
 
     def _finish_iteration(self, job: Job, iteration: int, handle: Handle, status: int | None) -> None:
         """End what is left of an iteration, and keep what it measured, also a failed one's."""
-        warmup = iteration <= job.warmup
+        tally, before = Tally(job.name, iteration, iteration <= job.warmup), len(self._journal.samples)
         try:
             self._session.stop(handle)
         finally:
-            tally = Tally(job.name, iteration, warmup)
-            log = self._folder.log(job.name, iteration)
-            now = time.time()
-            samples = [
-                Sample(m.metric, m.value, m.unit, iteration, m.time or now, job.name, m.labels, warmup)
-                for m in extract(job.metrics, log, handle.metrics, tally)
-            ]
-            self._folder.mask(log)
-            self._journal.add_samples(samples)
-            for note in tally.notes:
-                self._journal.note(note, job.name, iteration)
-            if more := tally.unread.total() - len(tally.notes):
-                self._journal.note(f"and {more} more like these", job.name, iteration)
-            self._journal.finish(tally, status=status, samples=len(samples))
+            try:
+                self._keep_samples(job, handle, tally)
+            finally:
+                self._folder.mask(self._folder.log(job.name, iteration))
+                for note in tally.notes:
+                    self._journal.note(note, job.name, iteration)
+                if more := tally.unread.total() - len(tally.notes):
+                    self._journal.note(f"and {more} more like these", job.name, iteration)
+                self._journal.finish(tally, status=status, samples=len(self._journal.samples) - before)
+
+    def _keep_samples(self, job: Job, handle: Handle, tally: Tally) -> None:
+        """Write down what an iteration measured, as it is read; what was read before an error is kept."""
+        iteration, now = tally.iteration, time.time()
+        seconds = HURRY_SECONDS if self._control.is_urgent else max(self._control.left, READ_SECONDS)
+        check = Extension(self._control, seconds).check
+        batch: list[Sample] = []
+        try:
+            for m in extract(Source(job.metrics, self._folder.log(job.name, iteration), handle.metrics, tally, check)):
+                moment = m.time or now
+                batch.append(Sample(m.metric, m.value, m.unit, iteration, moment, job.name, m.labels, tally.warmup))
+                if len(batch) == SAMPLES_AT_ONCE:
+                    batch, full = [], batch
+                    self._journal.add_samples(full)
+        except (TimedOut, Cancelled, InvalidResult) as error:
+            message = f"what {job.name} wrote in iteration {iteration} was not all read: {error.message}"
+            raise type(error)(message, code=error.code, step=job.name) from None
+        finally:
+            self._journal.add_samples(batch)
 
     @contextmanager
     def _told(self, step: str, iteration: int | None) -> Iterator[None]:

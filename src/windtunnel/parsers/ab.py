@@ -14,10 +14,10 @@ What the numbers mean:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
-from windtunnel.parsers.text import NUMBER, count, last_run, measurements
+from windtunnel.parsers.text import NUMBER, Rows, last_run, measurements, number
 
 _METRICS = {
     "requests": MetricInfo("count", "higher"),
@@ -33,45 +33,47 @@ _METRICS = {
     "latency_p99": MetricInfo("ms", "lower"),
     "latency_max": MetricInfo("ms", "lower"),
 }
-_START = re.compile(r"^Concurrency Level: ", re.MULTILINE)
+_START = re.compile(r"Concurrency Level: ")
 _SUMMARY = {
-    "requests": re.compile(r"^Complete requests: +(\d{1,15})$", re.MULTILINE),
-    "requests_per_second": re.compile(rf"^Requests per second: +({NUMBER}) \[#/sec\] \(mean\)", re.MULTILINE),
-    "latency_mean": re.compile(rf"^Time per request: +({NUMBER}) \[ms\] \(mean\)", re.MULTILINE),
-    "transfer_rate": re.compile(rf"^Transfer rate: +({NUMBER}) \[Kbytes/sec\] received", re.MULTILINE),
+    "requests": re.compile(r"Complete requests: +(\d{1,15})$"),
+    "requests_per_second": re.compile(rf"Requests per second: +({NUMBER}) \[#/sec\] \(mean\)"),
+    "latency_mean": re.compile(rf"Time per request: +({NUMBER}) \[ms\] \(mean\)"),
+    "transfer_rate": re.compile(rf"Transfer rate: +({NUMBER}) \[Kbytes/sec\] received"),
 }
-_TRANSFERRED = re.compile(r"^Total transferred: +(\d{1,18}) bytes", re.MULTILINE)
-_CAUSES = re.compile(r"^ +\((Connect: \d{1,15}(?:, [A-Z][a-z]+: \d{1,15})*)\)", re.MULTILINE)
-_NON_2XX = re.compile(r"^Non-2xx responses: +(\d{1,15})", re.MULTILINE)
-# min, mean, sd, median and max; only min, mean and max under -S.
-_TOTAL = re.compile(rf"^Total: +(\d{{1,15}}) +\d+ +(?:({NUMBER}) +\d+ +)?(\d{{1,15}})\n", re.MULTILINE)
-_PERCENTILE = re.compile(r"^ +(50|90|95|99)% +(\d{1,15})\n", re.MULTILINE)
+_PERCENTILES = {f"latency_p{rank}": re.compile(rf" +{rank}% +(\d{{1,15}})\n") for rank in (50, 90, 95, 99)}
+_ROWS = {
+    **_SUMMARY,
+    **_PERCENTILES,
+    "transferred": re.compile(r"Total transferred: +(\d{1,18}) bytes"),
+    "causes": re.compile(r" +\((Connect: \d{1,15}(?:, [A-Z][a-z]+: \d{1,15})*)\)"),
+    "non_2xx": re.compile(r"Non-2xx responses: +(\d{1,15})"),
+    # min, mean, sd, median and max; only min, mean and max under -S.
+    "total": re.compile(rf"Total: +(\d{{1,15}}) +\d+ +(?:({NUMBER}) +\d+ +)?(\d{{1,15}})\n"),
+}
 
 
-def _failures(report: str) -> float:
-    causes = _CAUSES.search(report)
-    counts = [float(cause.partition(": ")[2]) for cause in causes[1].split(", ")] if causes else []
-    return max(count(_NON_2XX, report), *counts, 0.0)
+def _failures(rows: Rows) -> float:
+    causes = rows["causes"][1].split(", ") if "causes" in rows else []
+    return max(number(rows, "non_2xx"), *(float(cause.partition(": ")[2]) for cause in causes), 0.0)
 
 
-def _parse(text: str) -> Iterator[Measurement | Attempts]:
-    report = last_run(_START, text.replace("\r", "\n"))
-    found = {name: pattern.search(report) for name, pattern in _SUMMARY.items()}
-    values = {name: float(match[1]) for name, match in found.items() if match}
-    if len(values) < len(_SUMMARY):
+def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
+    rows = last_run(lines, _START, _ROWS)
+    if not rows.keys() >= _SUMMARY.keys():
         return
-    failures, is_empty = _failures(report), count(_TRANSFERRED, report) == 0
+    values = {name: number(rows, name) for name in _SUMMARY}
+    failures, is_empty = _failures(rows), number(rows, "transferred") == 0
     total = int(max(values["requests"], failures))
     yield Attempts(total, total if is_empty else int(failures))
     if values["requests"] == 0 or is_empty:
         return
     values["transfer_rate"] *= 1024
     values["failures"] = failures
-    if row := _TOTAL.search(report):
+    if row := rows.get("total"):
         values["latency_min"], values["latency_max"] = float(row[1]), float(row[3])
         if row[2]:
             values["latency_stdev"] = float(row[2])
-    values |= {f"latency_p{percent}": float(value) for percent, value in _PERCENTILE.findall(report)}
+    values |= {name: number(rows, name) for name in _PERCENTILES if name in rows}
     yield from measurements(_METRICS, values)
 
 

@@ -51,12 +51,16 @@ class MetricInfo:
 
 @dataclass(frozen=True)
 class Parser:
-    """A program's name, the metrics that its output holds, and how to read them.
+    """A program's output.
 
-    `parse` also yields the `Attempts` of a program that tells how many requests failed: also where there is
-    nothing to measure, since not one came to its end.
+    Attributes:
+        name: The program's name.
+        metrics: What its output holds.
+        parse: Reads the lines of an output, each with its end, into measurements. It keeps none that it does not need,
+            and takes time in proportion to their length. Of a program that tells how many requests failed it also
+            yields the `Attempts`, even where there is nothing to measure, since not one came to its end.
     """
 
     name: str
     metrics: Mapping[str, MetricInfo]
-    parse: Callable[[str], Iterable[Measurement | Attempts]]
+    parse: Callable[[Iterable[str]], Iterable[Measurement | Attempts]]

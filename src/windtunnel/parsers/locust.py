@@ -7,18 +7,17 @@ locust rounds response times: to 1 ms below 100 ms, to two digits above.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
 from windtunnel.parsers.text import NUMBER
 
 _STATISTICS = re.compile(
-    rf"^\s*Aggregated\s+(?P<requests>\d{{1,15}})\s+(?P<failures>\d{{1,15}})\({NUMBER}%\)\s*\|"
+    rf"\s*Aggregated\s+(?P<requests>\d{{1,15}})\s+(?P<failures>\d{{1,15}})\({NUMBER}%\)\s*\|"
     rf"\s*(?P<mean>{NUMBER})\s+(?P<min>{NUMBER})\s+(?P<max>{NUMBER})\s+(?P<median>{NUMBER})\s*\|"
-    rf"\s*(?P<rps>{NUMBER})\s+(?P<fps>{NUMBER})",
-    re.MULTILINE,
+    rf"\s*(?P<rps>{NUMBER})\s+(?P<fps>{NUMBER})"
 )
-_PERCENTILES = re.compile(rf"^\s*Aggregated\s+((?:{NUMBER}\s+){{11}}\d+)\s*$", re.MULTILINE)
+_PERCENTILES = re.compile(rf"\s*Aggregated\s+((?:{NUMBER}\s+){{11}}\d+)\s*$")
 # The columns: 50% 66% 75% 80% 90% 95% 98% 99% 99.9% 99.99% 100% # reqs
 _COLUMNS = {"latency_p50": 0, "latency_p90": 4, "latency_p95": 5, "latency_p99": 7, "latency_p999": 8}
 
@@ -34,26 +33,31 @@ _METRICS = {
 }
 
 
-def _parse(text: str) -> Iterator[Measurement | Attempts]:
+def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
     found: dict[str, str] = {}
-    for match in _STATISTICS.finditer(text):
-        found = {
-            "requests": match["requests"],
-            "failures": match["failures"],
-            "requests_per_second": match["rps"],
-            "failures_per_second": match["fps"],
-            "latency_mean": match["mean"],
-            "latency_min": match["min"],
-            "latency_max": match["max"],
-        }
+    percentiles: list[str] = []
+    for line in lines:
+        if "Aggregated" not in line:
+            continue
+        if match := _STATISTICS.match(line):
+            found = {
+                "requests": match["requests"],
+                "failures": match["failures"],
+                "requests_per_second": match["rps"],
+                "failures_per_second": match["fps"],
+                "latency_mean": match["mean"],
+                "latency_min": match["min"],
+                "latency_max": match["max"],
+            }
+        elif match := _PERCENTILES.match(line):
+            percentiles = match[1].split()
     if not found:
         return
     yield Attempts(int(found["requests"]), int(found["failures"]))
     if found["requests"] == "0":
         return
-    for match in _PERCENTILES.finditer(text):
-        columns = match[1].split()
-        found |= {name: columns[index] for name, index in _COLUMNS.items()}
+    if percentiles:
+        found |= {name: percentiles[index] for name, index in _COLUMNS.items()}
     for name, value in found.items():
         yield Measurement(name, float(value), _METRICS[name].unit)
 

@@ -16,10 +16,11 @@ What the numbers mean (15, and the older formats from 9.6 on):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
-from windtunnel.parsers.text import NUMBER, count, last_run, measurements
+from windtunnel.parsers.text import NUMBER, Rows, any_of, measurements, number, take
 
 _METRICS = {
     "transactions": MetricInfo("count", "higher"),
@@ -29,38 +30,65 @@ _METRICS = {
     "latency_mean": MetricInfo("ms", "lower"),
     "latency_stdev": MetricInfo("ms", "lower"),
 }
-_START = re.compile(r"^transaction type: ", re.MULTILINE)
-_TYPE = re.compile(r"transaction type: (.+)$", re.MULTILINE)
-_SCRIPT = re.compile(r"^SQL script (\d+): (.+)$", re.MULTILINE)
+_START = re.compile(r"transaction type: (.*)$")
+_SCRIPT = re.compile(r"SQL script (\d+): (.+)$")
 _BUILTIN = re.compile(r"<builtin: (.+)>")
-# Rows of the whole report, and of a script's section, where they stand behind a dash.
+_MOST_SCRIPTS = 128
+"""As many as pgbench takes."""
 _ROWS = {
-    "transactions": (
-        re.compile(r"^number of transactions actually processed: (\d{1,15})(?:/\d+)?$", re.MULTILINE),
-        re.compile(r"^ - (\d{1,15}) transactions \(", re.MULTILINE),
+    "transactions": re.compile(r"number of transactions actually processed: (\d{1,15})(?:/\d+)?$"),
+    "transactions_per_second": re.compile(
+        rf"tps = ({NUMBER}) \((?:without initial|including reconnection|excluding connections)"
     ),
-    "transactions_per_second": (
-        re.compile(
-            rf"^tps = ({NUMBER}) \((?:without initial|including reconnection|excluding connections)", re.MULTILINE
-        ),
-        re.compile(rf"^ - \d+ transactions \({NUMBER}% of total, tps = ({NUMBER})\)", re.MULTILINE),
-    ),
+    "failures": re.compile(r"number of failed transactions: (\d{1,15}) \("),
+    "skipped": re.compile(r"number of transactions skipped: (\d{1,15}) \("),
+    "latency_mean": re.compile(rf"latency average = ({NUMBER}) ms"),
+    "latency_stdev": re.compile(rf"latency stddev = ({NUMBER}) ms"),
+}
+# In a script's section rows stand behind a dash, and one has both the transactions and their rate.
+_SCRIPT_ROWS = {
+    "transactions": re.compile(r" - (\d{1,15}) transactions \("),
+    "transactions_per_second": re.compile(rf" - \d+ transactions \({NUMBER}% of total, tps = ({NUMBER})\)"),
     **{
-        name: (re.compile(rf"^{words}", re.MULTILINE), re.compile(rf"^ - {words}", re.MULTILINE))
-        for name, words in {
-            "failures": r"number of failed transactions: (\d{1,15}) \(",
-            "skipped": r"number of transactions skipped: (\d{1,15}) \(",
-            "latency_mean": rf"latency average = ({NUMBER}) ms",
-            "latency_stdev": rf"latency stddev = ({NUMBER}) ms",
-        }.items()
+        name: re.compile(f" - {_ROWS[name].pattern}")
+        for name in ("failures", "skipped", "latency_mean", "latency_stdev")
     },
 }
+_IS_ROW = any_of([*_ROWS.values(), *_SCRIPT_ROWS.values()])
 
 
-def _rows(section: str, form: int) -> dict[str, float]:
-    """Return the values of the whole report (form 0) or of a script (1); none without a successful transaction."""
-    found = {name: patterns[form].search(section) for name, patterns in _ROWS.items()}
-    values = {name: float(match[1]) for name, match in found.items() if match}
+@dataclass
+class _Report:
+    """The report of one run.
+
+    Attributes:
+        kind: The type that it begins with.
+        rows: Its rows.
+        head: Those before the first script's section.
+        scripts: Each script's number, name and rows.
+    """
+
+    kind: str
+    rows: Rows = field(default_factory=dict)
+    head: Rows = field(default_factory=dict)
+    scripts: list[tuple[str, str, Rows]] = field(default_factory=list)
+
+    def read(self, line: str) -> None:
+        """Take up a line that follows."""
+        if match := _SCRIPT.match(line):
+            if len(self.scripts) < _MOST_SCRIPTS:
+                self.scripts.append((match[1], match[2], {}))
+        elif _IS_ROW.match(line):
+            take(line, _ROWS, self.rows)
+            if not self.scripts:
+                self.head = dict(self.rows)
+            else:
+                take(line, _SCRIPT_ROWS, self.scripts[-1][2])
+
+
+def _values(rows: Rows) -> dict[str, float]:
+    """Return a report's or a script's values; none without a successful transaction."""
+    values = {name: number(rows, name) for name in _ROWS if name in rows}
     return values if values.get("transactions") and "transactions_per_second" in values else {}
 
 
@@ -71,23 +99,25 @@ def _name(printed: str) -> str:
     return builtin[1] if builtin else printed.rpartition("/")[2] or printed
 
 
-def _parse(text: str) -> Iterator[Measurement | Attempts]:
-    report = last_run(_START, text.replace("\r", "\n"))
-    if not (kind := _TYPE.match(report)):
+def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
+    report: _Report | None = None
+    for line in lines:
+        if match := _START.match(line):
+            report = _Report(match[1])
+        elif report:
+            report.read(line)
+    if not report or not report.kind:
         return
-    scripts = list(_SCRIPT.finditer(report))
-    head = report[: scripts[0].start()] if scripts else report
-    if processed := _ROWS["transactions"][0].search(head):
-        failures = count(_ROWS["failures"][0], head)
-        yield Attempts(int(float(processed[1]) + failures), int(failures))
-    yield from measurements(_METRICS, _rows(report, 0), {"script": _name(kind[1])})
+    if "transactions" in report.head:
+        processed, failures = number(report.head, "transactions"), number(report.head, "failures")
+        yield Attempts(int(processed + failures), int(failures))
+    yield from measurements(_METRICS, _values(report.rows), {"script": _name(report.kind)})
     seen: set[str] = set()
-    ends = [*(script.start() for script in scripts[1:]), len(report)]
-    for script, end in zip(scripts, ends, strict=False):
-        name = _name(script[2])
-        label = f"{name} #{script[1]}" if name in seen else name
+    for script, printed, rows in report.scripts:
+        name = _name(printed)
+        label = f"{name} #{script}" if name in seen else name
         seen.add(name)
-        yield from measurements(_METRICS, _rows(report[script.end() : end], 1), {"script": label})
+        yield from measurements(_METRICS, _values(rows), {"script": label})
 
 
 PGBENCH = Parser("pgbench", _METRICS, _parse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from windtunnel.parsers.base import Measurement, MetricInfo, Parser
 from windtunnel.parsers.text import NUMBER
@@ -24,17 +24,18 @@ _METRICS = {
 }
 _HEADER = ["test", *_COLUMNS]
 _NUMBER = re.compile(NUMBER)
-_CSV_ROW = re.compile(r'^"[^"\n]+"(?:,"[^"\n]*")+$', re.MULTILINE)
+_CSV_ROW = re.compile(r'"[^"\n]+"(?:,"[^"\n]*")+$')
 _QUIET = re.compile(
-    r"(?:^|\r)(?P<test>[^\s\r\n][^\r\n]*?): (?P<rps>\d+(?:\.\d+)?) requests per second"
-    r"(?:, p50=(?P<p50>\d+(?:\.\d+)?) msec)?",
-    re.MULTILINE,
+    r"(?P<test>\S.*?): (?P<rps>\d+(?:\.\d+)?) requests per second(?:, p50=(?P<p50>\d+(?:\.\d+)?) msec)?"
 )
-_SECTION = re.compile(r"(?:^|\r)====== (?P<test>.+?) ======$", re.MULTILINE)
-_SUMMARY = re.compile(
-    r"throughput summary: (?P<rps>\d+(?:\.\d+)?) requests per second\s+"
-    r"latency summary \(msec\):\s+avg\s+min\s+p50\s+p95\s+p99\s+max\s+(?P<latencies>[\d. \t]+)"
-)
+_SECTION = re.compile(r"====== (?P<test>.+?) ======$")
+_RATE = re.compile(r"\s*throughput summary: (\d+(?:\.\d+)?) requests per second\s*$")
+_LATENCIES = re.compile(r"[\d. \t]+$")
+# The lines between a section's rate and its latencies; others may be blank.
+_HEADS = (["latency", "summary", "(msec):"], ["avg", "min", "p50", "p95", "p99", "max"])
+_BEGINS = ('"', "======")
+_RATE_WORDS = " requests per second"
+_MOST_WAITING = 10_000
 
 
 def _measure(test: str, values: dict[str, str]) -> Iterator[Measurement]:
@@ -47,33 +48,76 @@ def _measure(test: str, values: dict[str, str]) -> Iterator[Measurement]:
             yield Measurement(name, float(value), _METRICS[name].unit, {"test": test})
 
 
-def _parse_csv(text: str) -> Iterator[Measurement]:
-    header = _HEADER
-    for row in csv.reader(_CSV_ROW.findall(text)):
+class _Csv:
+    """The rows of ``--csv``, under the columns of the last header."""
+
+    def __init__(self) -> None:
+        self.header = _HEADER
+
+    def read(self, line: str) -> Iterator[Measurement]:
+        if not _CSV_ROW.match(line):
+            return
+        row = next(csv.reader([line]))
         if row[0] == "test":
-            header = row
+            self.header = row
         else:
-            yield from _measure(row[0], dict(zip(header[1:], row[1:], strict=False)))
+            yield from _measure(row[0], dict(zip(self.header[1:], row[1:], strict=False)))
 
 
-def _parse_sections(text: str) -> Iterator[Measurement]:
-    sections = list(_SECTION.finditer(text))
-    for section, following in zip(sections, [*sections[1:], None], strict=False):
-        end = following.start() if following else len(text)
-        if summary := _SUMMARY.search(text, section.end(), end):
+class _Sections:
+    """The closing summary of each section of the full output, which is several lines."""
+
+    def __init__(self) -> None:
+        self.test: str | None = None
+        self.rate = ""
+        self.heads = 0
+
+    def read(self, line: str) -> Iterator[Measurement]:
+        if match := _SECTION.match(line):
+            self.test, self.rate = match["test"], ""
+        elif not self.test or not (words := line.split()):
+            return
+        elif match := _RATE.match(line):
+            self.rate, self.heads = match[1], 0
+        elif self.rate and self.heads < len(_HEADS):
+            self.heads, self.rate = self.heads + 1, self.rate if words == _HEADS[self.heads] else ""
+        elif self.rate and _LATENCIES.match(line):
+            test, self.test = self.test, None
             columns = ["rps", *list(_COLUMNS)[1:]]
-            values = [summary["rps"], *summary["latencies"].split()]
-            yield from _measure(section["test"], dict(zip(columns, values, strict=False)))
+            yield from _measure(test, dict(zip(columns, [self.rate, *words], strict=False)))
 
 
-def _parse(text: str) -> Iterator[Measurement]:
-    measurements = list(_parse_csv(text)) or list(_parse_sections(text))
-    if measurements:
-        yield from measurements
-        return
-    for match in _QUIET.finditer(text):
-        values = {"rps": match["rps"], "p50_latency_ms": match["p50"] or ""}
-        yield from _measure(match["test"], values)
+class _Quiet:
+    """The lines of ``-q``."""
+
+    def read(self, line: str) -> Iterator[Measurement]:
+        if match := _QUIET.match(line):
+            values = {"rps": match["rps"], "p50_latency_ms": match["p50"] or ""}
+            yield from _measure(match["test"], values)
+
+
+def _parse(lines: Iterable[str]) -> Iterator[Measurement]:
+    """Yield what the fullest form gives that the output has: CSV, else the full one, else the quiet one."""
+    sections = _Sections()
+    forms: list[_Csv | _Sections | _Quiet] = [_Csv(), sections, _Quiet()]
+    waiting: list[Measurement] = []
+    for line in lines:
+        if not (line.startswith(_BEGINS) or _RATE_WORDS in line or sections.rate):
+            continue
+        for place, form in enumerate(forms):
+            if found := list(form.read(line)):
+                if place + 1 < len(forms):
+                    # What a form that says less gave before does not count, nor what it gives from now on.
+                    waiting = []
+                    del forms[place + 1 :]
+                waiting += found
+                break
+        if len(waiting) > _MOST_WAITING:
+            del forms[:-1]  # so much of one form is this output's
+        if len(forms) == 1:
+            yield from waiting
+            waiting = []
+    yield from waiting
 
 
 REDIS_BENCHMARK = Parser("redis-benchmark", _METRICS, _parse)

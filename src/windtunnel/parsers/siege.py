@@ -14,7 +14,7 @@ What the numbers mean (4.0 and 4.1):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
 from windtunnel.parsers.text import measurements
@@ -33,9 +33,8 @@ _METRICS = {
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 # A row of either form: `Response time:  0.01 secs`, or `"response_time":  0.01,`; 4.0 has the first after the brace.
 _ROW = re.compile(
-    r'^\{?[ \t]*"?(?P<name>[A-Za-z]+(?:[ _][a-z]+)?)"?:[ \t]*(?P<value>\d{1,12}(?:\.\d\d)?)'
-    r"(?:,|[ \t]*(?P<unit>[A-Za-z%/]*))[ \t]*\n",
-    re.MULTILINE,
+    r'\{?[ \t]*"?(?P<name>[A-Za-z]+(?:[ _][a-z]+)?)"?:[ \t]*(?P<value>\d{1,12}(?:\.\d\d)?)'
+    r"(?:,|[ \t]*(?P<unit>[A-Za-z%/]*))[ \t]*\n"
 )
 _TIMES = {"response_time", "longest_transaction", "shortest_transaction"}
 _NEEDED = _TIMES | {
@@ -51,10 +50,12 @@ _NEEDED = _TIMES | {
 _MEGABYTE = 2**20
 
 
-def _tables(text: str) -> Iterator[dict[str, float]]:
+def _tables(lines: Iterable[str]) -> Iterator[dict[str, float]]:
     """Yield the rows of each whole table or object, times and the step that they are rounded to in ms."""
     rows: dict[str, float] = {}
-    for match in _ROW.finditer(_COLOUR.sub("", text.replace("\r", "\n"))):
+    for line in lines:
+        if ":" not in line or not (match := _ROW.match(_COLOUR.sub("", line))):
+            continue
         name = match["name"].lower().replace(" ", "_")
         if name == "transactions":
             rows = {}
@@ -76,9 +77,9 @@ def _mean(rows: Mapping[str, float]) -> float:
     return quotient if abs(quotient - printed) <= rows.get("step", 0) / 2 else printed
 
 
-def _parse(text: str) -> Iterator[Measurement | Attempts]:
+def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
     rows: dict[str, float] = {}
-    for table in _tables(text):
+    for table in _tables(lines):
         rows = table
     if not rows:
         return

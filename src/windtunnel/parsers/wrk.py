@@ -13,10 +13,10 @@ What the numbers mean (4.1):
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from windtunnel.parsers.base import Attempts, Measurement, MetricInfo, Parser
-from windtunnel.parsers.text import NUMBER, count, last_run, measurements
+from windtunnel.parsers.text import NUMBER, Rows, last_run, measurements, number
 
 _METRICS = {
     "requests": MetricInfo("count", "higher"),
@@ -33,38 +33,41 @@ _METRICS = {
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0}
 _BYTES = {prefix: 1024.0**power for power, prefix in enumerate(["", "K", "M", "G", "T", "P"])}
 _TIME = rf"({NUMBER})(us|ms|s|m|h)"
-_START = re.compile(r"^Running \S+ test @ ", re.MULTILINE)
-_REQUESTS = re.compile(rf"^ +(\d{{1,15}}) requests in {NUMBER}[a-z]+, ", re.MULTILINE)
-_RATE = re.compile(rf"^Requests/sec: +({NUMBER})$", re.MULTILINE)
-_TRANSFER = re.compile(rf"^Transfer/sec: +({NUMBER})([KMGTP]?)B$", re.MULTILINE)
-_LATENCY = re.compile(rf"^ +Latency +{_TIME} +{_TIME} +{_TIME} +{NUMBER}%", re.MULTILINE)
-_PERCENTILE = re.compile(rf"^ +(50|90|99)% +{_TIME} *$", re.MULTILINE)
-_SOCKET_ERRORS = re.compile(
-    r"^ +Socket errors: connect (\d{1,15}), read (\d{1,15}), write (\d{1,15}), timeout (\d{1,15})", re.MULTILINE
-)
-_STATUS_ERRORS = re.compile(r"^ +Non-2xx or 3xx responses: (\d{1,15})", re.MULTILINE)
+_START = re.compile(r"Running \S+ test @ ")
+_PERCENTILES = {f"latency_p{rank}": re.compile(rf" +{rank}% +{_TIME} *$") for rank in (50, 90, 99)}
+_ROWS = {
+    **_PERCENTILES,
+    "requests": re.compile(rf" +(\d{{1,15}}) requests in {NUMBER}[a-z]+, "),
+    "rate": re.compile(rf"Requests/sec: +({NUMBER})$"),
+    "transfer": re.compile(rf"Transfer/sec: +({NUMBER})([KMGTP]?)B$"),
+    "latency": re.compile(rf" +Latency +{_TIME} +{_TIME} +{_TIME} +{NUMBER}%"),
+    "socket_errors": re.compile(
+        r" +Socket errors: connect (\d{1,15}), read (\d{1,15}), write (\d{1,15}), timeout (\d{1,15})"
+    ),
+    "status_errors": re.compile(r" +Non-2xx or 3xx responses: (\d{1,15})"),
+}
 
 
-def _latencies(summary: str) -> Iterator[tuple[str, float]]:
+def _latencies(rows: Rows) -> Iterator[tuple[str, float]]:
     """Yield the latencies in ms; none where the share within one deviation is no number, for want of responses."""
-    if not (match := _LATENCY.search(summary)):
+    if not (match := rows.get("latency")):
         return
     for index, name in enumerate(["mean", "stdev", "max"]):
-        number, unit = match.group(2 * index + 1, 2 * index + 2)
-        yield f"latency_{name}", float(number) * _MILLISECONDS[unit]
-    for percent, number, unit in _PERCENTILE.findall(summary):
-        yield f"latency_p{percent}", float(number) * _MILLISECONDS[unit]
+        printed, unit = match.group(2 * index + 1, 2 * index + 2)
+        yield f"latency_{name}", float(printed) * _MILLISECONDS[unit]
+    for name in _PERCENTILES:
+        if name in rows:
+            printed, unit = rows[name].groups()
+            yield name, float(printed) * _MILLISECONDS[unit]
 
 
-def _parse(text: str) -> Iterator[Measurement | Attempts]:
-    summary = last_run(_START, text.replace("\r", "\n"))
-    requests = count(_REQUESTS, summary)
-    rate, transfer = _RATE.search(summary), _TRANSFER.search(summary)
+def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
+    rows = last_run(lines, _START, _ROWS)
+    requests, rate, transfer = number(rows, "requests"), rows.get("rate"), rows.get("transfer")
     if rate is None or transfer is None:
         return
-    errors = _SOCKET_ERRORS.search(summary)
-    *lost, late = map(float, errors.groups() if errors else (0, 0, 0, 0))
-    refused = count(_STATUS_ERRORS, summary)
+    *lost, late = map(float, rows["socket_errors"].groups() if "socket_errors" in rows else (0, 0, 0, 0))
+    refused = number(rows, "status_errors")
     # A late response may have such a status too; what was lost on the way is no request to wrk.
     yield Attempts(int(requests + sum(lost)), int(min(requests, max(late, refused)) + sum(lost)))
     if requests == 0:
@@ -74,7 +77,7 @@ def _parse(text: str) -> Iterator[Measurement | Attempts]:
         "failures": sum(lost) + late + refused,
         "requests_per_second": float(rate[1]),
         "transfer_rate": float(transfer[1]) * _BYTES[transfer[2]],
-        **dict(_latencies(summary)),
+        **dict(_latencies(rows)),
     }
     yield from measurements(_METRICS, values)
 

@@ -58,6 +58,11 @@ class Control:
         """Whether it was asked more than once: graces are over."""
         return self.asked > 1
 
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, at least 0."""
+        return max(0.0, self._deadline - time.monotonic())
+
     def wait(self, seconds: float) -> None:
         """Wait so long, or until somebody cancels; then `check`."""
         self._cancelled.wait(seconds)

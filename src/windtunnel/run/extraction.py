@@ -1,72 +1,125 @@
-"""Extraction: from what a job wrote to measurements."""
+"""Extraction: from what a job wrote to measurements, as a stream."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from windtunnel.errors import InvalidResult
 from windtunnel.parsers import PARSERS, Attempts, Measurement
+from windtunnel.patterns import TooSlow, find_all
 from windtunnel.plan import MetricSpec
 from windtunnel.run.numbers import finite, read_number
+from windtunnel.run.output import read_pieces, split_lines
 from windtunnel.run.tally import Tally
 
 METRICS_FILE = "$WINDTUNNEL_METRICS"
 """What the file of a client's own measurements is called in notes."""
 
 
-def extract(
-    metrics: tuple[MetricSpec, ...], log: Path, metrics_file: Path | None, tally: Tally
-) -> Iterator[Measurement]:
-    """Yield every measurement in a job's output and in its ``$WINDTUNNEL_METRICS`` file.
+@dataclass(frozen=True)
+class Source:
+    """What a job wrote in one iteration.
 
-    Args:
-        metrics: What to look for; the file's metrics count also when they are not listed.
-        log: The job's output.
+    Attributes:
+        metrics: What to look for; those of the metrics file count also when they are not listed.
+        log: Its output.
         metrics_file: JSON lines, ``{"metric": …, "value": …}`` with optional unit, labels, time.
         tally: What could not be read is counted here, and the requests that a parser is told of.
+        check: Asked before each piece is read; what it raises ends the reading.
     """
-    text = ""
-    if any(metric.pattern or metric.parser for metric in metrics) and log.exists():
-        text = log.read_text(encoding="utf-8", errors="replace")
-    whole = {metric.parser for metric in metrics if metric.name is None}
-    for metric in metrics:
+
+    metrics: Sequence[MetricSpec]
+    log: Path
+    metrics_file: Path | None
+    tally: Tally
+    check: Callable[[], None] = lambda: None
+
+
+def extract(source: Source) -> Iterator[Measurement]:
+    """Yield every measurement that a job wrote, in the order of its metrics, then those of its metrics file.
+
+    Raises:
+        InvalidResult: Something cannot be read to its end; raised when all else is.
+    """
+    whole = {metric.parser for metric in source.metrics if metric.name is None}
+    found: list[Iterator[Measurement]] = []
+    for metric in source.metrics:
         if metric.name and metric.parser in whole:
             continue  # it is among all that the parser gives
         if metric.pattern and metric.name:
-            yield from _by_pattern(metric.name, metric, text, tally)
+            found.append(_by_pattern(source, metric, metric.name, metric.pattern))
         elif metric.parser:
-            yield from _by_parser(metric.parser, metric, text, tally)
-    if metrics_file and metrics_file.is_file():
-        declared = {metric.name: metric.unit for metric in metrics}
-        for found in _from_file(metrics_file, declared, tally):
-            if other := _other_source(metrics, found.metric):
-                tally.clashes[found.metric] = other
-            yield found
-
-
-def _by_pattern(name: str, metric: MetricSpec, text: str, tally: Tally) -> Iterator[Measurement]:
-    for match in re.finditer(metric.pattern or "", text, re.MULTILINE):
+            found.append(_by_parser(source, metric, metric.parser))
+    if source.metrics_file:
+        found.append(_from_file(source, source.metrics_file))
+    problem: InvalidResult | None = None
+    for measurements in found:
         try:
-            value = read_number(match[1] or "")
-        except ValueError:
-            tally.miss(name, f"metric {name}: {match[1]!r} is no number")
-            continue
-        tally.read[name] += 1
-        yield Measurement(name, value, metric.unit)
+            yield from measurements
+        except InvalidResult as error:
+            problem = problem or error
+    if problem:
+        raise problem
 
 
-def _by_parser(parser: str, metric: MetricSpec, text: str, tally: Tally) -> Iterator[Measurement]:
-    for found in PARSERS[parser].parse(text):
+def _pieces(source: Source, path: Path, name: str) -> Iterator[str]:
+    """Yield the text of a file, if it is there; `name` is what it is called in errors."""
+    try:
+        for piece, _offset in read_pieces(path):
+            source.check()
+            yield piece
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InvalidResult(f"{name} cannot be read: {error.strerror}", code="unreadable_output") from None
+
+
+def _by_pattern(source: Source, metric: MetricSpec, name: str, pattern: str) -> Iterator[Measurement]:
+    try:
+        for match in find_all(pattern, _pieces(source, source.log, "the output")):
+            try:
+                value = read_number(match[1] or "")
+            except ValueError:
+                source.tally.miss(name, f"metric {name}: {match[1]!r} is no number")
+                continue
+            source.tally.read[name] += 1
+            yield Measurement(name, value, metric.unit)
+    except TooSlow as error:
+        raise InvalidResult(
+            f"metric {name}: its pattern takes too long ({error}); begin it with ^, and repeat nothing that repeats",
+            code="pattern_too_slow",
+        ) from None
+
+
+def _by_parser(source: Source, metric: MetricSpec, parser: str) -> Iterator[Measurement]:
+    for found in PARSERS[parser].parse(split_lines(_pieces(source, source.log, "the output"))):
         if isinstance(found, Attempts):
-            tally.attempts[parser] = found
+            source.tally.attempts[parser] = found
         elif metric.name in {None, found.metric}:
             yield found
 
 
-def _other_source(metrics: tuple[MetricSpec, ...], name: str) -> str | None:
+def _from_file(source: Source, path: Path) -> Iterator[Measurement]:
+    declared = {metric.name: metric.unit for metric in source.metrics}
+    for number, line in enumerate(split_lines(_pieces(source, path, METRICS_FILE)), start=1):
+        if not line.strip():
+            continue
+        try:
+            found = _measurement(json.loads(line), declared)
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            source.tally.miss(METRICS_FILE, f"{METRICS_FILE}, line {number}: not a measurement ({error!r})")
+            continue
+        source.tally.read[METRICS_FILE] += 1
+        if other := _other_source(source.metrics, found.metric):
+            source.tally.clashes[found.metric] = other
+        yield found
+
+
+def _other_source(metrics: Sequence[MetricSpec], name: str) -> str | None:
     """Return the parser, or the word pattern, that the benchmark says a metric comes from."""
     for metric in metrics:
         if metric.name == name and (metric.parser or metric.pattern):
@@ -74,20 +127,6 @@ def _other_source(metrics: tuple[MetricSpec, ...], name: str) -> str | None:
         if metric.parser and not metric.name and name in PARSERS[metric.parser].metrics:
             return metric.parser
     return None
-
-
-def _from_file(path: Path, declared: Mapping[str | None, str | None], tally: Tally) -> Iterator[Measurement]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                found = _measurement(json.loads(line), declared)
-            except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-                tally.miss(METRICS_FILE, f"{METRICS_FILE}, line {number}: not a measurement ({error!r})")
-                continue
-            tally.read[METRICS_FILE] += 1
-            yield found
 
 
 def _measurement(line: Mapping[str, Any], declared: Mapping[str | None, str | None]) -> Measurement:

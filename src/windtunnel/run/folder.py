@@ -16,10 +16,12 @@ from typing import IO, Any
 
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
+from windtunnel.run.output import open_file
 from windtunnel.run.record import WORDS, RunRecord
 from windtunnel.secrets import Redaction
 
 RECORD = "run.json"
+_TAIL = 16_384
 
 
 def new_run_id(benchmark: str) -> str:
@@ -143,9 +145,9 @@ def _redaction(plan: Plan, text: str) -> Redaction:
 def tail(path: Path, lines: int = 10) -> tuple[str, ...]:
     """Return the last lines of a text file, oldest first; nothing if it does not exist."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 16_384))
-            text = file.read().decode(errors="replace")
+        with open_file(path) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            text = file.read(_TAIL).decode(errors="replace")
     except OSError:
         return ()
     visible = [printable(line) for line in text.splitlines()]

@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,8 @@ class DockerSession(AttendedSession[RunningStep]):
         if running.step.program.isolation == "sealed" and probe.kind in ASKED_OVER_NETWORK:
             asker = self._launcher.find_asker(running, container)
             return ask_inside(probe, address, asker, lambda c: self._run_argv(container, c, running.name, timeout))
-        return ask(probe, address, container.output.path, lambda c, t: self._run_in(running, container, c, t), timeout)
+        beside = partial(self._run_in, running, container)
+        return ask(probe, address, container.output.path, beside, timeout, running.reader)
 
     def _run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
         answers = [self._run_in(running, container, command, seconds) for container in running.containers]

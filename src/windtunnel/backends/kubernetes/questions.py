@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import Address
@@ -54,7 +55,7 @@ class Questions:
             return self.agent.probe(probe.kind, replica.view.ip, port, probe.target, timeout)
         log = replica.output.path if replica.output else running.log
         address = Address(replica.view.ip, running.address.port)
-        return ask(probe, address, log, lambda c, t: self._run_in(running, replica, c, t), timeout)
+        return ask(probe, address, log, partial(self._run_in, running, replica), timeout, running.reader)
 
     def run_beside(self, running: RunningStep, command: tuple[str, ...], seconds: float) -> Answer:
         """Run a command in all of a step's containers; return the first answer that is no yes, else the first."""

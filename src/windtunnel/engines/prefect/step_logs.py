@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.run.folder import RunFolder, printable
+from windtunnel.run.output import open_file
 
 LINES_PER_LOG = 100
 """A server tells each request; beyond this many lines the file is the place to read."""
@@ -58,11 +59,14 @@ class StepLogs:
 
     def _forward(self, path: Path, place: _Place, *, is_final: bool = False) -> int:
         """Forward what a log has more, some pages of it at a time; return how many bytes that was."""
-        if place.is_cut or not path.exists() or path.stat().st_size == place.offset:
+        if place.is_cut:
             return 0
-        with path.open("rb") as file:
-            file.seek(place.offset)
-            data = file.read(_BYTES_AT_ONCE)
+        try:
+            with open_file(path) as file:
+                file.seek(place.offset)
+                data = file.read(_BYTES_AT_ONCE)
+        except OSError:
+            return 0  # it is not there yet, or something else is in its place
         is_whole = is_final or len(data) == _BYTES_AT_ONCE
         taken = data[: data.rfind(b"\n") + 1] or (data if is_whole else b"")
         place.offset += len(taken)
