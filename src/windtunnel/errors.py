@@ -14,6 +14,7 @@ WindtunnelError              70  a bug of ours unless a subclass says otherwise
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
 from typing import ClassVar
 
@@ -121,3 +122,11 @@ class Cancelled(WindtunnelError):
 
     exit_code = ExitCode.CANCELLED
     default_code = "cancelled"
+
+
+def as_error(error: Exception) -> WindtunnelError:
+    """Return an exception as an error: one that is not of this tree is a bug, with its traceback as last lines."""
+    if isinstance(error, WindtunnelError):
+        return error
+    trace = tuple("".join(traceback.format_exception(error)).splitlines())
+    return WindtunnelError(f"a bug of Windtunnel's: {type(error).__name__}: {error}", log_tail=trace)

@@ -10,6 +10,7 @@ import pytest
 
 from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 ESCAPE = "(setsid sh -c '(sleep 1000 &) ; sleep 1000' &) ; sleep 1000"
@@ -23,7 +24,7 @@ def spawn(warden: WardenClient, folder: Path, script: str) -> None:
 
 def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
     """It lists, and ends, what left its parent, its group and its session."""
-    warden = WardenClient("run", 60, tmp_path / "errors")
+    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
     spawn(warden, tmp_path, ESCAPE)
 
     def sleepers() -> int:
@@ -38,7 +39,7 @@ def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
 
 def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> None:
     """A driver that was stopped (SIGSTOP) or hangs does not keep a run alive for ever."""
-    warden = WardenClient("run", 1.0, tmp_path / "errors")
+    warden = WardenClient(Control(60), "run", 1.0, tmp_path / "errors")
     spawn(warden, tmp_path, ESCAPE)
     began = time.monotonic()
     while Path(f"/proc/{warden.pid}").exists():
@@ -52,7 +53,7 @@ def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> 
 
 def test_a_fork_storm_is_ended(tmp_path: Path) -> None:
     """Processes that start others while they are being killed do not win."""
-    warden = WardenClient("run", 60, tmp_path / "errors")
+    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
     spawn(warden, tmp_path, "while true; do (setsid sleep 1000 &) ; (setsid sleep 1000 &) ; sleep 0.01; done")
     time.sleep(0.5)
 
@@ -62,7 +63,7 @@ def test_a_fork_storm_is_ended(tmp_path: Path) -> None:
 
 def test_a_command_of_megabytes_arrives_whole(tmp_path: Path) -> None:
     """Commands are longer than a pipe's buffer when their arguments are."""
-    warden = WardenClient("run", 60, tmp_path / "errors")
+    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
     words = ["x" * 100_000] * 12
     child = warden.spawn(["/bin/sh", "-c", 'printf %s "$*" | wc -c', *words], tmp_path, {}, tmp_path / "log")
 
@@ -73,7 +74,7 @@ def test_a_command_of_megabytes_arrives_whole(tmp_path: Path) -> None:
 
 def test_keepers_are_used_again(tmp_path: Path) -> None:
     """A thousand short steps need a few keepers, not a thousand."""
-    warden = WardenClient("run", 60, tmp_path / "errors")
+    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
     keepers = set()
     for _ in range(50):
         child = warden.spawn(["/bin/true"], tmp_path, {}, tmp_path / "log")

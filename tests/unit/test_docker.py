@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,9 +15,11 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.docker import cgroup, warden
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
+from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.warden import Daemon, DaemonError
-from windtunnel.errors import Unsupported
+from windtunnel.errors import PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.run.control import Control
 
 
 def archive_of(*entries: tuple[str, bytes, str | None]) -> list[bytes]:
@@ -228,3 +231,37 @@ def test_a_wait_for_what_never_comes_ends(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(warden, "PENDING_SECONDS", 0.05)
 
     assert warden.sweep(LateDaemon(), "run", pending=("never",))
+
+
+class Told:
+    """A Docker whose event stream tells what a test gives it, and breaks off."""
+
+    def __init__(self, *events: Any) -> None:
+        self._events = events
+
+    def events(self, **_options: object) -> Iterator[Any]:
+        """Tell the events."""
+        yield from self._events
+        raise AttributeError("'NoneType' object has no attribute 'readinto'")
+
+
+def test_an_event_that_cannot_be_read_is_a_bug_and_no_lost_daemon() -> None:
+    """Exit 70 with the traceback, where a daemon that is only blamed would be exit 3."""
+    control = Control(60)
+    Watcher(control, cast("Any", Told({"Action": "die"})))
+
+    with pytest.raises(WindtunnelError, match="KeyError: 'Actor'") as caught:
+        control.wait(30)
+    assert caught.value.code == "internal"
+
+
+def test_an_event_stream_that_breaks_off_is_a_lost_daemon() -> None:
+    """However the SDK says so: no bug of Windtunnel's."""
+    control = Control(60)
+    watcher = Watcher(control, cast("Any", Told()))
+    watcher.wait_change(lambda: watcher._lost is not None, 30)  # noqa: SLF001 - what `check` raises
+
+    with pytest.raises(PlatformError, match="Docker tells no more what happens") as caught:
+        watcher.check()
+    assert caught.value.code == "daemon_lost"
+    control.check()

@@ -7,7 +7,20 @@ from pathlib import Path
 import pytest
 
 from windtunnel.backends import hearing
-from windtunnel.backends.hearing import SILENT_SECONDS, OutputFile
+from windtunnel.backends.hearing import SILENT_SECONDS, Changes, OutputFile
+from windtunnel.run.control import Control
+
+
+class Counted(Changes):
+    """Counts how often it is told of a change."""
+
+    def __init__(self) -> None:
+        super().__init__(Control(60))
+        self.told = 0
+
+    def notify(self) -> None:
+        """Count it."""
+        self.told += 1
 
 
 class Taken(OutputFile):
@@ -24,9 +37,9 @@ class Taken(OutputFile):
 
 def test_output_is_waited_for_as_long_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the container's end, and again from each piece, also an empty one; what does not come is told."""
-    now, ends = 100.0, []
+    now, changes = 100.0, Counted()
     monkeypatch.setattr(hearing, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
-    output = Taken(tmp_path / "client.log", lambda: ends.append(now))
+    output = Taken(tmp_path / "client.log", changes)
     died_at = now
     now += SILENT_SECONDS - 1
     assert output.is_awaited(died_at)
@@ -40,15 +53,16 @@ def test_output_is_waited_for_as_long_as_it_comes(tmp_path: Path, monkeypatch: p
     assert not output.is_awaited(died_at)
     assert output.trouble(is_over=False) is None
     assert output.trouble(is_over=True) == "the end of its output did not come"
+    assert changes.told == 0
     output.end()
     assert output.trouble(is_over=True) is None
-    assert ends == [now]
+    assert changes.told == 1
     assert (tmp_path / "client.log").read_bytes() == b"late\n"
 
 
 def test_output_that_cannot_be_written_is_told_and_taken_all_the_same() -> None:
     """A full disk does not keep a program from writing on."""
-    output = Taken(Path("/dev/full"), lambda: None)
+    output = Taken(Path("/dev/full"), Counted())
     output.take(b"lost\n")
     output.take(b"lost\n")
     output.end()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 
 import pytest
 
+from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal, UsageSample
 from windtunnel.run.samples import Sample
+from windtunnel.run.threads import start_thread
 
 
 @pytest.fixture
@@ -78,3 +82,38 @@ def test_a_phase_that_fails_is_measured_too(folder: RunFolder) -> None:
     with pytest.raises(ZeroDivisionError), journal.phase("server", "ready"):
         raise ZeroDivisionError
     assert [(phase.step, phase.phase) for phase in journal.phases] == [("server", "ready")]
+
+
+@pytest.mark.parametrize("name", ["events", "samples", "usage"])
+def test_a_full_disk_ends_the_run_whichever_thread_meets_it(folder: RunFolder, name: str) -> None:
+    """The control fails with the system's words, and no thread dies of it: teardown goes on telling."""
+    (folder.path / f"{name}.jsonl").symlink_to("/dev/full")
+    control = Control(3600)
+    journal = Journal(folder, control=control)
+    writes: dict[str, Callable[[], None]] = {
+        "events": lambda: journal.note("by the way"),
+        "samples": lambda: journal.add_samples([Sample("rate", 1.0, None, 1, 5.0, "client")]),
+        "usage": lambda: journal.add_usage(UsageSample("server", 5.0, 0.5, 1.25, None, 1024, 2)),
+    }
+    start_thread(control, "usage", writes[name]).join()
+    writes[name]()
+
+    with pytest.raises(PlatformError, match="results cannot be written: No space left on device") as caught:
+        control.check()
+    assert caught.value.code == "store_failed"
+
+
+def test_a_line_is_written_whole_or_not_at_all(folder: RunFolder) -> None:
+    """What a disk still took before it was full does not spoil the line that is written when it has room again."""
+    folder.append("events", {"n": 1})
+    size = (folder.path / "events.jsonl").stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            folder.append("events", {"n": "x" * 100})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    folder.append("events", {"n": 2})
+
+    assert list(folder.lines("events")) == [{"n": 1}, {"n": 2}]

@@ -13,7 +13,8 @@ import pytest
 from windtunnel.backends.kubernetes import watcher as module
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.watcher import Watcher
-from windtunnel.errors import PlatformError
+from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
+from windtunnel.run.control import Control
 
 OUTAGE = 0.4
 LATER = 2 * OUTAGE
@@ -69,8 +70,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.05)
     made: list[Watcher] = []
 
-    def watch(api: Api) -> Watcher:
-        made.append(Watcher(cast("Cluster", api), "x=y"))
+    def watch(api: Api, control: Control | None = None) -> Watcher:
+        made.append(Watcher(control or Control(60), cast("Cluster", api), "x=y"))
         return made[-1]
 
     yield watch
@@ -126,3 +127,13 @@ def test_a_service_that_is_missing_from_the_list_was_removed(watched: Any) -> No
 
     assert watcher.wait_change(lambda: watcher.is_service_ending("server"), 5)
     assert not watcher.is_service_ending("other")
+
+
+def test_a_watch_that_dies_of_a_bug_ends_the_run(watched: Any) -> None:
+    """An object that nobody can read, such as one without metadata, is exit 70 at once, not a silence."""
+    control = Control(60)
+    watched(Api(things={"Pod": [{}]}), control)
+
+    with pytest.raises(WindtunnelError, match="KeyError: 'metadata'") as caught:
+        control.wait(30)
+    assert caught.value.exit_code == ExitCode.BUG

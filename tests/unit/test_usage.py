@@ -16,6 +16,7 @@ from support.lab import PROGRAMS, free_port
 from windtunnel.backends.docker import usage as docker
 from windtunnel.backends.kubernetes.pod import usage as pod
 from windtunnel.backends.process import usage as process
+from windtunnel.run.control import Control
 from windtunnel.run.journal import UsageSample
 
 SECONDS = 0.25
@@ -24,7 +25,7 @@ SECONDS = 0.25
 def sample_processes() -> float:
     """Return the seconds of a sample of the process backend, some time after the clock was set back."""
     samples: list[UsageSample] = []
-    sampler = process.UsageSampler(samples.append)
+    sampler = process.UsageSampler(Control(60), samples.append)
     sampler.add("client", os.getpid())
     time.sleep(SECONDS)
     sampler.remove(os.getpid(), 0.1, 0.0, 0)
@@ -35,7 +36,7 @@ def sample_processes() -> float:
 def sample_container() -> float:
     """Return the same of the Docker backend."""
     samples: list[UsageSample] = []
-    sampler = docker.UsageSampler(Mock(), samples.append)
+    sampler = docker.UsageSampler(Control(60), Mock(), samples.append)
     running = Mock(containers=[], has_ended=False)
     running.name = "client"
     sampler.add(running)
@@ -87,7 +88,7 @@ def test_the_memory_of_a_process_without_a_main_thread_counts(headless: int, mon
     sampler = pod.Sampler()
     (inside,) = sampler.sample()
     samples: list[UsageSample] = []
-    beside = process.UsageSampler(samples.append)
+    beside = process.UsageSampler(Control(60), samples.append)
     beside.add("client", os.getpid())
     deadline = time.monotonic() + 20
     while not samples and time.monotonic() < deadline:

@@ -6,7 +6,6 @@ A backend adds how a change is heard, how a command is run beside a step, and ho
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.events import EventType
 from windtunnel.run.folder import tail
+from windtunnel.run.threads import start_thread
 
 WARDEN_MARGIN_SECONDS = 60.0
 JOB_GRACE_SECONDS = 5.0
@@ -133,8 +133,7 @@ class AttendedSession(ABC, Generic[R]):
     def _watch_liveness(self, running: R) -> None:
         """Watch a service that is ready, if it says how."""
         if live := running.service.live:
-            watcher = threading.Thread(target=self._watch_live, args=(running, live), daemon=True)
-            watcher.start()
+            start_thread(self._control, f"live-{running.name}", lambda: self._watch_live(running, live))
 
     def _check_before_ready(self, running: R) -> None:
         if running.has_ended:

@@ -7,15 +7,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from windtunnel.run.control import Control
+from windtunnel.run.threads import start_thread
+
 SILENT_SECONDS = 10.0
 """How long a container that has ended may be silent before the rest of its output is not waited for any more."""
 
 
 class Changes:
-    """A wait for conditions, which are asked after each change. Any thread may wait, or tell of a change."""
+    """A wait for conditions, which are asked after each change. Any thread may wait, or tell of a change.
 
-    def __init__(self) -> None:
+    Args:
+        control: The run's; it fails if a thread of these changes does.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
         self._changed = threading.Condition()
+
+    def start_thread(self, name: str, work: Callable[[], None]) -> threading.Thread:  # noqa: TID251 - a type
+        """Start a thread of the run, whose end is a change."""
+        return start_thread(self._control, name, work, self.notify)
 
     def notify(self) -> None:
         """Wake all who wait: something has changed."""
@@ -33,7 +45,7 @@ class OutputFile:
 
     Args:
         path: The file.
-        on_end: Called at the end of the output.
+        changes: Told of the end of the output.
 
     Attributes:
         path: The file.
@@ -41,11 +53,11 @@ class OutputFile:
         problem: Why it could not be written, if so.
     """
 
-    def __init__(self, path: Path, on_end: Callable[[], None]) -> None:
+    def __init__(self, path: Path, changes: Changes) -> None:
         self.path = path
         self.has_ended = False
         self.problem: str | None = None
-        self._on_end = on_end
+        self._changes = changes
         self._heard_at = 0.0
         self._file = path.open("ab", buffering=0)
 
@@ -74,4 +86,4 @@ class OutputFile:
     def _end(self) -> None:
         self._file.close()
         self.has_ended = True
-        self._on_end()
+        self._changes.notify()

@@ -6,19 +6,21 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from windtunnel.run.control import Control
+from windtunnel.run.threads import start_thread
+
 INTERVAL_SECONDS = 0.5
 SHORTEST_SECONDS = 0.2
 """Below this a sample says more about its two moments than about what is between them."""
 
 
 class Beat:
-    """Calls `tick` every `INTERVAL_SECONDS`, in a thread of its own, until it is closed."""
+    """Calls `tick` every `INTERVAL_SECONDS`, in a thread of the run's, until it is closed."""
 
-    def __init__(self, tick: Callable[[], None]) -> None:
+    def __init__(self, control: Control, tick: Callable[[], None]) -> None:
         self._tick = tick
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(control, "usage", self._run)
 
     def close(self) -> None:
         """Call no more; returns when the thread has ended."""

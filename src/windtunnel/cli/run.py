@@ -109,11 +109,11 @@ def _show(record: RunRecord, *, as_json: bool, report: bool) -> None:
 
 
 def _hold(control: Control, progress: Progress) -> None:
-    """Keep what is up until Enter, a signal, or the run's deadline."""
+    """Keep what is up until Enter, a signal, the run's deadline, or a failure."""
     progress.pause()
     say("kept as it is; Enter ends it (or the deadline, or Ctrl-C)", "cyan")
     is_open = sys.stdin is not None and not sys.stdin.closed
-    while not control.is_cancelled and not control.is_over:
+    while not (control.is_cancelled or control.is_over or control.failure):
         readable, _, _ = select.select([sys.stdin] if is_open else [], [], [], 0.2)
         if readable and sys.stdin.readline():
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -17,7 +16,7 @@ from windtunnel.backends.base import RunContext, Session
 from windtunnel.engines.request import Request
 from windtunnel.engines.stores import open_upload
 from windtunnel.engines.walk import Call, Walk
-from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
+from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError, as_error
 from windtunnel.run.control import Extension
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.environment import describe_host
@@ -62,7 +61,7 @@ def execute(request: Request, engine: str, call: Call[object]) -> RunRecord:
 class _Execution:
     def __init__(self, request: Request, engine: str, folder: RunFolder) -> None:
         self._request, self._plan, self._folder = request, request.plan, folder
-        self._journal = Journal(folder, request.observers)
+        self._journal = Journal(folder, request.observers, request.control)
         self._cause: WindtunnelError | None = None
         self._interruption: BaseException | None = None
         self._environment: dict[str, Any] = {}
@@ -89,6 +88,7 @@ class _Execution:
         self._attempt(self._describe)
         self._attempt(self._begin)
         request = self._request
+        self._attempt(request.control.check_failure)
         context = RunContext(self._plan, self._folder, self._journal, request.control, request.loaded.path.parent)
         # Each stage is tried whatever became of those before it; the first cause wins.
         session = None if self._cause else self._attempt(lambda: request.backend.open(context))
@@ -105,6 +105,7 @@ class _Execution:
             self._attempt(lambda: self._tear_down(walk))
             self._attempt(session.close)
             self._attempt(lambda: self._count(session))
+        self._attempt(request.control.check_failure)
         self._attempt(self._folder.mask)
         self._conclude()
         self._attempt(self._store)
@@ -187,12 +188,8 @@ class _Execution:
     def _attempt(self, stage: Callable[[], T]) -> T | None:
         try:
             return stage()
-        except WindtunnelError as error:
-            self._blame(error)
         except Exception as error:  # noqa: BLE001 - a bug in one stage must not keep the next from being tried
-            trace = tuple("".join(traceback.format_exception(error)).splitlines())
-            message = f"a bug of Windtunnel's: {type(error).__name__}: {error}"
-            self._blame(WindtunnelError(message, log_tail=trace))
+            self._blame(as_error(error))
         except BaseException as error:  # noqa: BLE001 - an engine's own interruption: handed on at the end
             self._blame(Cancelled(f"interrupted by {type(error).__name__}"))
             self._interruption = self._interruption or error
@@ -201,6 +198,7 @@ class _Execution:
     def _summarise(self) -> None:
         """Judge what was measured and write it down, before anything is taken down."""
         record, journal = self._record, self._journal
+        self._attempt(self._request.control.check_failure)
         record.metrics = summarise(journal.samples, self._plan)
         failures = find_failures(journal.samples, journal.tallies, self._plan)
         record.failures = [each.count() for each in failures]
@@ -250,6 +248,12 @@ class _Execution:
 
     def _blame(self, error: WindtunnelError) -> None:
         self._folder.redaction.error(error)
+        failure = self._request.control.failure
+        if failure and not self._cause and failure is not error:
+            # What a thread died of was first: it may be why this went wrong.
+            self._blame(failure)
+        if error is self._cause:
+            return
         if self._cause:
             self._journal.note(f"also: {error.message}", error.step)
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 
-from windtunnel.errors import Cancelled, TimedOut
+from windtunnel.errors import Cancelled, TimedOut, WindtunnelError, as_error
 from windtunnel.plan import Plan
 
 POLL_SECONDS = 0.1
@@ -20,13 +20,17 @@ class Control:
 
     Args:
         timeout: Seconds that the run may take, teardown not counted.
+
+    Attributes:
+        failure: The first thing that failed beside the run, such as a thread of its own; None if nothing has.
     """
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self._deadline = time.monotonic() + timeout
         self._reasons: list[str] = []
-        self._cancelled = threading.Event()
+        self._is_told = threading.Event()
+        self.failure: WindtunnelError | None = None
 
     @classmethod
     def for_plan(cls, plan: Plan) -> Control:
@@ -36,12 +40,17 @@ class Control:
     def cancel(self, reason: str) -> None:
         """Ask the run to stop; asked twice, it stops without grace."""
         self._reasons.append(reason)
-        self._cancelled.set()
+        self._is_told.set()
+
+    def fail(self, error: Exception) -> None:
+        """End the run because of what happened beside it, such as in a thread; only the first failure counts."""
+        self.failure = self.failure or as_error(error)
+        self._is_told.set()
 
     @property
     def is_cancelled(self) -> bool:
         """Whether somebody asked the run to stop."""
-        return self._cancelled.is_set()
+        return bool(self._reasons)
 
     @property
     def asked(self) -> int:
@@ -64,21 +73,28 @@ class Control:
         return max(0.0, self._deadline - time.monotonic())
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until somebody cancels; then `check`."""
-        self._cancelled.wait(seconds)
+        """Wait so long, or until the run has to end; then `check`."""
+        self._is_told.wait(seconds)
         self.check()
 
     def check(self) -> None:
         """Return if the run may go on.
 
         Raises:
+            WindtunnelError: Something failed beside it.
             Cancelled: Somebody asked it to stop.
             TimedOut: The deadline is over.
         """
+        self.check_failure()
         if self._reasons:
             raise Cancelled(self._reasons[0])
         if self.is_over:
             raise TimedOut(f"the run took longer than its timeout of {self.timeout:g} s")
+
+    def check_failure(self) -> None:
+        """Raise what failed beside the run, if something did (WindtunnelError)."""
+        if self.failure:
+            raise self.failure
 
 
 class Extension:
@@ -119,7 +135,7 @@ def beside(control: Control | Extension, work: Callable[[], None]) -> None:
             result.set_exception(error)
 
     control.check()
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, daemon=True).start()  # noqa: TID251 - its exception is handed on
     while not wait_for([result], POLL_SECONDS).done:
         control.check()
     result.result()

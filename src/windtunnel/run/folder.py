@@ -10,9 +10,10 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from secrets import token_hex
-from typing import IO, Any
+from typing import Any
 
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
@@ -42,7 +43,7 @@ class RunFolder:
         self.path = path.absolute()
         self.run_id = self.path.name
         self.redaction = redaction or Redaction()
-        self._files: dict[str, IO[str]] = {}
+        self._files: dict[str, FileIO] = {}
         self._masked: dict[Path, int] = {}
         self._lock = threading.Lock()
 
@@ -84,13 +85,21 @@ class RunFolder:
                 self._masked[file] = self.redaction.mask(file, self._masked.get(file, 0))
 
     def append(self, name: str, line: Mapping[str, Any]) -> None:
-        """Append one line of JSON to ``<name>.jsonl`` and hand it to the system at once."""
-        text = json.dumps(line, separators=(",", ":"), allow_nan=False) + "\n"
+        """Append one line of JSON to ``<name>.jsonl``, whole or not at all, and hand it to the system at once."""
+        data = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         with self._lock:
             if name not in self._files:
-                self._files[name] = (self.path / f"{name}.jsonl").open("a", encoding="utf-8")
-            self._files[name].write(text)
-            self._files[name].flush()
+                self._files[name] = (self.path / f"{name}.jsonl").open("ab", buffering=0)
+            file = self._files[name]
+            size = file.tell()
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                # What a full disk still took would spoil the next line.
+                with suppress(OSError):
+                    file.truncate(size)
+                raise
 
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield what ``<name>.jsonl`` holds; a last line that a kill cut short is left out."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType, Observer, timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Phase
@@ -47,6 +48,13 @@ class UsageSample:
 class Journal:
     """The record of a run while it goes on. Any thread may write.
 
+    Nothing here raises what comes of a full disk: the run's control fails, which ends the run.
+
+    Args:
+        folder: Where it is written.
+        observers: Told of each event; one that raises is told no more.
+        control: The run's.
+
     Attributes:
         phases: The finished phases, in the order in which they began to be measured.
         samples: All samples so far.
@@ -55,15 +63,15 @@ class Journal:
         tallies: Those of all iterations so far.
     """
 
-    def __init__(self, folder: RunFolder, observers: Sequence[Observer] = ()) -> None:
+    def __init__(self, folder: RunFolder, observers: Sequence[Observer] = (), control: Control | None = None) -> None:
         self.folder = folder
+        self.control = control or Control(float("inf"))
         self.phases: list[Phase] = []
         self.samples: list[Sample] = []
         self.usage: list[UsageSample] = []
         self.doubts: list[str] = []
         self.tallies: list[Tally] = []
         self._observers = list(observers)
-        self._is_full = False
         self._lock = threading.RLock()
 
     def emit(
@@ -77,17 +85,16 @@ class Journal:
             for observer in list(self._observers):
                 try:
                     observer(event)
-                except (Exception, SystemExit):  # noqa: BLE001 - who only watches must not end a measurement
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not end a measurement
                     self._observers.remove(observer)
+                    self.note(f"{_name(observer)} is told no more of this run: {type(error).__name__}: {error}")
 
     def _append(self, name: str, line: dict[str, Any]) -> None:
-        """Write a line; a store that is full ends the run, once, and does not keep teardown from going on."""
+        """Write a line; one that cannot be written ends the run, and keeps nothing else from going on."""
         try:
             self.folder.append(name, line)
         except OSError as error:
-            if not self._is_full:
-                self._is_full = True
-                raise PlatformError(f"results cannot be written: {error.strerror}", code="store_failed") from None
+            self.control.fail(PlatformError(f"results cannot be written: {error.strerror}", code="store_failed"))
 
     def note(self, message: str, step: str | None = None, iteration: int | None = None) -> None:
         """Write down something that a person should know and that stops nothing."""
@@ -146,3 +153,7 @@ class Journal:
             self.phases.append(
                 Phase(step=step, phase=phase, iteration=iteration, warmup=warmup, started=moment, seconds=seconds)
             )
+
+
+def _name(observer: Observer) -> str:
+    return getattr(observer, "__qualname__", type(observer).__name__)

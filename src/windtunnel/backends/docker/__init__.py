@@ -48,7 +48,7 @@ class DockerBackend:
         """Start the warden of a run, then make the run's network."""
         run_id = context.folder.run_id
         seconds = warden_seconds(context.plan, context.control.timeout)
-        warden = WardenClient(run_id, seconds, context.folder.path / "logs" / "warden.log")
+        warden = WardenClient(context.control, run_id, seconds, context.folder.path / "logs" / "warden.log")
         try:
             # While it starts, the SDK is loaded.
             from windtunnel.backends.docker.session import DockerSession

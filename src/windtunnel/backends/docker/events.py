@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
@@ -13,6 +12,7 @@ from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
 from windtunnel.backends.hearing import Changes
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
 
 _HEARD = {"type": ["container", "network"], "event": ["die", "oom", "destroy", "disconnect"]}
 
@@ -20,8 +20,8 @@ _HEARD = {"type": ["container", "network"], "event": ["die", "oom", "destroy", "
 class Watcher(Changes):
     """Hears of a run's containers and its network, in a thread of its own. Any thread may wait."""
 
-    def __init__(self, api: APIClient) -> None:
-        super().__init__()
+    def __init__(self, control: Control, api: APIClient) -> None:
+        super().__init__(control)
         self._api = api
         self._containers: dict[str, Container] = {}
         self._networks: set[str] = set()
@@ -29,8 +29,7 @@ class Watcher(Changes):
         self._lost: PlatformError | None = None
         with daemon_words("listening to Docker"):
             self._events = api.events(since=int(time.time()), filters=_HEARD, decode=True)
-        self._thread = threading.Thread(target=self._hear_all, name="docker-events", daemon=True)
-        self._thread.start()
+        self._thread = self.start_thread("docker-events", self._hear_all)
 
     def add(self, container: Container) -> None:
         """Hear of a container from now on; it was not started yet."""
@@ -57,15 +56,24 @@ class Watcher(Changes):
         self._thread.join(1)
 
     def _hear_all(self) -> None:
-        with contextlib.suppress(Exception):
-            # However the stream ends, it is lost.
-            for event in self._events:
+        with contextlib.suppress(PlatformError):  # the daemon does not answer
+            for event in self._told():
                 self._hear(event)
                 self.notify()
         if not self._is_closed:
             self._lose(
                 "Docker tells no more what happens: the daemon was stopped, or the connection is lost", DAEMON_LOST
             )
+
+    def _told(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what the daemon tells, until the stream ends: however that comes, the stream is lost."""
+        events = iter(self._events)
+        while True:
+            try:
+                event = next(events)
+            except Exception:  # noqa: BLE001 - the SDK and its HTTP have errors of many families
+                return
+            yield event
 
     def _lose(self, message: str, code: str) -> None:
         self._lost = self._lost or PlatformError(message, code=code)

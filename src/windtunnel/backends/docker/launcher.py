@@ -158,7 +158,7 @@ class Launcher:
                 self._place.api.remove_container(key, v=True)
                 key = self._create(running, title, argv, is_shell=False)
             self._fill(key, step.program, self.inside.owner(key, image), files)
-            container = Container(key, title, Output(self._place.daemon, key, log, self._place.watcher.notify))
+            container = Container(key, title, Output(self._place.daemon, key, log, self._place.watcher))
         self._made.append(container)
         self._place.watcher.add(container)
         self.check_command(running, container, command[0])

@@ -99,7 +99,7 @@ class Installer:
         with daemon_words("preparing pip's container", "requirements_failed", step.name):
             self.place.api.put_archive(key, "/", _packed({_SCRIPT: SCRIPT.read_bytes(), _CERTIFICATES: certificates}))
             self._check_python(step, key, image, python)
-            container = Container(key, step.name, Output(self.place.daemon, key, output, self.place.watcher.notify))
+            container = Container(key, step.name, Output(self.place.daemon, key, output, self.place.watcher))
             self.place.watcher.add(container)
             try:
                 self.place.api.start(key)

@@ -72,9 +72,9 @@ class DockerSession(AttendedSession[RunningStep]):
             self._info = dict(self._api.info())
         self._images = find_images(self._api, self._context.plan, self._control, self._journal.note)
         self._warden.wait_ready()
-        self._watcher = Watcher(self._api)
+        self._watcher = Watcher(self._control, self._api)
         self._closing.callback(self._watcher.close)
-        self._usage = UsageSampler(self._api, self._journal.add_usage)
+        self._usage = UsageSampler(self._control, self._api, self._journal.add_usage)
         self._closing.callback(self._usage.close)
         self._networks = networks = self._make_networks(labels)
         self._place = Place(
@@ -198,7 +198,7 @@ class DockerSession(AttendedSession[RunningStep]):
 
     def _run_argv(self, container: Container, argv: Sequence[str], step: str, seconds: float) -> Answer:
         with daemon_words("running a command in its container", step=step):
-            child = Command(self._daemon, container.id, argv, self._watcher.notify)
+            child = Command(self._daemon, container.id, argv, self._watcher)
         self._wait_patiently(lambda: child.has_ended, seconds)
         if not child.has_ended:
             child.close()

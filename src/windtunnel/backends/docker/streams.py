@@ -10,14 +10,14 @@ import contextlib
 import http.client
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.docker.calls import daemon_words
 from windtunnel.backends.docker.warden import Daemon, request
-from windtunnel.backends.hearing import OutputFile
+from windtunnel.backends.hearing import Changes, OutputFile
 
 _HEADER = struct.Struct(">BxxxL")
 _KEPT = 16_384
@@ -33,6 +33,21 @@ def frames(answer: http.client.HTTPResponse) -> Iterator[bytes]:
             yield chunk
 
 
+@dataclass(frozen=True)
+class Listener:
+    """What is done with an answer.
+
+    Attributes:
+        take: Called with each piece.
+        on_end: Called at the end, whatever it came from.
+        changes: Whose thread reads it.
+    """
+
+    take: Callable[[bytes], None]
+    on_end: Callable[[], None]
+    changes: Changes
+
+
 class Stream:
     """A request whose answer is read to its end by a thread.
 
@@ -40,14 +55,11 @@ class Stream:
         daemon: Whom to ask.
         path: What to post to.
         body: What to post.
-        take: Called with each piece.
-        on_end: Called at the end, whatever it came from.
+        listener: What is done with the answer.
     """
 
-    def __init__(
-        self, daemon: Daemon, path: str, body: Any, take: Callable[[bytes], None], on_end: Callable[[], None]
-    ) -> None:
-        self._take, self._on_end = take, on_end
+    def __init__(self, daemon: Daemon, path: str, body: Any, listener: Listener) -> None:
+        self._listener = listener
         self._connection = daemon.connect()
         try:
             self._connection.connect()
@@ -58,8 +70,7 @@ class Stream:
             self._connection.close()
             raise
         self._socket.settimeout(None)
-        self._thread = threading.Thread(target=self._read, name="docker-stream", daemon=True)
-        self._thread.start()
+        self._thread = listener.changes.start_thread("docker-stream", self._read)
 
     def close(self) -> None:
         """End the reading, whatever is still to come."""
@@ -70,13 +81,13 @@ class Stream:
     def _read(self) -> None:
         try:
             for piece in frames(self._answer):
-                self._take(piece)
+                self._listener.take(piece)
         except (OSError, http.client.HTTPException, ValueError):
             pass
         finally:
             self._answer.close()
             self._connection.close()
-            self._on_end()
+            self._listener.on_end()
 
 
 class Output(OutputFile):
@@ -86,15 +97,14 @@ class Output(OutputFile):
         daemon: The daemon.
         container: The container's id; it was created and not started.
         path: The file, which is appended to.
-        on_end: Called at the end of the output.
+        changes: Told of the end of the output.
     """
 
-    def __init__(self, daemon: Daemon, container: str, path: Path, on_end: Callable[[], None]) -> None:
-        super().__init__(path, on_end)
+    def __init__(self, daemon: Daemon, container: str, path: Path, changes: Changes) -> None:
+        super().__init__(path, changes)
+        attach = f"/containers/{container}/attach?stream=1&stdout=1&stderr=1"
         try:
-            self._stream = Stream(
-                daemon, f"/containers/{container}/attach?stream=1&stdout=1&stderr=1", None, self._write, self._end
-            )
+            self._stream = Stream(daemon, attach, None, Listener(self._write, self._end, changes))
         except BaseException:
             self._file.close()
             raise
@@ -112,14 +122,14 @@ class Command:
         has_ended: Whether it has ended.
     """
 
-    def __init__(self, daemon: Daemon, container: str, argv: Sequence[str], on_end: Callable[[], None]) -> None:
+    def __init__(self, daemon: Daemon, container: str, argv: Sequence[str], changes: Changes) -> None:
         self.status: int | None = None
         self.has_ended = False
-        self._daemon, self._on_end = daemon, on_end
+        self._daemon, self._changes = daemon, changes
         self._output = b""
         body = {"Cmd": list(argv), "AttachStdout": True, "AttachStderr": True}
         self._id = daemon.call("POST", f"/containers/{container}/exec", body)["Id"]
-        self._stream = Stream(daemon, f"/exec/{self._id}/start", {}, self._take, self._end)
+        self._stream = Stream(daemon, f"/exec/{self._id}/start", {}, Listener(self._take, self._end, changes))
 
     @property
     def last_line(self) -> str:
@@ -138,4 +148,4 @@ class Command:
         with contextlib.suppress(Exception), daemon_words("a command's status"):
             self.status = self._daemon.call("GET", f"/exec/{self._id}/json")["ExitCode"]
         self.has_ended = True
-        self._on_end()
+        self._changes.notify()

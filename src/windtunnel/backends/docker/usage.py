@@ -13,6 +13,7 @@ from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.sampling import SHORTEST_SECONDS, Beat
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
 from windtunnel.run.journal import UsageSample
 
 _NANOSECONDS = 1e-9
@@ -33,15 +34,16 @@ class UsageSampler:
     """Samples steps until it is closed.
 
     Args:
+        control: The run's.
         api: Asked about containers whose control groups cannot be read here.
         sink: Called with each sample, from the sampler's thread.
     """
 
-    def __init__(self, api: APIClient, sink: Callable[[UsageSample], None]) -> None:
+    def __init__(self, control: Control, api: APIClient, sink: Callable[[UsageSample], None]) -> None:
         self._api, self._sink = api, sink
         self._watched: dict[RunningStep, _Watched] = {}
         self._lock = threading.Lock()
-        self._beat = Beat(self._sample_all)
+        self._beat = Beat(control, self._sample_all)
 
     def add(self, running: RunningStep) -> None:
         """Begin to sample a step that was just started: what it used until now is in its first sample."""

@@ -190,6 +190,8 @@ def try_remove(daemon: Daemon, resource: Resource) -> None:
         resource.remove(daemon)
     except (DaemonError, OSError, ValueError) as error:
         complain(f"{resource}: {error}")
+    except Exception as error:  # noqa: BLE001 - a bug in a thread, of which nobody else would hear
+        complain(f"{resource}: a bug of Windtunnel's: {type(error).__name__}: {error}")
 
 
 def complain(message: str) -> None:

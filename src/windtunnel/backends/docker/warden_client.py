@@ -14,6 +14,8 @@ from windtunnel.backends.docker import warden
 from windtunnel.backends.docker.warden import Daemon, sweep
 from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
+from windtunnel.run.threads import start_thread
 
 START_SECONDS = 10.0
 CLOSE_SECONDS = 60.0
@@ -25,12 +27,13 @@ class WardenClient:
     """A warden that was started; `wait_ready` has to be called before the first resource is made.
 
     Args:
+        control: The run's.
         run_id: The run whose resources it removes.
         seconds: When it does so at the latest, from now on.
         errors: Where it writes what went wrong.
     """
 
-    def __init__(self, run_id: str, seconds: float, errors: Path) -> None:
+    def __init__(self, control: Control, run_id: str, seconds: float, errors: Path) -> None:
         self._run_id, self._errors = run_id, errors
         self._lock = threading.Lock()
         self._is_closed = False
@@ -38,8 +41,7 @@ class WardenClient:
         self._process = start_warden(warden.__file__, seconds, run_id, errors)
         self._stdin, self._stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
         self._is_ready = threading.Event()
-        self._reader = threading.Thread(target=self._read, name="warden", daemon=True)
-        self._reader.start()
+        self._reader = start_thread(control, "warden", self._read, self._end)
 
     def wait_ready(self) -> None:
         """Wait until it stands (PlatformError if it does not)."""
@@ -91,10 +93,12 @@ class WardenClient:
             self.check()
 
     def _read(self) -> None:
-        with self._stdout:
-            if self._stdout.readline():
-                self._is_ready.set()
-            self._stdout.read()
+        if self._stdout.readline():
+            self._is_ready.set()
+        self._stdout.read()
         self._process.wait()
+
+    def _end(self) -> None:
+        self._stdout.close()
         self.is_lost = self.is_lost or not self._is_closed
         self._is_ready.set()

@@ -9,7 +9,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +170,8 @@ class _Connection:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self.is_open = True
-        threading.Thread(target=self._read, name="kubernetes-agent", daemon=True).start()
+        thread = threading.Thread(target=self._read, name="kubernetes-agent", daemon=True)  # noqa: TID251 - hands on all
+        thread.start()
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send a request and return its answer (OSError if it does not come)."""
@@ -181,15 +182,12 @@ class _Connection:
             key = next(self._numbers)
             self._waiting[key] = answer
         try:
-            self._streams.write_stdin(json.dumps({"id": key, **request}) + "\n")
+            with _connection_words():
+                self._streams.write_stdin(json.dumps({"id": key, **request}) + "\n")
             return answer.result(seconds)
         except TimeoutError:
             self.close()
             raise OSError("no answer") from None
-        except OSError:
-            raise
-        except Exception as error:  # noqa: BLE001 - websocket-client has errors of many families
-            raise OSError(str(error) or type(error).__name__) from None
         finally:
             self._waiting.pop(key, None)
 
@@ -200,18 +198,35 @@ class _Connection:
             self._streams.sock.shutdown()
 
     def _read(self) -> None:
-        reason = "the connection was closed"
+        """Hand out answers until the connection is lost; a bug in doing so is handed to all who wait."""
+        reason: Exception = OSError("the connection was closed")
         try:
-            while line := self._streams.readline_stdout():
+            while line := self._read_line():
                 answer = json.loads(line)
                 if waiting := self._waiting.get(answer.pop("id")):
                     waiting.set_result(answer)
-            reason = self._streams.read_stderr(timeout=0) or reason
-        except Exception as error:  # noqa: BLE001 - however it ends, it is lost
-            reason = str(error) or type(error).__name__
+            with _connection_words():
+                reason = OSError(self._streams.read_stderr(timeout=0) or reason)
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            reason = error
         self.close()
         with self._lock:
             lost = list(self._waiting.values())
         for waiting in lost:
             if not waiting.done():
-                waiting.set_exception(OSError(reason))
+                waiting.set_exception(reason)
+
+    def _read_line(self) -> str:
+        with _connection_words():
+            return str(self._streams.readline_stdout() or "")
+
+
+@contextlib.contextmanager
+def _connection_words() -> Iterator[None]:
+    """Raise whatever the connection raises as OSError: websocket-client has errors of many families."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as it says
+        raise OSError(str(error) or type(error).__name__) from None

@@ -59,18 +59,18 @@ class ClaimUpload(Upload):
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
         with self._words():
             try:
-                self._open(folder)
+                self._open(folder, control)
             except BaseException:
                 self._closing.close()
                 raise
         self._opening = None
 
-    def _open(self, folder: RunFolder) -> None:
+    def _open(self, folder: RunFolder, control: Control) -> None:
         cluster = connect()
         _check_claim(cluster, self._store.claim)
         plan = Plan.from_json(json.loads((folder.path / "plan.json").read_text(encoding="utf-8")))
         naming = Naming.of(RunLabels(folder.run_id, plan, time.time() + _MOST_SECONDS), token_hex(2))
-        self._watcher = Watcher(cluster, naming.selector)
+        self._watcher = Watcher(control, cluster, naming.selector)
         self._closing.callback(self._watcher.close)
         terms = Terms(runner_image(), _MOST_SECONDS, lease_seconds(), self._store.claim)
         self._warden = Warden(cluster, naming, terms, self._watcher)

@@ -99,7 +99,7 @@ class Launcher:
                 continue
             name, iteration = running.step.name, running.iteration
             path = running.log if number == 1 else self._place.folder.log(f"{name}.replica-{number}", iteration)
-            self._outputs.append(replica.follow(self._place.cluster, path, self._place.watcher.notify))
+            self._outputs.append(replica.follow(self._place.cluster, path, self._place.watcher))
             if node := replica.view.node:
                 self._nodes[name] = node
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from windtunnel.backends.hearing import OutputFile
+from windtunnel.backends.hearing import Changes, OutputFile
 from windtunnel.backends.kubernetes.calls import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
 from windtunnel.backends.kubernetes.watcher import shut
 
@@ -108,7 +108,7 @@ class Output(OutputFile):
         source: The container.
         path: The file, which is appended to.
         is_over: Tells whether the container has ended, as far as is known.
-        on_end: Called at the end of the output.
+        changes: Told of the end of the output.
 
     Attributes:
         refused: Why it may not be read, if so.
@@ -120,16 +120,15 @@ class Output(OutputFile):
         source: Source,
         path: Path,
         is_over: Callable[[], bool],
-        on_end: Callable[[], None],
+        changes: Changes,
     ) -> None:
-        super().__init__(path, on_end)
+        super().__init__(path, changes)
         self.refused: Refused | None = None
         self._cluster, self._source, self._is_over = cluster, source, is_over
         self._closed = threading.Event()
         self._answer: Any = None
         self._last: Stamp | None = None
-        self._thread = threading.Thread(target=self._follow, name="kubernetes-output", daemon=True)
-        self._thread.start()
+        self._thread = changes.start_thread("kubernetes-output", self._follow)
 
     def finish(self) -> None:
         """Read what is left and no longer: the container has ended, and the API would tell it up to a second later."""

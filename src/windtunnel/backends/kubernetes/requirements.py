@@ -160,7 +160,7 @@ class Installer:
         (replica,) = running.replicas
         if replica.output is None and replica.has_started:
             running.log.parent.mkdir(exist_ok=True)
-            replica.follow(self.place.cluster, running.log, self.place.watcher.notify)
+            replica.follow(self.place.cluster, running.log, self.place.watcher)
 
     def _install(self, step: Service | Job, running: RunningStep, found: Kept) -> None:
         """Have pip do it, and keep what it made."""

@@ -70,7 +70,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
         naming = Naming.of(labels, owner=arranged.owner if arranged else None)
         self._arranged = arranged
-        self._watcher = Watcher(cluster, naming.selector)
+        self._watcher = Watcher(self._control, cluster, naming.selector)
         self._closing.callback(self._watcher.close)
         self._facts = Facts(cluster)
         self._fetched: dict[str, Path] = {}

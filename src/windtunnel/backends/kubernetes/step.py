@@ -11,6 +11,7 @@ from pathlib import Path
 
 from windtunnel.backends.base import describe_status
 from windtunnel.backends.containers import exit_status, signalled
+from windtunnel.backends.hearing import Changes
 from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.backends.kubernetes.output import Output, Source
 from windtunnel.backends.kubernetes.pods import PodView
@@ -50,14 +51,14 @@ class Replica:
         """Its pod as it was told last."""
         return self.look()
 
-    def follow(self, cluster: Cluster, path: Path, on_end: Callable[[], None]) -> Output:
+    def follow(self, cluster: Cluster, path: Path, changes: Changes) -> Output:
         """Write its output to a file from now on; it was started."""
 
         def is_over() -> bool:
             return self.view.is_removed or self.view.terminated(self.container) is not None
 
         source = Source(self.pod, self.container, self.is_engines)
-        self.output = Output(cluster, source, path, is_over, on_end)
+        self.output = Output(cluster, source, path, is_over, changes)
         return self.output
 
     @property

@@ -72,8 +72,7 @@ class Warden:
                 self._cluster.delete("Job", name)
                 raise
         self._alive = self._renewed = time.monotonic()
-        self._thread = threading.Thread(target=self._renew_all, name="lease", daemon=True)
-        self._thread.start()
+        self._thread = watcher.start_thread("lease", self._renew_all)
 
     def _make_belongings(self) -> None:
         name = self.naming.home

@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from urllib3.exceptions import HTTPError
@@ -15,6 +15,7 @@ from windtunnel.backends.hearing import Changes
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView, View
 from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
 
 _PAUSE_SECONDS = 0.2
 _WATCH_SECONDS = 300
@@ -25,14 +26,15 @@ class Watcher(Changes):
     """Keeps the last state of the pods and Services that have some labels. Any thread may wait.
 
     Args:
+        control: The run's.
         cluster: Where they are.
         selector: Their labels.
     """
 
-    def __init__(self, cluster: Cluster, selector: str) -> None:
-        super().__init__()
-        self._pods = _Watch(cluster, "Pod", selector, PodView, self.notify)
-        self._services = _Watch(cluster, "Service", selector, View, self.notify)
+    def __init__(self, control: Control, cluster: Cluster, selector: str) -> None:
+        super().__init__(control)
+        self._pods = _Watch(cluster, "Pod", selector, PodView, self)
+        self._services = _Watch(cluster, "Service", selector, View, self)
 
     def view(self, pod: str) -> PodView:
         """Return what was told last of a pod."""
@@ -69,16 +71,15 @@ class _Watch(Generic[V]):
         lost: Why nothing is heard any more, if so.
     """
 
-    def __init__(self, cluster: Cluster, kind: str, selector: str, make: type[V], notify: Callable[[], None]) -> None:
+    def __init__(self, cluster: Cluster, kind: str, selector: str, make: type[V], changes: Changes) -> None:
         self._cluster, self._kind, self._selector = cluster, kind, selector
-        self._make, self._notify = make, notify
+        self._make, self._notify = make, changes.notify
         self.views: dict[str, V] = {}
         self.lost: PlatformError | None = None
         self._closed = threading.Event()
         self._answer: Any = None
         self._heard = time.monotonic()
-        self._thread = threading.Thread(target=self._hear_all, name=f"kubernetes-watch-{kind}", daemon=True)
-        self._thread.start()
+        self._thread = changes.start_thread(f"kubernetes-watch-{kind}", self._hear_all)
 
     def close(self) -> None:
         """Hear no more, as soon as its thread has noticed."""

@@ -41,9 +41,9 @@ class ProcessSession(AttendedSession[RunningStep]):
         self._created = 0
         errors = self._folder.path / "logs" / "warden.log"
         seconds = warden_seconds(context.plan, context.control.timeout)
-        self._warden = WardenClient(self._folder.run_id, seconds, errors)
+        self._warden = WardenClient(self._control, self._folder.run_id, seconds, errors)
         self._launcher = Launcher(self._folder, self._warden, strace)
-        self._usage = UsageSampler(self._journal.add_usage)
+        self._usage = UsageSampler(self._control, self._journal.add_usage)
         self._stuck: list[tuple[str, Child]] = []
         self._is_closed = False
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from windtunnel.backends.sampling import SHORTEST_SECONDS, Beat, run_delays
+from windtunnel.run.control import Control
 from windtunnel.run.journal import UsageSample
 
 _TICK_SECONDS = 0.01
@@ -36,14 +37,15 @@ class UsageSampler:
     """Samples the trees below some keepers until it is closed.
 
     Args:
+        control: The run's.
         sink: Called with each sample, from the sampler's thread.
     """
 
-    def __init__(self, sink: Callable[[UsageSample], None]) -> None:
+    def __init__(self, control: Control, sink: Callable[[UsageSample], None]) -> None:
         self._sink = sink
         self._watched: dict[int, _Watched] = {}
         self._lock = threading.Lock()
-        self._beat = Beat(self._sample_all)
+        self._beat = Beat(control, self._sample_all)
 
     def add(self, step: str, keeper: int) -> None:
         """Begin to sample all below `keeper`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +20,8 @@ from windtunnel.backends import warden
 from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
 from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
-from windtunnel.run.control import POLL_SECONDS
+from windtunnel.run.control import POLL_SECONDS, Control
+from windtunnel.run.threads import start_thread
 
 START_SECONDS = 10.0
 REPLY_SECONDS = 10.0
@@ -60,11 +62,17 @@ class Child:
 class WardenClient:
     """A running warden. Any thread may call; one thread of its own reads what it says.
 
+    Args:
+        control: The run's.
+        run_id: The run below it.
+        seconds: When it ends everything at the latest, from now on.
+        errors: Where it writes what went wrong.
+
     Raises:
         PlatformError: The warden could not be started (it needs Linux).
     """
 
-    def __init__(self, run_id: str, seconds: float, errors: Path) -> None:
+    def __init__(self, control: Control, run_id: str, seconds: float, errors: Path) -> None:
         self._run_id = run_id
         self._changed = threading.Condition()
         self._write_lock = threading.Lock()
@@ -80,11 +88,9 @@ class WardenClient:
         self._process = start_warden(warden.__file__, seconds, run_id, errors)
         self._stdin = cast("IO[bytes]", self._process.stdin)
         self._stdout = cast("IO[bytes]", self._process.stdout)
-        self._reader = threading.Thread(target=self._read, name="warden-events", daemon=True)
-        self._reader.start()
+        self._reader = start_thread(control, "warden-events", self._read, self._lose)
         # Keepers hold the event pipe open too, so its end does not tell that the warden is gone.
-        self._watcher = threading.Thread(target=self._watch, name="warden-watch", daemon=True)
-        self._watcher.start()
+        self._watcher = start_thread(control, "warden-watch", self._watch)
         if not self.wait_change(lambda: self._is_ready, START_SECONDS):
             self.close()
             raise PlatformError(f"the warden did not start; see {errors}", code="warden_failed")
@@ -160,6 +166,8 @@ class WardenClient:
         self._reader.join(KILL_SECONDS)
         if self._reader.is_alive():
             return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILL_SECONDS)
         self._stdout.close()
         return not self._outliving
 
@@ -204,6 +212,8 @@ class WardenClient:
             with self._changed:
                 self._apply(event)
                 self._changed.notify_all()
+
+    def _lose(self) -> None:
         with self._changed:
             self._is_lost = True
             for child in self._children.values():

@@ -25,6 +25,7 @@ from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType
 from windtunnel.run.record import RunRecord
+from windtunnel.run.threads import start_thread
 
 _LOOK_SECONDS = 2.0
 """How often steps' output and the flow run's state are read while steps run."""
@@ -50,11 +51,11 @@ class Publisher:
 
     Args:
         plan: The run's plan.
-        control: Cancelled when somebody cancels the flow run.
+        control: The run's; cancelled when somebody cancels the flow run.
     """
 
     def __init__(self, plan: Plan, control: Control) -> None:
-        self._plan = plan
+        self._plan, self._control = plan, control
         self._logger = get_run_logger()
         self._id = UUID(str(flow_run.id))
         self._tags: list[str] = list(flow_run.tags or [])
@@ -67,18 +68,19 @@ class Publisher:
         self._has_result = False
         self._has_complained = False
         # Prefect finds the run that an artifact belongs to in the context.
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=lambda: context.run(self._work), name="publisher", daemon=True)
+        self._context = contextvars.copy_context()
+        self._thread: threading.Thread | None = None  # noqa: TID251 - a type
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._thread = start_thread(self._control, "publisher", lambda: self._context.run(self._work))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._todo.put(None)
-        self._thread.join(_END_SECONDS)
+        if self._thread:
+            self._thread.join(_END_SECONDS)
 
     def __call__(self, event: Event) -> None:
         """Take note of an event; it is told later."""

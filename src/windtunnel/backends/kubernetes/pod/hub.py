@@ -175,7 +175,8 @@ def main() -> None:
     Files.key = KEY.read_bytes()
     server = http.server.ThreadingHTTPServer(("", PORT), Files)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serving = threading.Thread(target=server.serve_forever, daemon=True)
+    serving.start()
     seconds = float(os.environ["WINDTUNNEL_LEASE_SECONDS"])
     host = f"{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
     if ":" in os.environ["KUBERNETES_SERVICE_HOST"]:
@@ -184,6 +185,8 @@ def main() -> None:
     lease = Lease(api + os.environ["WINDTUNNEL_LEASE"], seconds)
     last = time.monotonic()
     while lease.left > 0 and not over.wait(seconds / LOOKS_A_LEASE):
+        if not serving.is_alive():
+            sys.exit("the warden cannot hand out files any more; the run ends")
         now = time.monotonic()
         # A node that stood still is no reason: whoever looks late has to look again first.
         lease.look(min(now - last, 2 * seconds / LOOKS_A_LEASE))

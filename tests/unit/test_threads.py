@@ -1,0 +1,135 @@
+"""A run's threads: one that dies ends the run, with what it died of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support.recorded import outcome, stops
+from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
+from windtunnel.run.control import Control
+from windtunnel.run.events import Event
+from windtunnel.run.record import RunRecord
+from windtunnel.run.threads import start_thread
+
+RunRecorded = Callable[..., RunRecord]
+FULL = PlatformError("no room", code="store_failed")
+
+
+def fail(error: Exception) -> Callable[[], None]:
+    """Return what raises an error."""
+
+    def work() -> None:
+        raise error
+
+    return work
+
+
+def test_a_thread_that_dies_is_a_bug() -> None:
+    """Whoever asks the run's control is told: exit 70, with the traceback; a wait ends at once."""
+    control = Control(3600)
+    began = time.monotonic()
+    start_thread(control, "usage", fail(KeyError("pid")))
+
+    with pytest.raises(WindtunnelError, match=r"a bug of Windtunnel's: KeyError: 'pid'") as caught:
+        control.wait(60)
+    assert time.monotonic() - began < 30
+    assert (caught.value.exit_code, caught.value.code) == (ExitCode.BUG, "internal")
+    assert caught.value.log_tail[-1] == "KeyError: 'pid'"
+    assert any("test_threads.py" in line for line in caught.value.log_tail)
+    assert not control.is_cancelled
+
+
+def test_an_error_with_a_cause_of_its_own_keeps_it() -> None:
+    """A platform that is lost is no bug; the first failure counts."""
+    control = Control(3600)
+    start_thread(control, "first", fail(FULL)).join()
+    start_thread(control, "second", fail(KeyError("pid"))).join()
+
+    with pytest.raises(PlatformError) as caught:
+        control.check()
+    assert caught.value is FULL
+
+
+def test_who_waits_is_woken_after_the_failure_is_known() -> None:
+    """What is done at a thread's end finds the failure told."""
+    control, found = Control(3600), []
+    start_thread(control, "usage", fail(KeyError("pid")), lambda: found.append(control.failure)).join()
+
+    assert [type(failure) for failure in found] == [WindtunnelError]
+
+
+def test_a_thread_that_comes_to_its_end_is_no_failure() -> None:
+    """Its end is told, and the run goes on."""
+    control, ends = Control(3600), []
+    start_thread(control, "usage", lambda: None, lambda: ends.append(1)).join()
+
+    control.check()
+    assert ends == [1]
+
+
+def dying(control: Control, error: Exception) -> Callable[[Event], None]:
+    """Return an observer that lets a thread of the run die once an iteration has begun."""
+
+    def observe(event: Event) -> None:
+        if event.type == "iteration_started":
+            start_thread(control, "usage", fail(error)).join()
+
+    return observe
+
+
+@pytest.mark.parametrize("client", [Outcome(output="rate=5", hangs=True), Outcome(status=1), Outcome(output="rate=5")])
+def test_a_run_ends_when_a_thread_of_its_own_dies(
+    run_recorded: RunRecorded, client_server: str, client: Outcome
+) -> None:
+    """Exit 70, whatever the client does then; it is torn down as ever, and the traceback is in the record."""
+    control, backend = Control(3600), RecordingBackend({"client": [client]})
+    observers = [dying(control, KeyError("pid"))]
+    record = run_recorded(client_server, backend, control=control, observers=observers)
+
+    assert outcome(record)[:3] == (70, "failed", "internal")
+    assert record.cause is not None
+    assert record.cause.log_tail[-1] == "KeyError: 'pid'"
+    assert stops(backend) == ["stop client", "stop server"]
+
+
+def test_a_thread_that_dies_at_the_end_is_told_too(run_recorded: RunRecorded, single_node: str) -> None:
+    """Also when nothing asks the control any more."""
+    control = Control(3600)
+
+    def observe(event: Event) -> None:
+        if event.type == "measured":
+            start_thread(control, "usage", fail(FULL)).join()
+
+    record = run_recorded(
+        single_node, RecordingBackend({"client": [Outcome(output="rate=5")]}), control=control, observers=[observe]
+    )
+    assert outcome(record)[:3] == (3, "failed", "store_failed")
+
+
+@pytest.mark.parametrize("error", [TypeError("unhashable"), SystemExit(1)])
+def test_an_observer_that_fails_does_not_end_the_run(
+    run_recorded: RunRecorded, single_node: str, error: BaseException
+) -> None:
+    """It is told no more, which a note says once; the others are told on."""
+    told: list[Any] = []
+
+    def broken(event: Event) -> None:
+        told.append(event.type)
+        raise error
+
+    notes: list[str] = []
+    record = run_recorded(
+        single_node,
+        RecordingBackend({"client": [Outcome(output="rate=5")]}),
+        observers=[broken, lambda event: notes.append(event.message) if event.type == "note" else None],
+    )
+    assert outcome(record)[:3] == (0, "succeeded", None)
+    assert told == ["run_started"]
+    (note,) = [note for note in notes if "told no more" in note]
+    assert "broken is told no more of this run" in note
+    assert type(error).__name__ in note
