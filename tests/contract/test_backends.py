@@ -16,7 +16,7 @@ from support import docker_lab, kubernetes_lab
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend, Launch, RunContext, Session
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, TimedOut
-from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.plan import InputFile, Job, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
@@ -185,6 +185,23 @@ def test_each_start_has_an_output_folder_that_no_other_one_sees(run: Run) -> Non
         run.session.stop(job)
         assert run.folder.log("client", iteration).read_text() == "0\n['WINDTUNNEL_OUT']\n[]\n"
         assert (run.folder.path / "artifacts" / f"client.{iteration}" / "secret").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("real")
+def test_a_job_that_changes_an_input_changes_nothing_for_the_next(run: Run, tmp_path: Path) -> None:
+    """It cannot, or has a copy of its own, or the next start has the original again."""
+    change = (
+        "import contextlib, pathlib; data = pathlib.Path('data.txt'); print(data.read_text())\n"
+        "with contextlib.suppress(OSError): data.chmod(0o666); data.write_text('changed')"
+    )
+    (tmp_path / "data.txt").write_text("original")
+    run.session.fetch([InputFile(src="data.txt", path="data.txt")])
+    for iteration in (1, 2):
+        job = run.session.start_job(Launch(run.job(change).step, iteration, {}))
+        assert run.session.wait(job, []) == 0
+        run.session.stop(job)
+        assert run.folder.log("client", iteration).read_text() == "original\n"
+    assert (tmp_path / "data.txt").read_text() == "original"
 
 
 def test_a_server_is_started_ready_and_stopped(run: Run) -> None:

@@ -35,16 +35,6 @@ def test_a_link_in_the_output_folder_does_not_cost_the_users_files(lab: Lab, lin
     assert (precious / "thesis.txt").read_text() == "ten years"
 
 
-def test_a_step_cannot_write_to_the_original_of_an_input(lab: Lab) -> None:
-    """It has a copy of the run's own."""
-    original = lab.path / "data.txt"
-    original.write_text("original")
-    text = shell("echo changed > data.txt; echo rate=1", f'{RATE}\n[[inputs]]\nsrc = "data.txt"\npath = "data.txt"')
-
-    assert lab.run(text).exit_code == 0
-    assert original.read_text() == "original"
-
-
 def test_folders_that_cannot_be_changed_are_kept_and_removed(lab: Lab) -> None:
     """A user's Go module cache is such a tree; neither iterations nor artifacts are lost, and nothing stays on disk."""
     lab.prefix = AS_ANY_USER

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.backends.inputs import fetch_input
-from windtunnel.errors import Cancelled, PlatformError
+from windtunnel.backends.inputs import digest_of, fetch_input
+from windtunnel.errors import Cancelled, PlatformError, TimedOut
 from windtunnel.plan import InputFile
 from windtunnel.run.control import Control
 from windtunnel.run.places import cache_folder
@@ -218,12 +218,29 @@ def test_an_escaped_file_address_is_read(tmp_path: Path) -> None:
     assert fetch(f"file://{tmp_path}/my%20data.txt")[1] == DIGEST
 
 
-@pytest.mark.parametrize(("name", "words"), [("none.txt", "No such file"), (".", "Is a directory")])
+@pytest.mark.parametrize(("name", "words"), [("none.txt", "No such file"), (".", "it is a folder, not a file")])
 def test_a_file_that_cannot_be_read_is_unavailable(tmp_path: Path, name: str, words: str) -> None:
     """The message has the input and what the system said."""
     error = refusal(str(tmp_path / name))
     assert error.code == "input_unavailable"
     assert words in error.message
+
+
+def test_the_deadline_ends_the_copying_of_a_file(tmp_path: Path) -> None:
+    """However large it is."""
+    with (tmp_path / "data").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(TimedOut):
+        fetch_input(InputFile(src="data", path="data"), tmp_path, Control(0.05), tmp_path / "copies" / "0")
+
+
+def test_reading_a_file_for_its_sum_asks_the_control(tmp_path: Path) -> None:
+    """Piece by piece, so that a cancel is heard."""
+    control = Control(3600)
+    control.cancel("by hand")
+    (tmp_path / "data").write_bytes(DATA)
+    with pytest.raises(Cancelled):
+        digest_of(tmp_path / "data", control)
 
 
 def test_a_file_with_another_sum_is_refused(tmp_path: Path) -> None:

@@ -73,8 +73,12 @@ class AttendedSession(ABC, Generic[R]):
         for number, item in enumerate(inputs):
             # A copy of the run's own: what a step writes to it reaches neither the original nor the cache.
             path, digest = fetch_input(item, self._context.base, self._control, folder / str(number))
-            self._inputs[item.path] = path
+            self._take_input(item, path, digest)
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
+
+    def _take_input(self, item: InputFile, path: Path, _digest: str) -> None:
+        """Take in an input that was fetched: where it lies, and its SHA-256."""
+        self._inputs[item.path] = path
 
     def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
         """Install what a step requires; return its packages by name, and whether they were there already.

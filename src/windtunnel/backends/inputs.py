@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import shutil
+import stat
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -22,6 +23,13 @@ _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
 _ATTEMPTS = 4
 _RETRYABLE_STATUS = 500
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> tuple[Path, str]:
@@ -33,7 +41,7 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
     Args:
         item: What to fetch.
         base: Folder that a relative path is relative to.
-        control: Asked while a download goes on.
+        control: Asked while it is copied or downloaded, and while it is read for its sum.
         target: Where the copy goes; its folder is made.
 
     Raises:
@@ -48,10 +56,8 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
         else:
             is_url = item.src.startswith("file://")
             source = base / (unquote(urlsplit(item.src).path) if is_url else item.src)
-            if source.is_fifo():
-                raise PlatformError(f"input {item.src}: a pipe, not a file", code="input_unavailable")
-            shutil.copyfile(source, target)
-        digest = _digest(target)
+            beside(control, lambda: _copy_file(source, target, control))
+        digest = digest_of(target, control)
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise PlatformError(f"input {item.src}: {reason}", code="input_unavailable") from None
@@ -65,8 +71,8 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
 
 def _download(item: InputFile, control: Control, target: Path) -> None:
     cached = cache_folder("inputs") / item.sha256 if item.sha256 else None
-    if cached and cached.exists() and _digest(cached) == item.sha256:
-        shutil.copyfile(cached, target)
+    if cached and cached.exists() and digest_of(cached, control) == item.sha256:
+        _copy(cached, target, control)
         return
     retrying = Retrying(
         stop=stop_after_attempt(_ATTEMPTS),
@@ -76,9 +82,9 @@ def _download(item: InputFile, control: Control, target: Path) -> None:
         reraise=True,
     )
     retrying(beside, control, lambda: _read(item.src, target))
-    if cached and _digest(target) == item.sha256:
+    if cached and digest_of(target, control) == item.sha256:
         with whole(cached) as partial:
-            shutil.copyfile(target, partial)
+            _copy(target, partial, control)
             partial.chmod(0o444)
 
 
@@ -113,12 +119,37 @@ def _read_url(url: str, target: Path) -> None:
             raise http.client.IncompleteRead(b"", response.length)
 
 
-def _digest(path: Path) -> str:
+def _copy_file(source: Path, target: Path, control: Control) -> None:
+    """Copy what has to be a file (OSError): reading anything else may never end."""
+    mode = source.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "something else")
+        raise OSError(f"it is {kind}, not a file")
+    _copy(source, target, control)
+
+
+def _copy(source: Path, target: Path, control: Control) -> None:
+    with source.open("rb") as reading, target.open("wb") as writing:
+        while chunk := reading.read(_CHUNK):
+            control.check()
+            writing.write(chunk)
+
+
+def digest_of(path: Path, control: Control) -> str:
+    """Return a file's SHA-256.
+
+    Raises:
+        TimedOut, Cancelled: As the control says, which is asked meanwhile.
+    """
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_CHUNK):
+            control.check()
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
-def place_files(folder: Path, files: dict[str, str], inputs: dict[str, Path]) -> None:
+def place_files(folder: Path, files: Mapping[str, str], inputs: Mapping[str, Path]) -> None:
     """Put inline files and links to fetched inputs into a step's working folder.
 
     Args:

@@ -13,13 +13,14 @@ from windtunnel.backends.artifacts import collect_artifacts, remove_tree
 from windtunnel.backends.attended import AttendedSession, seconds_until, warden_seconds
 from windtunnel.backends.base import Handle, Launch, RunContext, describe_status
 from windtunnel.backends.probes import Answer
+from windtunnel.backends.process.inputs import SharedInputs
 from windtunnel.backends.process.requirements import Installer
 from windtunnel.backends.process.step import Launcher, RunningStep
 from windtunnel.backends.process.usage import UsageSampler
 from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.backends.tracing import find_strace, keep_trace
 from windtunnel.errors import PlatformError
-from windtunnel.plan import Job, Service
+from windtunnel.plan import InputFile, Job, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 from windtunnel.substitution import substitute
@@ -42,14 +43,19 @@ class ProcessSession(AttendedSession[RunningStep]):
         errors = self._folder.path / "logs" / "warden.log"
         seconds = warden_seconds(context.plan, context.control.timeout)
         self._warden = WardenClient(self._control, self._folder.run_id, seconds, errors)
-        self._launcher = Launcher(self._folder, self._warden, strace)
+        self._shared = SharedInputs(context.base, self._control)
+        self._launcher = Launcher(self._folder, self._warden, self._shared.paths, strace)
         self._usage = UsageSampler(self._control, self._journal.add_usage)
+        self._up: dict[RunningStep, int | None] = {}
         self._stuck: list[tuple[str, Child]] = []
         self._is_closed = False
 
     @property
     def _inputs(self) -> dict[str, Path]:
-        return self._launcher.inputs
+        return self._shared.paths
+
+    def _take_input(self, item: InputFile, path: Path, digest: str) -> None:
+        self._shared.add(item, path, digest)
 
     def _install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
         return Installer(self._launcher, self._folder, self._control, self._wait_for).install(step)
@@ -73,8 +79,11 @@ class ProcessSession(AttendedSession[RunningStep]):
         return self._start(launch)
 
     def _start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
+        for problem in self._shared.restore():
+            self._journal.doubt(problem, launch.step.name, launch.iteration)
         running = self._launcher.start(launch)
         self._created += 1
+        self._up[running] = launch.iteration
         self._usage.add(running.name, running.child.keeper)
         if isinstance(launch.step, Job):
             for other in [label for label, child in self._stuck if not child.gone]:
@@ -123,6 +132,21 @@ class ProcessSession(AttendedSession[RunningStep]):
         self._end(child, grace, running.label)
         self._usage.remove(child.keeper, child.cpu, child.waited, child.memory)
         self._collect(running)
+        self._check_inputs(running)
+
+    def _check_inputs(self, running: RunningStep) -> None:
+        """Tell which inputs were changed while a step ran that has ended: by it, or by what is still up."""
+        iteration = self._up.pop(running, None)
+        if self._control.is_cancelled or self._control.is_over:
+            return  # nothing is started any more
+        others = [other.name for other in self._up]
+        by = " or ".join([running.name, *others]) + (f" in iteration {iteration}" if iteration else "")
+        for path in self._shared.find_changed(by):
+            message = f"input {path} was changed by {by}"
+            if others:
+                self._journal.doubt(f"{message}, while others had it", running.name, iteration)
+            else:
+                self._journal.note(f"{message}; the next start has the original again", running.name, iteration)
 
     def _end(self, child: Child, grace: float, label: str) -> None:
         """SIGTERM, and again to what a dying parent leaves; SIGKILL after `grace` seconds.

@@ -63,18 +63,19 @@ class Launcher:
     Args:
         folder: The run's folder; steps work in a folder of their own below it.
         warden: What they are started below.
+        inputs: Fetched inputs by the path at which each step finds them.
         strace: What records system calls, if a step wants that.
 
     Attributes:
-        inputs: Fetched inputs by the path at which each step finds them.
         environments: The Python environment of each step that has one, by the step's name.
         environment: What all steps have in their environment.
     """
 
-    def __init__(self, folder: RunFolder, warden: WardenClient, strace: Path | None) -> None:
-        self.inputs: dict[str, Path] = {}
+    def __init__(
+        self, folder: RunFolder, warden: WardenClient, inputs: Mapping[str, Path], strace: Path | None
+    ) -> None:
         self.environments: dict[str, Path] = {}
-        self._warden, self._strace = warden, strace
+        self._warden, self._inputs, self._strace = warden, inputs, strace
         self._work, self._logs = folder.path / "work", folder.path / "logs"
         self._work.mkdir(exist_ok=True)
         self._found: dict[tuple[str, str], str | None] = {}
@@ -104,7 +105,7 @@ class Launcher:
             env |= {"PATH": f"{python / 'bin'}{os.pathsep}{env['PATH']}", "VIRTUAL_ENV": str(python)}
         files = {path: substitute(text, values) for path, text in step.program.files.items()}
         with _writing(step.name):
-            place_files(work, files, self.inputs)
+            place_files(work, files, self._inputs)
         argv = [substitute(word, values) for word in step.program.command]
         argv = with_environment(argv, python) if python else argv
         trace = self._work / f"{label}.{RAW}" if step.program.trace else None
