@@ -77,3 +77,11 @@ def test_the_package_has_no_other_names() -> None:
     """A name that is not offered is an AttributeError, as in any module."""
     with pytest.raises(AttributeError, match="'nonesuch'"):
         _ = windtunnel.nonesuch
+
+
+def test_a_time_that_no_calendar_has_is_none(run: windtunnel.Run) -> None:
+    """Runs from before such times were refused can be read all the same."""
+    line = {**next(iter(run.folder.lines("samples"))), "time": 1e18}
+    run.folder.append("samples", line)
+    run.folder.close()
+    assert run.samples["time"].isna().tolist() == [False] * 6 + [True]

@@ -54,7 +54,7 @@ def test_a_pattern_sees_lines(log: Path) -> None:
     assert [item.value for item in find(log, MetricSpec(name="total", pattern=r"^total (\d)$"))[0]] == [1, 2]
 
 
-@pytest.mark.parametrize("word", ["fast", "nan", "inf", "-Infinity", "1e999", "1.2.3"])
+@pytest.mark.parametrize("word", ["fast", "nan", "inf", "-Infinity", "1e999", "1e301", "1.2.3", "1_000", "12,345e3x"])
 def test_what_is_no_finite_number_is_noted_and_left_out(log: Path, word: str) -> None:
     """A value that no statistics can be made of is no measurement."""
     log.write_text(f"rate={word}\nrate=3\n", encoding="utf-8")
@@ -63,12 +63,125 @@ def test_what_is_no_finite_number_is_noted_and_left_out(log: Path, word: str) ->
     assert notes == [f"metric rate: {word!r} is no number"]
 
 
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("1,234,567", 1_234_567),
+        ("-1,234,567.5", -1_234_567.5),
+        ("1,234.5", 1234.5),
+        ("12,345,678.9", 12_345_678.9),
+        ("1'234", 1234),
+        ("1’234’567.5", 1_234_567.5),
+        ("1.234", 1.234),
+        ("+.5", 0.5),
+        ("1.5e-3", 0.0015),
+    ],
+)
+def test_what_can_mean_one_thing_only_is_read(log: Path, word: str, value: float) -> None:
+    """Commas are between thousands where there are two of them, or a point follows; a point is a decimal one."""
+    log.write_text(f"rate={word}\n", encoding="utf-8")
+    found, notes = find(log, RATE)
+    assert ([item.value for item in found], notes) == ([value], [])
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "0,123",
+        "1,234",
+        "12,345",
+        "123,456",
+        "3,14",
+        "0,5",
+        "0,123,456",
+        "1,23,456",
+        "1,234,56",
+        "1.234.567",
+        "1.234,5",
+        "1,234.5.6",
+        "1,234e3",
+        "-1,5",
+    ],
+)
+def test_what_can_mean_two_things_is_noted_and_left_out(log: Path, word: str) -> None:
+    """A decimal comma is not taken for one between thousands, nor the other way round; the note has a way out."""
+    log.write_text(f"rate={word}\nrate=3\n", encoding="utf-8")
+    found, (note,) = find(log, RATE)
+    assert [item.value for item in found] == [3]
+    assert note.startswith(f"metric rate: {word!r} is no number that can mean one thing only (")
+    assert "LC_ALL=C" in note
+
+
+@pytest.mark.parametrize("word", ["1 234", "1 234 567", "1\u202f234", "1 234,5"])
+def test_numbers_with_spaces_are_noted(log: Path, word: str) -> None:
+    """They may be two numbers."""
+    log.write_text(f"rate={word};\n", encoding="utf-8")
+    found, (note,) = find(log, MetricSpec(name="rate", pattern="rate=(.*);"))
+    assert found == []
+    assert "is no number that can mean one thing only" in note
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "part", "whole"),
+    [
+        (r"rate=([\d.]+)", "rate=1,234", "1", "1,234"),
+        (r"rate=([\d.]+)", "rate=0,5 ms", "0", "0,5"),
+        (r"rate=([\d.]+)", "rate=1.5e+06", "1.5", "1.5e+06"),
+        (r"rate=(\d+)", "rate=12.75.", "12", "12.75"),
+        (r"rate=(-?\d+)", "rate=-1'234", "-1", "-1'234"),
+        (r"([\d.]+) req", "12,345.6 req", "345.6", "12,345.6"),
+        (r"(\d+) req", "0,5 req", "5", "0,5"),
+        (r"(\d+) req", "1.5e+06 req", "06", "1.5e+06"),
+    ],
+)
+def test_a_part_of_a_number_is_no_number(log: Path, pattern: str, line: str, part: str, whole: str) -> None:
+    """A pattern that stops in the middle would be wrong by a factor of a thousand."""
+    log.write_text(f"{line}\n", encoding="utf-8")
+    found, notes = find(log, MetricSpec(name="rate", pattern=pattern))
+    assert found == []
+    said = f"metric rate: {part!r} is only a part of {whole}; match all of it, or what stands beside it too"
+    assert notes == [said]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "values"),
+    [
+        (r"([\d.]+)", "12.5,13.1,14.0", [12.5, 13.1, 14.0]),
+        (r"^(\d+),", "5,170,3", [5]),
+        (r",(\d+)$", "5,170", [170]),
+        (r"(\d+)\.", "rate 12.75", [12]),
+        (r"rate (\d+)", "rate 12, then more", [12]),
+        (r"rate ([\d]+)", "the rate 12.", [12]),
+        (r"(\d+) ms", "2026-11-29: 5 ms", [5]),
+        (r"(\d+)x", "1920x1080", [1920]),
+        (r"rate (\d+)", "rate 5e3b0", [5]),
+        (r"(\d+)", "127.0.0.1", [127, 0, 0, 1]),
+    ],
+)
+def test_what_stands_beside_a_number_does_not_make_it_a_part(
+    log: Path, pattern: str, line: str, values: list[float]
+) -> None:
+    """Lists, ends of sentences, and what the pattern itself names are no more digits of it."""
+    log.write_text(f"{line}\n", encoding="utf-8")
+    found, notes = find(log, MetricSpec(name="rate", pattern=pattern))
+    assert ([item.value for item in found], notes) == (values, [])
+
+
+def test_a_note_of_a_long_match_is_short(log: Path, metrics_file: Path) -> None:
+    """A line of a megabyte is not told whole."""
+    log.write_text(f"rate={'x' * 1_000_000}\n", encoding="utf-8")
+    metrics_file.write_text(f'{{"metric": "rate", "value": "{"x" * 1_000_000}"}}\n["{"x" * 1_000_000}"]', "utf-8")
+    _found, notes = find(log, RATE, file=metrics_file)
+    assert len(notes) == 3
+    assert all(len(note) < 400 for note in notes)
+
+
 def test_a_group_that_did_not_take_part_is_noted(log: Path) -> None:
     """A match whose first group is empty has no number."""
     log.write_text("rate=x", encoding="utf-8")
     found, notes = find(log, MetricSpec(name="rate", pattern=r"rate=(?:(\d)|x)"))
     assert found == []
-    assert notes == ["metric rate: None is no number"]
+    assert notes == ["metric rate: 'rate=x' matches without the first group"]
 
 
 def test_output_that_is_not_utf8_is_read_all_the_same(log: Path) -> None:
@@ -142,6 +255,17 @@ def test_the_metrics_file_is_read_line_by_line(log: Path, metrics_file: Path) ->
         '{"metric": "rate", "value": 1, "labels": 7}',
         '{"metric": "rate", "value": 1, "labels": "x"}',
         '{"metric": "rate", "value": 1, "unit": 7}',
+        '{"metric": "rate", "value": 1.8e306}',
+        '{"metric": "rate", "value": 1, "time": 1e18}',
+        '{"metric": "rate", "value": 1, "time": 1.7e12}',
+        '{"metric": "rate", "value": 1, "time": -1}',
+        '{"metric": "", "value": 1}',
+        '{"metric": null, "value": 1}',
+        '{"metric": [1], "value": 1}',
+        '{"metric": 7, "value": 1}',
+        '{"metric": "\\u001b[31mrate", "value": 1}',
+        '{"metric": "rate", "value": 1, "unit": "\\u001b]0;x\\u0007"}',
+        '{"metric": "' + "rate" * 100 + '", "value": 1}',
         "[" * 100_000,
     ],
     ids=lambda line: line[:45],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -49,7 +50,9 @@ class Run:
     def _frame(self, name: str) -> pd.DataFrame:
         frame = pd.DataFrame(list(self.folder.lines(name)), columns=_COLUMNS.get(name))
         if "time" in frame:
-            frame["time"] = pd.to_datetime(frame["time"], unit=None if name == "events" else "s", utc=True)
+            unit: Literal["s"] | None = None if name == "events" else "s"
+            # A client may have given a time that no calendar has.
+            frame["time"] = pd.to_datetime(frame["time"], unit=unit, utc=True, errors="coerce")
         return frame
 
 

@@ -6,18 +6,24 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import InvalidResult
 from windtunnel.parsers import PARSERS, Attempts, Measurement
 from windtunnel.patterns import TooSlow, find_all
 from windtunnel.plan import MetricSpec
-from windtunnel.run.numbers import finite, read_number
+from windtunnel.run.numbers import finite, number_around, read_number, shown
 from windtunnel.run.output import read_pieces, split_lines
 from windtunnel.run.tally import Tally
 
+if TYPE_CHECKING:
+    import regex
+
 METRICS_FILE = "$WINDTUNNEL_METRICS"
 """What the file of a client's own measurements is called in notes."""
+_LONGEST_NAME = 200
+_LATEST = 2.0**33
+"""The year 2242: what is later was told in another unit, such as milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,9 @@ def _by_pattern(source: Source, metric: MetricSpec, name: str, pattern: str) -> 
     try:
         for match in find_all(pattern, _pieces(source, source.log, "the output")):
             try:
-                value = read_number(match[1] or "")
-            except ValueError:
-                source.tally.miss(name, f"metric {name}: {match[1]!r} is no number")
+                value = _matched(match)
+            except ValueError as error:
+                source.tally.miss(name, f"metric {name}: {error}")
                 continue
             source.tally.read[name] += 1
             yield Measurement(name, value, metric.unit)
@@ -93,6 +99,21 @@ def _by_pattern(source: Source, metric: MetricSpec, name: str, pattern: str) -> 
             f"metric {name}: its pattern takes too long ({error}); begin it with ^, and repeat nothing that repeats",
             code="pattern_too_slow",
         ) from None
+
+
+def _matched(match: regex.Match[str]) -> float:
+    """Return the number in the first group of a match (ValueError if that is none, or only a part of one)."""
+    if match[1] is None:
+        msg = f"{shown(match[0])} matches without the first group"
+        raise ValueError(msg)
+    begin, end = match.span(1)
+    # Where the pattern itself says what stands beside the group, that is meant.
+    first = begin if match.start() < begin else 0
+    last = end if end < match.end() else len(match.string)
+    if (whole := number_around(match.string, (begin, end), (first, last))) != match[1]:
+        msg = f"{shown(match[1])} is only a part of {whole}; match all of it, or what stands beside it too"
+        raise ValueError(msg)
+    return read_number(match[1])
 
 
 def _by_parser(source: Source, metric: MetricSpec, parser: str) -> Iterator[Measurement]:
@@ -132,13 +153,16 @@ def _other_source(metrics: Sequence[MetricSpec], name: str) -> str | None:
 def _measurement(line: Mapping[str, Any], declared: Mapping[str | None, str | None]) -> Measurement:
     value = line["value"]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        msg = f"{value!r} is no number"
+        msg = f"{shown(value)} is no number"
         raise TypeError(msg)
-    name = str(line["metric"])
-    unit = line.get("unit")
-    if not isinstance(unit, (str, type(None))):
-        msg = f"unit {unit!r} is no text"
-        raise TypeError(msg)
+    name, unit = line["metric"], line.get("unit")
+    for key, text in (("metric", name), ("unit", unit or "x")):
+        if not isinstance(text, str) or not text or not text.isprintable() or len(text) > _LONGEST_NAME:
+            msg = f"{key} {shown(text)} is no short text without control characters"
+            raise TypeError(msg)
     labels = {str(key): str(item) for key, item in dict(line.get("labels") or {}).items()}
     time = None if line.get("time") is None else finite(float(line["time"]))
+    if time is not None and not 0 <= time < _LATEST:
+        msg = f"time {time:g} is not in seconds since 1970"
+        raise ValueError(msg)
     return Measurement(name, finite(float(value)), unit or declared.get(name), labels, time)

@@ -1,32 +1,77 @@
-"""Numbers as programs print them."""
+"""Numbers as programs print them: read where they can mean one thing only, never guessed."""
 
 from __future__ import annotations
 
 import math
 import re
 
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+LARGEST = 1e300
+"""Statistics of larger numbers would be beyond what a floating-point number can hold."""
+_SHOWN = 80
+_AROUND = 40
+_MARKS = ".,'\N{RIGHT SINGLE QUOTATION MARK}"
+# Two groups, or a point behind one: else the comma may be a decimal one. A thousand never begins with a zero.
+_GROUPED = re.compile(
+    rf"[-+]?[1-9]\d{{0,2}}(?:(?:,\d{{3}}){{2,}}(?:\.\d+)?|,\d{{3}}\.\d+|(?:[{_MARKS[2:]}]\d{{3}})+(?:\.\d+)?)"
+)
+_SEPARATED = re.compile(rf"\d[{_MARKS[1:]}\s]+\d|\d\.\d{{3}}\.\d")
+_DIGITS = re.compile(rf"[-+]?[\d{_MARKS}\s]+(?:[eE][-+]?\d+)?")
+_TOGETHER = str.maketrans("", "", _MARKS[1:])
+_BEFORE = re.compile(rf"(?:[\d{_MARKS}]+[eE][-+]?)?[\d{_MARKS}]*$")
+_AFTER = re.compile(rf"[\d{_MARKS}]*(?:[eE][-+]?\d+(?!\w))?")
+_ONE_NUMBER = re.compile(rf"[-+]?(?:\d{{1,3}}(?:[{_MARKS}]\d{{3}})+(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
 
 
 def read_number(text: str) -> float:
     """Return the number that a text holds.
 
+    Its decimal point is a point; commas are taken between thousands where they can be nothing else
+    (``1,234,567`` and ``1,234.5``), and so are apostrophes.
+
     Raises:
-        ValueError: It holds none, or one that is not finite.
+        ValueError: It holds none, one that is too large or not finite, or one that could mean two things.
     """
-    return finite(float(_plain_number(text)))
+    text = text.strip()
+    plain = text.translate(_TOGETHER) if _GROUPED.fullmatch(text) else text
+    try:
+        # Python alone takes 1_000 for a number.
+        if "_" not in plain:
+            return finite(float(plain))
+    except ValueError:
+        pass
+    msg = f"{shown(text)} is no number"
+    if _DIGITS.fullmatch(text) and _SEPARATED.search(text):
+        msg += (
+            " that can mean one thing only (a comma may be a decimal one, or stand between thousands);"
+            " let the program print digits and a decimal point, often by LC_ALL=C"
+        )
+    raise ValueError(msg)
 
 
 def finite(value: float) -> float:
-    """Return `value` if it is finite (ValueError if it is not)."""
-    if not math.isfinite(value):
-        msg = f"{value!r} is not finite"
+    """Return `value` if statistics can be made of it (ValueError if it is not finite, or beyond `LARGEST`)."""
+    if not abs(value) <= LARGEST:
+        msg = f"{value!r} is not finite" if not math.isfinite(value) else f"{value!r} is too large"
         raise ValueError(msg)
     return value
 
 
-def _plain_number(text: str) -> str:
-    """Return a number without the commas between its thousands; any other comma or underscore is none."""
-    if _THOUSANDS.fullmatch(text):
-        return text.replace(",", "")
-    return text if "_" not in text else ""
+def number_around(text: str, part: tuple[int, int], within: tuple[int, int]) -> str:
+    """Return the number in a text that a part of it belongs to, or the part if nothing beside it does.
+
+    Args:
+        text: The text.
+        part: Where the part begins and ends.
+        within: Between where to look.
+    """
+    begin, end = part
+    before = _BEFORE.search(text[max(within[0], begin - _AROUND) : begin])
+    after = _AFTER.match(text[end : min(within[1], end + _AROUND)])
+    found = text[begin:end]
+    whole = (before[0].lstrip(_MARKS) if before else "") + found + (after[0].rstrip(_MARKS) if after else "")
+    return whole if _ONE_NUMBER.fullmatch(whole) else found
+
+
+def shown(text: object) -> str:
+    """Return a value as a message has it: quoted, and cut if it is long."""
+    return repr(f"{text[:_SHOWN]}…" if isinstance(text, str) and len(text) > _SHOWN else text)
