@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from windtunnel.backends import BACKENDS
 from windtunnel.cli import main
 from windtunnel.cli.output import console
+from windtunnel.engines import ENGINES
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -103,6 +105,32 @@ def test_a_wrong_call_with_json_prints_the_object(command: Command, file: str, a
     assert code == 2
     record = record_of(out)
     assert (record["run_id"], record["status"], record["exit_code"]) == (None, "failed", 2)
+
+
+@pytest.mark.parametrize("wrong", [["--set", "run.repeats=x"], ["--repeats", "many"], ["--nonesuch"]])
+@pytest.mark.parametrize(
+    "options", [["--backend=docker", "--engine=prefect"], ["--backend", "docker", "--engine", "prefect"]]
+)
+def test_the_object_of_a_refusal_has_the_engine_and_the_backend(
+    command: Command, file: str, options: list[str], wrong: list[str]
+) -> None:
+    """In whatever form, and after whatever mistake, they were given."""
+    for arguments in ([*wrong, *options, "--json", file], [file, "--json", *options, *wrong]):
+        record = record_of(command("run", *arguments)[1])
+        assert (record["engine"], record["backend"]) == ("prefect", "docker")
+
+
+def test_a_value_is_no_option(command: Command, file: str) -> None:
+    """A benchmark that only looks like ``--json`` asks for no object."""
+    assert command("run", file, "--set", "--json")[:2] == (2, "")
+
+
+def test_the_help_of_run_names_all_backends_and_engines(command: Command) -> None:
+    """They are those that can be chosen."""
+    words = command("run", "--help")[1].replace("│", "").split()
+    text = " ".join(words)
+    assert f"Where steps run: {', '.join(BACKENDS)}." in text
+    assert f"Who runs them: {', '.join(ENGINES)}." in text
 
 
 def test_the_schema_is_printed(command: Command) -> None:

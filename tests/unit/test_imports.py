@@ -35,4 +35,4 @@ def test_the_command_line_imports_nothing_heavy(tmp_path: Path, single_node: str
     loaded = set(json.loads(result.stderr))
     assert "windtunnel.cli.app" in loaded
     assert {name for name in loaded if name.partition(".")[0] in HEAVY} == set()
-    assert {name for name in loaded if name.startswith("windtunnel.engines")} == set()
+    assert {name for name in loaded if name.startswith("windtunnel.engines.")} == set()

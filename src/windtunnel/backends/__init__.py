@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from windtunnel.backends.base import Backend
 from windtunnel.errors import UsageError
 from windtunnel.names import nearest
+
+if TYPE_CHECKING:
+    from windtunnel.backends.base import Backend
 
 BACKENDS = {
     "process": "windtunnel.backends.process:ProcessBackend",

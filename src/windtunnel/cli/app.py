@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import traceback
-from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 
-from windtunnel.cli.output import echo, print_error, print_json
-from windtunnel.errors import ExitCode, UsageError, WindtunnelError
+from windtunnel.cli.output import STDOUT, echo, print_error, print_json
+from windtunnel.errors import Cancelled, ExitCode, PlatformError, UsageError, WindtunnelError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF}
 
 app = typer.Typer(
     name="windtunnel",
@@ -43,19 +45,19 @@ def _options(
 
 
 def _print_refusal(error: WindtunnelError, words: list[str]) -> None:
-    """Print the object that ``run --json`` owes for a run that was refused: it has no id."""
-    if words[:1] != ["run"] or "--json" not in words:
+    """Print the object that ``run --json`` owes for a run that did not begin: it has no id."""
+    options = _run_options(words) if words[:1] == ["run"] else {}
+    if not options.get("as_json") or STDOUT.is_used:
         return
     from windtunnel.run.record import Cause, RunRecord
 
     cause = Cause(code=error.code, step=error.step, message=error.message)
-    options = dict(pairwise(words))
     record = RunRecord(
         run_id=None,
         benchmark=None,
         strategy=None,
-        engine=options.get("--engine", "inline"),
-        backend=options.get("--backend", "process"),
+        engine=options["engine"],
+        backend=options["backend"],
         status="cancelled" if error.exit_code == ExitCode.CANCELLED else "failed",
         exit_code=int(error.exit_code),
         cause=cause,
@@ -63,25 +65,56 @@ def _print_refusal(error: WindtunnelError, words: list[str]) -> None:
     print_json(record.model_dump(mode="json"))
 
 
+def _run_options(words: list[str]) -> dict[str, Any]:
+    """Return the options of a call of ``run`` by parameter, also where another one of them is wrong."""
+    # Typer does not export the class of a command that has commands.
+    run: Any = vars(typer.main.get_command(app))["commands"]["run"]
+    context = run.make_context("run", words[1:], resilient_parsing=True, ignore_unknown_options=True)
+    return dict(context.params)
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; ends the process with the documented exit codes."""
+    STDOUT.open()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    words = sys.argv[1:] if arguments is None else arguments
+    code = _call(sys.argv[1:] if arguments is None else arguments)
+    if STDOUT.problem:
+        print_error(PlatformError(f"standard output cannot be written: {STDOUT.problem}", code="output_failed"))
+        code = code or int(ExitCode.PLATFORM)
+    sys.exit(code)
+
+
+def _call(words: list[str]) -> int:
+    """Run a command and return its exit code; what went wrong has been told."""
     try:
-        app(args=arguments)
+        app(args=words)
     except WindtunnelError as error:
         _print_refusal(error, words)
         print_error(error)
-        sys.exit(int(error.exit_code))
+        return int(error.exit_code)
     except SystemExit as stop:
-        # typer has told a wrong option already, for people; of its UsageError it exports only children.
-        if isinstance(stop.__context__, typer.BadParameter.__mro__[1]):
-            _print_refusal(UsageError(str(stop.__context__)), words)
-        raise
+        return _code_of(stop, words)
     except KeyboardInterrupt:
-        sys.exit(int(ExitCode.CANCELLED))
+        return int(ExitCode.CANCELLED)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            traceback.print_exc()
+            return int(ExitCode.BUG)
+        STDOUT.lose(error)
     except Exception:  # noqa: BLE001 - the last resort: a bug of ours, told as one
         traceback.print_exc()
-        sys.exit(int(ExitCode.BUG))
+        return int(ExitCode.BUG)
+    return 0
+
+
+def _code_of(stop: SystemExit, words: list[str]) -> int:
+    """Return the exit code that Typer ends with; print the object that is owed where it ends a run before it begins."""
+    context = stop.__context__
+    # Typer has told a wrong option already, for people; of its UsageError it exports only children.
+    if isinstance(context, typer.BadParameter.__mro__[1]):
+        _print_refusal(UsageError(str(context)), words)
+    elif context and isinstance(context.__cause__, KeyboardInterrupt):
+        _print_refusal(Cancelled("cancelled before the run began"), words)
+    return stop.code if isinstance(stop.code, int) else int(bool(stop.code))

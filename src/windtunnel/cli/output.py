@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -24,6 +25,41 @@ PIPED_WIDTH = 160
 STATUS_STYLE = {"succeeded": "green", "running": "cyan"}
 
 
+class Stdout:
+    """What became of standard output. A command goes on without it, and `main` tells at the end.
+
+    Attributes:
+        is_used: Whether something was printed there.
+        problem: Why it cannot be written, if so; a reader that went away (head, less) is no problem.
+    """
+
+    def __init__(self) -> None:
+        self.is_used = False
+        self.problem: str | None = None
+
+    def open(self) -> None:
+        """Begin a command: take the places of standard streams that are closed, so that no file of a run gets them."""
+        self.is_used, self.problem = False, None
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:
+                # Nothing can be written to 1, which is what its reader has to be told.
+                os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)  # noqa: PLR2004 - standard error
+        sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+        sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+
+    def lose(self, error: OSError) -> None:
+        """Go on without it."""
+        if not isinstance(error, BrokenPipeError):
+            self.problem = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
+        # What is still buffered would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+STDOUT = Stdout()
+
+
 @cache
 def console(*, stderr: bool = False) -> Console:
     """Return the console of standard output or error; plain text when it is piped."""
@@ -32,9 +68,20 @@ def console(*, stderr: bool = False) -> Console:
     class Tolerant(Console):
         def on_broken_pipe(self) -> None:
             """Go on without a reader; rich would end the process, and a measurement with it."""
+            self._lose(BrokenPipeError())
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            """Print, or go on without a file that takes no more."""
+            STDOUT.is_used = STDOUT.is_used or not self.stderr
+            try:
+                super().print(*objects, **options)
+            except OSError as error:
+                self._lose(error)
+
+        def _lose(self, error: OSError) -> None:
             self.quiet = True
             if not self.stderr:
-                _close_stdout()
+                STDOUT.lose(error)
 
     made = Tolerant(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
     if not made.is_terminal:
@@ -64,17 +111,13 @@ def print_log_tail(step: str | None, lines: Sequence[str]) -> None:
 
 
 def echo(text: str) -> None:
-    """Print a line on standard output; a reader that went away (head, less) is no failure."""
+    """Print a line on standard output."""
+    STDOUT.is_used = True
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    except BrokenPipeError:
-        _close_stdout()
-
-
-def _close_stdout() -> None:
-    # What is still buffered would fail again when Python ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        STDOUT.lose(error)
 
 
 def print_json(data: Any) -> None:

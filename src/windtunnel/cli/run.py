@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, describe_values, load_sweep, with_repeats
-from windtunnel.cli.output import print_json, print_log_tail, print_record, print_sweep, say
+from windtunnel.cli.output import STDOUT, print_json, print_log_tail, print_record, print_sweep, say, shorten
 from windtunnel.cli.results import require_report, write_report
+from windtunnel.engines import ENGINES
 from windtunnel.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 )
 def run(
     file: FileArgument,
-    backend: Annotated[str, typer.Option(help="Where steps run: process, docker, recording.")] = "process",
-    engine: Annotated[str, typer.Option(help="Who runs them: inline, prefect.")] = "inline",
+    backend: Annotated[str, typer.Option(help=f"Where steps run: {', '.join(BACKENDS)}.")] = "process",
+    engine: Annotated[str, typer.Option(help=f"Who runs them: {', '.join(ENGINES)}.")] = "inline",
     overrides: SetOption = None,
     repeats: RepeatsOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure (exit 5).")] = False,
@@ -60,6 +62,9 @@ def run(
         print_sweep(records, len(requests))
     elif as_json:
         print_json(records[0].model_dump(mode="json"))
+    if STDOUT.problem:
+        for record in records:
+            say(f"run: {shorten(record.path or '')}")
     raise typer.Exit(next((record.exit_code for record in records if record.exit_code), 0))
 
 

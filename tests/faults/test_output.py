@@ -1,0 +1,91 @@
+"""Standard streams that take nothing: a measurement goes on without them, and its exit code tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from support.lab import Lab, finish, single_node
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+TEXT = single_node(["echo", "rate=1"], '[[metrics]]\nname = "rate"\npattern = "rate=(.)"')
+FAILING = single_node(["sh", "-c", "echo rate=1; exit 3"], '[[metrics]]\nname = "rate"\npattern = "rate=(.)"')
+
+
+def call(lab: Lab, command: str) -> subprocess.CompletedProcess[str]:
+    """Call Windtunnel in a shell, which opens its streams."""
+    script = f"exec {sys.executable} -m windtunnel {command}"
+    return subprocess.run(["bash", "-c", script], cwd=lab.path, check=False, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("run benchmark.toml --json >&-", "it is closed"),
+        ("run benchmark.toml >&-", "it is closed"),
+        ("run benchmark.toml --json >/dev/full", "No space left on device"),
+        ("run benchmark.toml >/dev/full", "No space left on device"),
+    ],
+)
+def test_a_result_that_cannot_be_printed_is_kept(lab: Lab, command: str, reason: str) -> None:
+    """Exit 3 with the reason and the run's folder, whose record says that it succeeded."""
+    lab.write(TEXT)
+    result = call(lab, command)
+
+    assert result.returncode == 3
+    assert f"error: standard output cannot be written: {reason}\n" in result.stderr
+    assert f"run: runs/{lab.only_run().name}\n" in result.stderr
+    assert "Traceback" not in result.stderr
+    record = json.loads((lab.only_run() / "run.json").read_text())
+    assert (record["status"], record["exit_code"]) == ("succeeded", 0)
+    assert lab.samples()[0]["value"] == 1
+
+
+def test_a_failure_counts_before_a_full_output(lab: Lab) -> None:
+    """The exit code is the benchmark's."""
+    lab.write(FAILING)
+    assert call(lab, "run benchmark.toml --json >/dev/full").returncode == 1
+
+
+@pytest.mark.parametrize("command", ["show last", "show last --json", "runs", "report last", "--help", "schema"])
+def test_a_command_that_only_prints_fails_where_it_cannot(lab: Lab, command: str) -> None:
+    """Exit 3, without a traceback."""
+    lab.run(TEXT)
+    result = call(lab, f"{command} >/dev/full")
+
+    assert result.returncode == 3
+    assert result.stderr.endswith("error: standard output cannot be written: No space left on device\n")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full"])
+def test_words_that_nobody_can_be_told_cost_nothing(lab: Lab, stream: str) -> None:
+    """A run whose standard error takes nothing succeeds."""
+    lab.write(TEXT)
+    result = call(lab, f"run benchmark.toml --json {stream}")
+
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["metrics"]["rate"]["values"] == [1]
+
+
+def test_a_run_that_is_cancelled_before_it_begins_prints_its_object(lab: Lab) -> None:
+    """Ctrl-C while the benchmark is still read: exit 130, and nothing was made."""
+    fifo = lab.path / "benchmark.toml"
+    os.mkfifo(fifo)
+    with lab.start("run", str(fifo), "--json", "--backend=docker") as process:
+        # The other end is opened when the benchmark is read.
+        writer = os.open(fifo, os.O_WRONLY)
+        process.send_signal(signal.SIGINT)
+        result = finish(process)
+        os.close(writer)
+
+    record = json.loads(result.stdout)
+    assert (result.exit_code, record["exit_code"], record["status"]) == (130, 130, "cancelled")
+    assert (record["run_id"], record["backend"], record["cause"]["code"]) == (None, "docker", "cancelled")
+    assert not (lab.path / "runs").exists()
