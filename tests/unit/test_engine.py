@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +309,37 @@ def test_what_ended_an_iteration_is_the_cause_though_ending_it_fails_too(
     assert record.cause.code == "server_died"
     events = (Path(str(record.path)) / "events.jsonl").read_text()
     assert "also: its pod cannot be reached" in events
+
+
+def test_what_was_measured_is_kept_though_ending_the_client_fails(
+    run_recorded: RunRecorded, client_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its output was there before."""
+
+    def fail(_session: RecordingSession, _handle: Handle) -> None:
+        raise PlatformError("its pod cannot be reached")
+
+    monkeypatch.setattr(RecordingSession, "stop", fail)
+    record = run_recorded(client_server, RecordingBackend(RATES))
+
+    assert record.cause is not None
+    assert record.cause.message == "its pod cannot be reached"
+    assert record.metrics["rate"].values == [1]
+    assert record.validity == "suspect"
+
+
+def test_a_server_that_died_after_the_clients_last_request_is_a_dead_server(
+    run_recorded: RunRecorded, client_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody was waiting when it died, so it is looked for once more when the numbers were read."""
+    looked_for: list[str] = []
+
+    def check(_session: RecordingSession, services: Sequence[Handle]) -> None:
+        looked_for.extend(service.name for service in services)
+        raise InvalidResult("server exited with status 9 while it was needed", code="server_died", step="server")
+
+    monkeypatch.setattr(RecordingSession, "check", check)
+    record = run_recorded(client_server + run_table(repeats=3), RecordingBackend(RATES))
+
+    assert looked_for == ["server"]
+    assert (record.exit_code, record.validity) == (5, "invalid")
