@@ -52,7 +52,7 @@ def test_samples_are_kept_and_written(folder: RunFolder) -> None:
     ]
     journal.add_samples(samples[:1])
     journal.add_samples(samples[1:])
-    assert journal.samples == samples
+    assert list(journal.samples) == samples
     assert [Sample.from_json(line) for line in folder.lines("samples")] == samples
 
 

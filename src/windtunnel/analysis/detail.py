@@ -17,7 +17,7 @@ from windtunnel.analysis.statistics import by_series, value_by_iteration
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
 from windtunnel.run.record import RunRecord
-from windtunnel.run.samples import Sample
+from windtunnel.run.samples import Samples
 from windtunnel.run.store import read_run
 
 PERCENTILES = (50, 90, 95, 99)
@@ -80,7 +80,7 @@ class Detail:
     """
 
     record: RunRecord
-    series: Mapping[str, Sequence[Sample]]
+    series: Mapping[str, Samples]
     values: Mapping[str, Mapping[int, float]]
     usage: Sequence[UsageSample]
     events: Sequence[Mapping[str, Any]]
@@ -93,8 +93,11 @@ class Detail:
     @cached_property
     def kept(self) -> dict[str, Line]:
         """All kept samples of each series of the record that has some."""
-        found = {name: [s.value for s in self.series.get(name, ()) if not s.warmup] for name in self.record.metrics}
+        found = {name: self._kept_of(name).values for name in self.record.metrics}
         return {name: Line(name, np.array(values)) for name, values in found.items() if values}
+
+    def _kept_of(self, name: str) -> Samples:
+        return self.series.get(name, Samples()).select(lambda kind: not kind.warmup)
 
     @property
     def measured(self) -> list[Span]:
@@ -105,7 +108,7 @@ class Detail:
     def iterations_of(self, name: str) -> list[int]:
         """Return the number of the iteration that each value of a metric of the record is of."""
         metric = self.record.metrics[name]
-        kept = sorted({sample.iteration for sample in self.series.get(name, ()) if not sample.warmup})
+        kept = sorted(set(self._kept_of(name).iterations))
         return kept if len(kept) == metric.n else list(range(1, metric.n + 1))
 
     def distributions(self) -> dict[str, list[Line]]:
@@ -130,8 +133,8 @@ class Detail:
                 found[phase.step, phase.iteration].seconds = phase.seconds
         for name, group in self.series.items():
             for number, value in self.values[name].items():
-                if (group[0].step, number) in found:
-                    found[group[0].step, number].values[name] = value
+                if (group.kinds[0].step, number) in found:
+                    found[group.kinds[0].step, number].values[name] = value
         return list(found.values())
 
     def phase_totals(self) -> list[PhaseTotal]:
@@ -151,7 +154,7 @@ def load_detail(folder: RunFolder) -> Detail:
         PlanError: The run's plan is of another version.
     """
     record = recover(folder, read_run(folder))
-    series = by_series([Sample.from_json(line) for line in folder.lines("samples")])
+    series = by_series(folder.samples())
     plan = read_plan(folder) if series else None
     return Detail(
         record=record,

@@ -11,7 +11,7 @@ from windtunnel.analysis.words import failed
 from windtunnel.errors import InvalidResult
 from windtunnel.plan import Job, Plan
 from windtunnel.run.record import FailureCount
-from windtunnel.run.samples import Sample
+from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.tally import Tally
 
 OWN = "metrics"
@@ -124,8 +124,8 @@ def _counts(samples: Sequence[Sample], job: Job, metric: str) -> dict[tuple[int,
     if spec and spec.parser:
         return {}
     values: dict[tuple[int, str], dict[tuple[tuple[str, str], ...], list[float]]] = {}
-    for sample in samples:
-        if sample.metric == metric and sample.step == job.name and not sample.warmup:
+    for sample in Samples.of(samples).select(lambda kind: (kind.metric, kind.step) == (metric, job.name)):
+        if not sample.warmup:
             series = values.setdefault((sample.iteration, sample.unit or "count"), {})
             series.setdefault(tuple(sorted(sample.labels.items())), []).append(sample.value)
     reduce = _COUNTED.get(spec.reduce if spec else "", math.fsum)

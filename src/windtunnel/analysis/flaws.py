@@ -11,7 +11,7 @@ from windtunnel.analysis.statistics import by_series
 from windtunnel.errors import InvalidResult
 from windtunnel.run.extraction import METRICS_FILE
 from windtunnel.run.record import MetricSummary
-from windtunnel.run.samples import Sample
+from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.tally import Tally
 
 MINIMUM_ITERATIONS = 3
@@ -37,7 +37,7 @@ def find_flaws(
 ) -> Flaws:
     """Return what is wrong with what kept iterations measured; `told` are doubts that came up while the run went on."""
     kept = [tally for tally in tallies if not tally.warmup]
-    mixed = list(_mixed_units([sample for sample in samples if not sample.warmup]))
+    mixed = list(_mixed_units(Samples.of(samples).select(lambda kind: not kind.warmup)))
     errors = [error for each in failures if (error := each.error())]
     errors += [InvalidResult(words, code="mixed_units", step=step) for step, words, is_certain in mixed if is_certain]
     errors += _two_sources(kept)
@@ -46,17 +46,17 @@ def find_flaws(
     return Flaws(errors, [*told, *doubts, *_unread(kept), *_wide(metrics)])
 
 
-def _mixed_units(samples: Sequence[Sample]) -> Iterator[tuple[str, str, bool]]:
+def _mixed_units(samples: Samples) -> Iterator[tuple[str, str, bool]]:
     """Yield the step and a sentence for each series in several units, and whether all of them are told."""
     units: dict[str, set[str | None]] = {}
-    for sample in samples:
-        units.setdefault(sample.metric, set()).add(sample.unit)
-    mixed = [sample for sample in samples if len(units[sample.metric]) > 1]
+    for kind in samples.kinds:
+        units.setdefault(kind.metric, set()).add(kind.unit)
+    mixed = samples.select(lambda kind: len(units[kind.metric]) > 1)
     for name, group in by_series(mixed).items():
-        found = list(dict.fromkeys(sample.unit for sample in group))
+        found = list(dict.fromkeys(kind.unit for kind in group.kinds))
         if len(found) > 1:
             listed = " and partly ".join(f"in {unit}" if unit else "without a unit" for unit in found)
-            yield group[0].step, f"{name} is partly {listed}", None not in found or len(found) > 2  # noqa: PLR2004
+            yield group.kinds[0].step, f"{name} is partly {listed}", None not in found or len(found) > 2  # noqa: PLR2004
 
 
 def _two_sources(tallies: Sequence[Tally]) -> Iterator[InvalidResult]:

@@ -10,7 +10,6 @@ from windtunnel.analysis.statistics import summarise
 from windtunnel.plan import Plan
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Cause, RunRecord
-from windtunnel.run.samples import Sample
 from windtunnel.run.tally import Tally
 
 
@@ -19,7 +18,7 @@ def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
     if record.status != "lost" or record.metrics:
         return record
     plan = read_plan(folder)
-    samples = [Sample.from_json(line) for line in folder.lines("samples")]
+    samples = folder.samples()
     record.metrics = summarise(samples, plan)
     events = list(folder.lines("events"))
     tallies = [Tally.from_event(line) for line in events if line["type"] == "iteration_finished"]

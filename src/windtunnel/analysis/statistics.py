@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import statistics
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 
 from windtunnel.parsers import PARSERS
 from windtunnel.plan import Job, MetricSpec, Plan
 from windtunnel.run.record import MetricSummary
-from windtunnel.run.samples import Sample
+from windtunnel.run.samples import Kind, Sample, Samples
 
 _REDUCE: Mapping[str, Callable[[Sequence[float]], float]] = {
     "median": statistics.median,
@@ -25,30 +26,32 @@ def summarise(samples: Sequence[Sample], plan: Plan) -> dict[str, MetricSummary]
 
     A metric whose samples differ in labels is one series for each: ``name{test=GET}``.
     """
-    series = by_series([sample for sample in samples if not sample.warmup])
-    return {name: _summary(group, _specs(plan, group[0].step)) for name, group in series.items()}
+    series = by_series(Samples.of(samples).select(lambda kind: not kind.warmup))
+    return {name: _summary(group, _specs(plan, group.kinds[0].step)) for name, group in series.items()}
 
 
-def by_series(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+def by_series(samples: Sequence[Sample]) -> dict[str, Samples]:
     """Return samples by the series that they belong to, warm-up included, in the order given.
 
     A metric has more than one series if its kept samples differ in labels.
     """
+    samples = Samples.of(samples)
     variants: dict[str, set[tuple[tuple[str, str], ...]]] = {}
-    for sample in [sample for sample in samples if not sample.warmup] or samples:
-        variants.setdefault(sample.metric, set()).add(tuple(sorted(sample.labels.items())))
-    series: dict[str, list[Sample]] = {}
-    for sample in samples:
-        name = sample.metric
-        if len(variants.get(name, ())) > 1:
-            name += "{" + ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items())) + "}"
-        series.setdefault(name, []).append(sample)
-    return series
+    for kind in [kind for kind in samples.kinds if not kind.warmup] or samples.kinds:
+        variants.setdefault(kind.metric, set()).add(kind.label_set)
+
+    def name_of(kind: Kind) -> str:
+        if len(variants.get(kind.metric, ())) <= 1:
+            return kind.metric
+        return f"{kind.metric}{{{','.join(f'{key}={value}' for key, value in kind.label_set)}}}"
+
+    return samples.split(name_of)
 
 
-def value_by_iteration(samples: Sequence[Sample], plan: Plan) -> dict[int, float]:
+def value_by_iteration(samples: Samples, plan: Plan) -> dict[int, float]:
     """Return the one value that the samples of a series come to in each iteration, reduced as the plan says."""
-    return _reduced(samples, spec_of(samples[0].metric, _specs(plan, samples[0].step)))
+    kind = samples.kinds[0]
+    return _reduced(samples, spec_of(kind.metric, _specs(plan, kind.step)))
 
 
 def _specs(plan: Plan, step: str) -> tuple[MetricSpec, ...]:
@@ -78,11 +81,11 @@ def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
     return cuts[49], cuts[89], cuts[98]
 
 
-def _summary(samples: Sequence[Sample], specs: Sequence[MetricSpec]) -> MetricSummary:
-    first = samples[0]
+def _summary(samples: Samples, specs: Sequence[MetricSpec]) -> MetricSummary:
+    first = samples.kinds[0]
     spec = spec_of(first.metric, specs)
     values = list(_reduced(samples, spec).values())
-    p50, p90, p99 = percentiles([sample.value for sample in samples])
+    p50, p90, p99 = percentiles(samples.values)
     return MetricSummary(
         unit=first.unit or (spec.unit if spec else None),
         better=_better(first.metric, spec),
@@ -105,10 +108,10 @@ def spec_of(metric: str, specs: Sequence[MetricSpec]) -> MetricSpec | None:
     return spec or next((s for s in specs if s.parser and metric in PARSERS[s.parser].metrics), None)
 
 
-def _reduced(samples: Sequence[Sample], spec: MetricSpec | None) -> dict[int, float]:
-    by_iteration: dict[int, list[float]] = {}
-    for sample in samples:
-        by_iteration.setdefault(sample.iteration, []).append(sample.value)
+def _reduced(samples: Samples, spec: MetricSpec | None) -> dict[int, float]:
+    by_iteration: dict[int, array[float]] = {}
+    for iteration, value in zip(samples.iterations, samples.values, strict=True):
+        by_iteration.setdefault(iteration, array("d")).append(value)
     reduce = _REDUCE[spec.reduce if spec else "median"]
     return {iteration: reduce(values) for iteration, values in sorted(by_iteration.items())}
 

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from io import FileIO
@@ -19,10 +20,12 @@ from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
 from windtunnel.run.output import open_file
 from windtunnel.run.record import WORDS, RunRecord
+from windtunnel.run.samples import Sample, Samples
 from windtunnel.secrets import Redaction
 
 RECORD = "run.json"
 _TAIL = 16_384
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def new_run_id(benchmark: str) -> str:
@@ -37,6 +40,7 @@ class RunFolder:
         path: The folder, absolute.
         run_id: The run's id, which is the folder's name.
         redaction: What is kept out of all that is written into it.
+        damaged: How many lines of each file could not be read when it was read last.
     """
 
     def __init__(self, path: Path, redaction: Redaction | None = None) -> None:
@@ -45,6 +49,7 @@ class RunFolder:
         self.redaction = redaction or Redaction()
         self._files: dict[str, FileIO] = {}
         self._masked: dict[Path, int] = {}
+        self.damaged = Counter[str]()
         self._lock = threading.Lock()
 
     @classmethod
@@ -84,32 +89,56 @@ class RunFolder:
             with suppress(OSError):  # a log that its step has taken away has no secrets either
                 self._masked[file] = self.redaction.mask(file, self._masked.get(file, 0))
 
-    def append(self, name: str, line: Mapping[str, Any]) -> None:
-        """Append one line of JSON to ``<name>.jsonl``, whole or not at all, and hand it to the system at once."""
-        data = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    def append(self, name: str, *lines: Mapping[str, Any]) -> None:
+        """Append lines of JSON to ``<name>.jsonl``, each whole or not at all, and hand them to the system at once."""
+        data = "".join(f"{_encode(line)}\n" for line in lines).encode()
         with self._lock:
             if name not in self._files:
                 self._files[name] = (self.path / f"{name}.jsonl").open("ab", buffering=0)
             file = self._files[name]
-            size = file.tell()
+            size, written = file.tell(), 0
             try:
-                while data:
-                    data = data[file.write(data) :]
+                while written < len(data):
+                    written += file.write(data[written:])
             except OSError:
-                # What a full disk still took would spoil the next line.
+                # The part of a line that a full disk still took would spoil the next one.
                 with suppress(OSError):
-                    file.truncate(size)
+                    file.truncate(size + data.rfind(b"\n", 0, written) + 1)
                 raise
 
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield what ``<name>.jsonl`` holds; a last line that a kill cut short is left out."""
+        """Yield what ``<name>.jsonl`` holds; a last line that a kill cut short is left out.
+
+        A line in the middle that is no JSON object is left out, too, and counted in `damaged`.
+        """
         path = self.path / f"{name}.jsonl"
+        self.damaged.pop(path.name, None)
         if not path.exists():
             return
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for text in file:
+                if not text.endswith("\n"):
+                    return
+                try:
+                    line = json.loads(text)
+                except (ValueError, RecursionError):
+                    line = None
+                if isinstance(line, dict):
+                    yield line
+                else:
+                    self.damaged[path.name] += 1
+
+    def samples(self) -> Samples:
+        """Return what ``samples.jsonl`` holds, as `lines` does."""
+        found, damaged = Samples(), 0
+        for line in self.lines("samples"):
+            try:
+                found.append(Sample.from_json(line))
+            except ValueError:
+                damaged += 1
+        if damaged:
+            self.damaged["samples.jsonl"] += damaged
+        return found
 
     def write_json(self, name: str, data: object) -> None:
         """Write data as ``<name>``, whole or not at all."""

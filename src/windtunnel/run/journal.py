@@ -14,7 +14,7 @@ from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType, Observer, timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Phase
-from windtunnel.run.samples import Sample
+from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.tally import Tally
 
 
@@ -67,7 +67,7 @@ class Journal:
         self.folder = folder
         self.control = control or Control(float("inf"))
         self.phases: list[Phase] = []
-        self.samples: list[Sample] = []
+        self.samples = Samples()
         self.usage: list[UsageSample] = []
         self.doubts: list[str] = []
         self.tallies: list[Tally] = []
@@ -89,10 +89,10 @@ class Journal:
                     self._observers.remove(observer)
                     self.note(f"{_name(observer)} is told no more of this run: {type(error).__name__}: {error}")
 
-    def _append(self, name: str, line: dict[str, Any]) -> None:
-        """Write a line; one that cannot be written ends the run, and keeps nothing else from going on."""
+    def _append(self, name: str, *lines: dict[str, Any]) -> None:
+        """Write lines; one that cannot be written ends the run, and keeps nothing else from going on."""
         try:
-            self.folder.append(name, line)
+            self.folder.append(name, *lines)
         except OSError as error:
             self.control.fail(PlatformError(f"results cannot be written: {error.strerror}", code="store_failed"))
 
@@ -109,9 +109,11 @@ class Journal:
     def add_samples(self, samples: Sequence[Sample]) -> None:
         """Write samples down."""
         with self._lock:
-            for sample in map(self._without_secrets, samples):
+            kept = [self._without_secrets(sample) for sample in samples]
+            for sample in kept:
                 self.samples.append(sample)
-                self._append("samples", sample.to_json())
+            if kept:
+                self._append("samples", *(sample.to_json() for sample in kept))
 
     def _without_secrets(self, sample: Sample) -> Sample:
         known = self.folder.redaction.known
