@@ -226,3 +226,16 @@ def test_a_daemon_that_is_lost_for_a_while_is_swept_when_it_is_back(lab: Lab, do
     assert result.exit_code == 3
     assert result.cause == "daemon_lost"
     docker_empty()
+
+
+def test_a_warden_that_was_stopped_does_its_work_all_the_same(lab: Lab, nothing_left: Check) -> None:
+    """The driver wakes it when the run ends; neither it nor the network stays."""
+    with start(lab) as process:
+        lab.wait_for("iteration_started")
+        warden_of(process.pid).suspend()
+        process.send_signal(signal.SIGINT)
+        result = finish(process)
+    nothing_left()
+
+    assert result.exit_code == 130
+    assert result.record["resources"]["left"] == []

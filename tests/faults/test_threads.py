@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from support import docker_lab
 from support.lab import PROGRAMS, Lab, client_server, finish, free_port, living, single_node
 from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.run.control import Control
@@ -96,3 +97,12 @@ def test_the_warden_lists_one(tmp_path: Path, nothing_left: NothingLeft) -> None
     assert listed[0] in zombies()
     assert warden.close()
     nothing_left()
+
+
+@pytest.mark.usefixtures("docker_empty")
+def test_one_in_a_container_is_measured_and_ended(lab: Lab) -> None:
+    """Docker ends all that a container holds."""
+    result = lab.run(docker_lab.client_server(server="--ignore-term --end-main-thread"), "--backend", "docker")
+
+    assert result.exit_code == 0
+    assert result.record["resources"]["left"] == []

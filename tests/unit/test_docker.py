@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import tarfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from windtunnel.backends.docker import cgroup, warden
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.warden import Daemon, DaemonError
-from windtunnel.errors import PlatformError, Unsupported, WindtunnelError
+from windtunnel.errors import Cancelled, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control
 
@@ -63,6 +64,29 @@ def test_an_archive_that_breaks_off_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises((tarfile.ReadError, OSError)):
         unpack(pieces, tmp_path)
+
+
+@pytest.mark.parametrize("calls", [1, 40])
+def test_packing_and_sending_an_archive_can_be_cancelled(tmp_path: Path, calls: int) -> None:
+    """Each piece that is read asks, of the input and of the archive that goes to the daemon."""
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * (1 << 20))
+    asked = itertools.count()
+
+    def check() -> None:
+        if next(asked) == calls:
+            raise Cancelled("by hand")
+
+    content = Content(owner=(0, 0), inputs={"data.bin": source})
+
+    def send() -> None:
+        with packed(content, tmp_path, check=check) as target:
+            while target.read(1 << 14):
+                pass
+
+    with pytest.raises(Cancelled):
+        send()
+    assert next(asked) == calls + 1
 
 
 def test_files_inputs_and_folders_go_in_with_their_owner(tmp_path: Path) -> None:

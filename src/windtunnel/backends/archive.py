@@ -7,11 +7,11 @@ import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from windtunnel.backends.containers import HOME, OUT, RESULTS, WORK
 
@@ -40,16 +40,19 @@ class Content:
 
 
 @contextmanager
-def packed(content: Content, folder: Path, root: PurePosixPath = ROOT) -> Iterator[IO[bytes]]:
+def packed(
+    content: Content, folder: Path, root: PurePosixPath = ROOT, check: Callable[[], None] = lambda: None
+) -> Iterator[IO[bytes]]:
     """Yield an archive of a step's folders and what goes into them.
 
     Args:
         content: What goes in.
         folder: Where an archive that is too large for memory is kept meanwhile.
         root: The container's folder at which it is to be unpacked, and above which nothing goes in.
+        check: Asked while it is written and read; what it raises ends that.
     """
     sources = [*content.inputs.values(), *content.tools.values()]
-    with _packing(sources, folder, content.owner, root) as (packer, target):
+    with _packing(sources, folder, content.owner, root, check) as (packer, target):
         names = [*content.files, *content.inputs, *content.links]
         for place in (HOME, WORK, RESULTS, OUT, *_folders_between(WORK / name for name in names)):
             if place != root:
@@ -67,14 +70,15 @@ def packed(content: Content, folder: Path, root: PurePosixPath = ROOT) -> Iterat
 
 
 @contextmanager
-def packed_inputs(inputs: Mapping[str, Path], folder: Path) -> Iterator[IO[bytes]]:
+def packed_inputs(inputs: Mapping[str, Path], folder: Path, check: Callable[[], None]) -> Iterator[IO[bytes]]:
     """Yield an archive of inputs, to be unpacked at `INPUTS`; see `input_links` for their names.
 
     Args:
         inputs: Path, relative to the working folder, to where the input lies.
         folder: Where an archive that is too large for memory is kept meanwhile.
+        check: Asked while it is written and read; what it raises ends that.
     """
-    with _packing(list(inputs.values()), folder, (0, 0), INPUTS) as (packer, target):
+    with _packing(list(inputs.values()), folder, (0, 0), INPUTS, check) as (packer, target):
         for path, place in input_links(inputs).items():
             packer.add_file(place, inputs[path], 0o444)
         packer.close()
@@ -94,21 +98,51 @@ def _folders_between(places: Iterable[PurePosixPath]) -> list[PurePosixPath]:
 
 @contextmanager
 def _packing(
-    sources: Iterable[Path], folder: Path, owner: tuple[int, int], root: PurePosixPath
+    sources: Iterable[Path],
+    folder: Path,
+    owner: tuple[int, int],
+    root: PurePosixPath,
+    check: Callable[[], None],
 ) -> Iterator[tuple[_Packer, IO[bytes]]]:
     size = sum(source.stat().st_size for source in sources)
     with (
         io.BytesIO() if size < _IN_MEMORY else tempfile.TemporaryFile(dir=folder) as target,
         tarfile.open(fileobj=target, mode="w") as archive,
     ):
-        yield _Packer(archive, owner, root), target
+        yield _Packer(archive, owner, root, check), cast("IO[bytes]", _Asking(target, check))
+
+
+class _Asking(io.RawIOBase):
+    """A file that asks each time before it is read; what `check` raises is raised to whoever reads."""
+
+    def __init__(self, file: IO[bytes], check: Callable[[], None]) -> None:
+        self._file, self._check = file, check
+
+    def read(self, size: int = -1) -> bytes:
+        """Return that many bytes."""
+        self._check()
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place and return it."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
 
 
 class _Packer:
     """An archive that is being written, its names relative to `root`."""
 
-    def __init__(self, archive: tarfile.TarFile, owner: tuple[int, int], root: PurePosixPath) -> None:
-        self._archive, self._owner, self._root = archive, owner, root
+    def __init__(
+        self, archive: tarfile.TarFile, owner: tuple[int, int], root: PurePosixPath, check: Callable[[], None]
+    ) -> None:
+        self._archive, self._owner, self._root, self._check = archive, owner, root, check
 
     def add_folder(self, place: PurePosixPath) -> None:
         # A command that changes its user has to be able to write there too.
@@ -125,7 +159,7 @@ class _Packer:
 
     def add_file(self, place: PurePosixPath, source: Path, mode: int) -> None:
         with source.open("rb") as file:
-            self._archive.addfile(self._entry(place, mode, size=source.stat().st_size), file)
+            self._archive.addfile(self._entry(place, mode, size=source.stat().st_size), _Asking(file, self._check))
 
     def close(self) -> None:
         self._archive.close()

@@ -25,6 +25,7 @@ from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.requirements import with_environment
 from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.plan import Job, Program, Service
+from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.substitution import substitute
@@ -48,6 +49,7 @@ class Place:
         images: The image of each step, by the step's name.
         folder: The run's folder.
         journal: Told what the daemon warns of.
+        control: Asked while files are put into containers.
         tracer: What records system calls, if a step wants that.
     """
 
@@ -60,6 +62,7 @@ class Place:
     images: Mapping[str, Image]
     folder: RunFolder
     journal: Journal
+    control: Control
     tracer: Tracer | None
 
 
@@ -92,7 +95,7 @@ class Launcher:
         """Lay out the inputs where sealed steps can read them and not write."""
         place = self._place
         self._shared = SharedInputs(place.api, place.warden, place.labels)
-        self._shared.fill(self.inputs, next(iter(place.images.values())).id, self._work)
+        self._shared.fill(self.inputs, next(iter(place.images.values())).id, self._work, place.control.check)
 
     def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
         """Make a step's containers, put its files into them, and start its command.
@@ -179,7 +182,7 @@ class Launcher:
             links=input_links(self.inputs) if is_sealed else {},
             tools=self._place.tracer.files if self._place.tracer and program.trace else {},
         )
-        with packed(content, self._work, root) as archive:
+        with packed(content, self._work, root, self._place.control.check) as archive:
             self._place.api.put_archive(key, str(root), archive)
 
     def _create(self, running: RunningStep, title: str, argv: list[str], *, is_shell: bool) -> str:

@@ -87,6 +87,7 @@ class DockerSession(AttendedSession[RunningStep]):
             images=self._images,
             folder=self._folder,
             journal=self._journal,
+            control=self._control,
             tracer=pack_tracer(strace, self._info.get("Architecture", "")) if strace else None,
         )
         self._launcher = Launcher(self._place)

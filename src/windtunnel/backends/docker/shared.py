@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from windtunnel.backends.archive import INPUTS, packed_inputs
@@ -30,13 +30,14 @@ class SharedInputs:
         self.volume = f"{labels.run_id}-inputs"
         self.created = 0
 
-    def fill(self, inputs: Mapping[str, Path], image: str, folder: Path) -> None:
+    def fill(self, inputs: Mapping[str, Path], image: str, folder: Path, check: Callable[[], None]) -> None:
         """Make the volume and put the inputs on it.
 
         Args:
             inputs: Path, relative to the working folder, to where the input lies.
             image: Any image that is there; nothing of it is run.
             folder: Where an archive that is too large for memory is kept meanwhile.
+            check: Asked meanwhile; what it raises ends that.
         """
         with self._warden.creating(self.volume), daemon_words("making the inputs' volume", "volume_failed"):
             self._api.create_volume(self.volume, labels=self._labels)
@@ -50,6 +51,6 @@ class SharedInputs:
             )
             self.created += 1
         with daemon_words("filling the inputs' volume", "volume_failed"):
-            with packed_inputs(inputs, folder) as archive:
+            with packed_inputs(inputs, folder, check) as archive:
                 self._api.put_archive(made["Id"], str(INPUTS), archive)
             self._api.remove_container(made["Id"], v=True, force=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -75,8 +76,12 @@ class WardenClient:
             self._send("end")
         with self._lock, contextlib.suppress(OSError):
             self._stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        self._process.send_signal(signal.SIGCONT)  # somebody may have stopped it
+        try:
             self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self.is_lost = True
         self._reader.join(1)
         if self.is_lost:
             sweep(Daemon(), self._run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -155,13 +156,14 @@ class WardenClient:
         self._is_closed = True
         with self._write_lock, contextlib.suppress(OSError):
             self._stdin.close()
+        self._process.send_signal(signal.SIGCONT)  # somebody may have stopped it
         began = time.monotonic()
         while self._watcher.is_alive() and time.monotonic() - began < (
             URGENT_SECONDS if is_urgent() else CLOSE_SECONDS
         ):
             self._watcher.join(POLL_SECONDS)
         if self._watcher.is_alive():
-            # It was stopped, or cannot end what is below it.
+            # It cannot end what is below it.
             self._kill()
         self._reader.join(KILL_SECONDS)
         if self._reader.is_alive():
