@@ -10,6 +10,7 @@ S3, CLAIM = "s3://", "pvc://"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _CLAIM = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 _STORE_HINT = "use a folder, s3://bucket/prefix or pvc://claim/path"
 
 
@@ -59,6 +60,8 @@ def parse_object(text: str) -> ObjectAddress:
 def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
     """Return what a store's text means: a folder, a prefix of a bucket, or a folder of a volume claim.
 
+    ``~`` is the home folder of the user who runs it.
+
     Raises:
         ValueError: It is none of these.
     """
@@ -74,7 +77,14 @@ def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
     if not text or "\0" in text or _SCHEME.match(text):
         msg = f"{text!r} is no store; {_STORE_HINT}"
         raise ValueError(msg)
-    return Path(text)
+    if _VARIABLE.search(text):
+        msg = f"{text!r}: variables are not replaced in a store; write the folder itself, such as ~/runs"
+        raise ValueError(msg)
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        msg = f"{text!r}: {str(error)[:1].lower()}{str(error)[1:].rstrip('.')}"
+        raise ValueError(msg) from None
 
 
 def _folder_path(text: str, path: str) -> str:

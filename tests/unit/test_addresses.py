@@ -53,6 +53,20 @@ def test_what_is_no_store_is_refused(text: str) -> None:
         parse_store(text)
 
 
+def test_a_store_in_the_home_folder_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``~`` is what it is in a shell, only at the beginning."""
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert parse_store("~/runs") == Path("/home/somebody/runs")
+    assert parse_store("a/~/runs") == Path("a/~/runs")
+
+
+@pytest.mark.parametrize("text", ["$HOME/runs", "${HOME}/runs", "runs/$USER"])
+def test_a_variable_in_a_store_is_refused(text: str) -> None:
+    """A folder of that name is not what is meant."""
+    with pytest.raises(ValueError, match="variables are not replaced in a store"):
+        parse_store(text)
+
+
 @pytest.mark.parametrize("text", ["s3://key:secret@bucket/x", "s3://secret@bucket/x"])
 def test_credentials_in_an_address_are_refused_and_not_repeated(text: str) -> None:
     """They would be kept with the run."""

@@ -38,7 +38,7 @@ asks_no_port = st.fixed_dictionaries({"exec": commands}) | st.just({"tcp": True,
 reads_the_log = st.sampled_from(["up", r"port (\d+)"]).map(lambda pattern: {"log": pattern})
 program: dict[str, st.SearchStrategy[Any]] = {
     "image": words,
-    "env": st.dictionaries(variables, words | st.integers() | st.floats(allow_nan=False), max_size=2),
+    "env": st.dictionaries(variables, words | st.integers(-(2**63), 2**63 - 1), max_size=2),
     "files": st.dictionaries(st.sampled_from(["app.py", "conf/app.conf"]), words, max_size=2),
     "requirements": st.lists(st.sampled_from(["numpy>=2", "a[b]==1 ; python_version < '4'", "c"]), max_size=2),
     "resources": st.fixed_dictionaries({}, optional={"cpu": quantities, "memory": quantities}),

@@ -120,9 +120,38 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, words:
 
 
 def test_numbers_in_env_become_text(single_node: str) -> None:
-    """What is written without quotes in an env table reaches the program as it was written."""
-    loaded = parse(single_node, FILE, ["client.env={ PORT = 8080, SHARE = 0.5 }"])
-    assert loaded.benchmark.client.env == {"PORT": "8080", "SHARE": "0.5"}
+    """Whole ones may be written without quotes."""
+    loaded = parse(single_node, FILE, ["client.env={ PORT = 8080, DEPTH = -1 }"])
+    assert loaded.benchmark.client.env == {"PORT": "8080", "DEPTH": "-1"}
+
+
+@pytest.mark.parametrize("value", ["1.10", "15.10", "1e3", "007", "0x10", "true", "nan", "1_000"])
+def test_an_override_of_a_variable_reaches_the_program_as_it_was_written(single_node: str, value: str) -> None:
+    """The value is text, whatever TOML would take it for."""
+    assert parse(single_node, FILE, [f"client.env.V={value}"]).benchmark.client.env == {"V": value}
+
+
+@pytest.mark.parametrize("value", ["1.10", "1e3", "nan"])
+def test_a_variable_that_is_no_whole_number_has_to_be_quoted(single_node: str, value: str) -> None:
+    """TOML does not keep that 1.10 is not 1.1."""
+    with pytest.raises(DescriptorError, match=r"client\.env\.V: .* quote it"):
+        parse(single_node, FILE, [f"client.env={{ V = {value} }}"])
+
+
+def test_an_override_beyond_the_end_of_a_list_is_refused(single_node: str) -> None:
+    """The first index that is missing is its length."""
+    loaded = parse(single_node, FILE, ["client.command.0=other"])
+    length = len(loaded.benchmark.client.command)
+    for argument in (f"client.command.{length}=x", "metrics.1.unit='x'"):
+        with pytest.raises(DescriptorError, match="is not a table"):
+            parse(single_node, FILE, [argument])
+
+
+@pytest.mark.parametrize("argument", ["run.repeats=0x" + "F" * 5000, "labels.a=[0x" + "F" * 5000 + "]"])
+def test_an_integer_that_nobody_can_write_is_refused(single_node: str, argument: str) -> None:
+    """TOML promises 64 bits, and Python writes 4,300 digits at most."""
+    with pytest.raises(DescriptorError, match="an integer has 64 bits at most"):
+        parse(single_node, FILE, [argument])
 
 
 def test_a_benchmark_cannot_be_changed(single_node: str) -> None:

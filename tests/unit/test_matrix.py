@@ -10,6 +10,7 @@ import pytest
 
 from support.lab import Lab, finish, single_node
 from windtunnel.benchmark import parse, parse_all
+from windtunnel.benchmark.matrix import combinations
 from windtunnel.errors import DescriptorError
 
 FILE = Path("sweep.toml")
@@ -41,6 +42,27 @@ def test_a_key_is_varied_or_overridden_but_not_both() -> None:
     """Which one is meant cannot be known."""
     with pytest.raises(DescriptorError, match=r"matrix\.run\.repeats: --set gives it one value"):
         parse_all(sweep('"run.repeats" = [3, 4]'), FILE, ["run.repeats=9"])
+
+
+@pytest.mark.parametrize(("values", "is_allowed"), [(1000, True), (1001, False)])
+def test_a_sweep_has_a_thousand_runs_at_most(values: int, *, is_allowed: bool) -> None:
+    """A thousand are allowed, one more is not; keys count together."""
+    if is_allowed:
+        assert len(combinations({"a.b": list(range(values))}, [])) == values
+        assert len(combinations({"a.b": list(range(100)), "a.c": list(range(10))}, [])) == values
+    else:
+        with pytest.raises(ValueError, match="matrix: 1001 combinations; 1000 is the most"):
+            combinations({"a.b": list(range(values))}, [])
+
+
+def test_values_of_different_kinds_are_different_values() -> None:
+    """Python holds some of them for equal; a value is there twice only if it is written twice."""
+    values = [1, True, 1.0, "1", [1], [True]]
+    found = [combination["a.b"] for combination in combinations({"a.b": values}, [])]
+    assert [(type(value), value) for value in found] == [(type(value), value) for value in values]
+    for twice in ([1, 1], ["1", "1"], [True, True]):
+        with pytest.raises(ValueError, match=r"matrix\.a\.b: a value is there twice"):
+            combinations({"a.b": twice}, [])
 
 
 def test_a_sweep_is_no_single_benchmark() -> None:

@@ -55,7 +55,7 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
             _download(item, control, target)
         else:
             is_url = item.src.startswith("file://")
-            source = base / (unquote(urlsplit(item.src).path) if is_url else item.src)
+            source = base / (unquote(urlsplit(item.src).path) if is_url else Path(item.src).expanduser())
             beside(control, lambda: _copy_file(source, target, control))
         digest = digest_of(target, control)
     except (OSError, ValueError, http.client.HTTPException) as error:

@@ -15,9 +15,16 @@ RESERVED_LABELS = frozenset({"run", "benchmark", "step", "expires", "metric", "i
 
 
 def env_value(value: object) -> object:
-    """Return a number as the text that a variable holds; anything else as it is."""
+    """Return a whole number as the text that a variable holds; anything else as it is.
+
+    Raises:
+        ValueError: It is a number with a point or an exponent, of which TOML does not keep how it was written.
+    """
+    if isinstance(value, float):
+        msg = "a number with a point or an exponent would not reach the program as it is written; quote it"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic takes no other
     # 8080 unquoted is what people write in an env table; a bool has no one spelling.
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def check_labels(labels: dict[str, str]) -> dict[str, str]:
@@ -90,6 +97,14 @@ def check_glob(glob: str) -> str:
     return "/".join(part for part in parts if part not in {"", "."}) or "**"
 
 
+def check_command(command: list[str]) -> list[str]:
+    """Return a command whose first word can be a program (ValueError otherwise)."""
+    if not command[0].strip():
+        msg = "its first word is empty; write the program there"
+        raise ValueError(msg)
+    return command
+
+
 def check_text(text: str) -> str:
     """Return a text that a program can be given (ValueError if it has a null character)."""
     if "\0" in text:
@@ -155,7 +170,7 @@ def check_cron(expression: str) -> str:
     from cronsim import CronSim, CronSimError
 
     # More fields and the letters L and W mean different things to different schedulers.
-    if not re.fullmatch(r"[^\sLW#]+(?: +[^\sLW#]+){4}", re.sub(r"(?i)jul|wed", "", expression)):
+    if not re.fullmatch(r"[^\sLW#]+(?: +[^\sLW#]+){4}", re.sub(r"(?i)jul|wed", "x", expression)):
         msg = f'{expression!r} is no cron expression of five fields, such as "0 3 * * *" for 3 at night'
         raise ValueError(msg)
     try:

@@ -91,9 +91,11 @@ def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Load
     except (ValueError, RecursionError) as error:
         # Beside its own error, tomllib lets those of huge numbers and deep nesting through.
         raise DescriptorError(f"{path}: not valid TOML: {error}") from None
+    _check_integers(document, path)
     redaction = Redaction.of([document])
     for override in overrides:
         apply_override(document, override)
+    _check_integers(document, path)
     # What an override replaces is still in the text.
     redaction |= Redaction.of([document])
     given = _Given(text, path, overrides, redaction)
@@ -101,6 +103,18 @@ def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Load
         return _check_all(document, given)
     except DescriptorError as error:
         raise redaction.error(error) from None
+
+
+def _check_integers(value: object, path: Path, key: str = "") -> None:
+    """Refuse integers that TOML does not promise to keep, and that Python does not write (DescriptorError)."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_integers(item, path, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            _check_integers(item, path, f"{key}[{number}]")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise DescriptorError(f"{path}: {key}: an integer has 64 bits at most")
 
 
 def _check_all(document: dict[str, Any], given: _Given) -> list[Loaded]:

@@ -32,12 +32,16 @@ EnvValue = Annotated[
     str,
     BeforeValidator(checks.env_value),
     AfterValidator(checks.check_text),
-    WithJsonSchema({"type": ["string", "number"]}),
+    WithJsonSchema({"type": ["string", "integer"]}),
 ]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 ServerName = Annotated[str, Field(pattern=SERVER_NAME_PATTERN)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Command = Annotated[list[Annotated[str, AfterValidator(checks.check_text)]], Field(min_length=1)]
+Command = Annotated[
+    list[Annotated[str, AfterValidator(checks.check_text)]],
+    Field(min_length=1),
+    AfterValidator(checks.check_command),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -215,7 +219,7 @@ class Output(Model):
     """Where results go."""
 
     store: Annotated[str, Field(min_length=1), AfterValidator(checks.check_store)] = "runs"
-    """A folder, s3://bucket/prefix, or pvc://claim/path; credentials are never in the file."""
+    """A folder (``~``: at home), s3://bucket/prefix, or pvc://claim/path; credentials are never in the file."""
     artifacts: list[Annotated[str, AfterValidator(checks.check_glob)]] = Field(default_factory=lambda: ["**"])
     """Globs of $WINDTUNNEL_OUT; all of it unless said otherwise."""
 

@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _MILLISECOND = 0.001
+MOST_SECONDS = 365 * 86400.0
+"""The longest duration: more is a mistake, and platforms' timers end somewhere."""
 _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -29,7 +31,7 @@ def parse_duration(value: object) -> float:
     """Return a duration such as ``"1m30s"``, ``"250ms"`` or ``2`` (seconds) in seconds.
 
     Raises:
-        ValueError: The text is no duration, or it is not above zero.
+        ValueError: The text is no duration, or it is not above zero, or longer than a year.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         msg = 'a duration is text such as "30s", "250ms" or "1m30s"'
@@ -45,8 +47,11 @@ def parse_duration(value: object) -> float:
             seconds = float(value)
         except OverflowError:
             seconds = float("inf")
-    if not 0 < seconds < float("inf"):
+    if not seconds > 0:
         msg = f"{value!r}: a duration is above zero"
+        raise ValueError(msg)
+    if seconds > MOST_SECONDS:
+        msg = f"{value!r}: a duration is 365 days at most"
         raise ValueError(msg)
     return seconds
 
