@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
 from support.outputs import attempts, read
 from support.recorded import outcome
+from windtunnel.analysis.failures import Outcome as RequestOutcome
+from windtunnel.analysis.failures import find_failures
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.parsers import Attempts
-from windtunnel.run.record import RunRecord
+from windtunnel.plan import Job, MetricSpec, Plan, Program
+from windtunnel.run.record import FailureCount, RunRecord
+from windtunnel.run.samples import Sample
 
 RunRecorded = Callable[..., RunRecord]
 WRK = """
@@ -183,3 +188,36 @@ def test_what_failed_first_stays_the_cause(run_recorded: RunRecorded) -> None:
     table = [Outcome(read("wrk_404.txt", raw=True), status=1)]
     record = run_recorded(WRK, RecordingBackend({"client": table}))
     assert outcome(record) == (1, "failed", "command_failed", "invalid")
+
+
+def test_a_clients_own_failures_are_judged_beside_a_parser() -> None:
+    """What a parser would give is not what it gives, unless it is asked for it."""
+    metrics = (MetricSpec(name="requests_per_second", parser="wrk"),)
+    job = Job(name="client", program=Program(command=("measure",)), metrics=metrics)
+    plan = Plan(benchmark="b", strategy="single-node", timeout=1.0, steps=(job,))
+    (found,) = find_failures([Sample("failures", 7.0, None, 1, 0.0, "client")], [], plan)
+    assert found.count() == FailureCount(step="client", source="metrics", requests=None, failures=7)
+    whole = dataclasses.replace(job, metrics=(MetricSpec(name=None, parser="wrk"),))
+    assert (
+        find_failures([Sample("failures", 7.0, None, 1, 0.0, "client")], [], dataclasses.replace(plan, steps=(whole,)))
+        == []
+    )
+
+
+def test_failures_count_by_their_unit_and_labels() -> None:
+    """Requests in another unit are not those of which some failed; label sets are added up, warm-up is left out."""
+    job = Job(name="client", program=Program(command=("measure",)))
+    plan = Plan(benchmark="b", strategy="single-node", timeout=1.0, steps=(job,))
+
+    def samples(unit: str | None) -> list[Sample]:
+        return [
+            Sample(
+                metric, value, unit if metric == "requests" else None, number, 0.0, "client", {"op": op}, number == 1
+            )
+            for metric, value in (("requests", 10.0), ("failures", 1.5))
+            for number in (1, 2)
+            for op in ("get", "set")
+        ]
+
+    assert find_failures(samples("count"), [], plan)[0].total == RequestOutcome(20, 3)
+    assert find_failures(samples("1/s"), [], plan)[0].total == RequestOutcome(None, 3)

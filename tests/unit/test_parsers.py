@@ -190,6 +190,7 @@ def test_names_of_parsers_and_metrics_are_checked() -> None:
     with pytest.raises(ValueError, match=r"'locus' is no parser; did you mean 'locust'\? \(allowed: ab, locust, pgb"):
         check_name("locus")
     check_metric("locust", "requests")
+    check_metric("locust", "requests", "count")
     with pytest.raises(
         ValueError, match=r"locust gives no 'request'; did you mean 'requests'\? \(it gives: requests, "
     ):

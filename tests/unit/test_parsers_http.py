@@ -128,10 +128,11 @@ def test_wrk_without_a_timely_response_has_no_latency() -> None:
     }
 
 
-def test_wrk_minutes() -> None:
-    """Above 51 s it prints minutes; this line is not captured, but made from one that is."""
-    text = read("wrk_seconds.txt", raw=False).replace("1.34s    74.14%", "1.25m    74.14%")
-    assert measure("wrk", text)["", "latency_max"] == 75_000
+@pytest.mark.parametrize(("printed", "milliseconds"), [("1.25m", 75_000), ("1.25h", 4_500_000)])
+def test_wrk_minutes_and_hours(printed: str, milliseconds: float) -> None:
+    """Above 51 s it prints minutes, and so on; this line is not captured, but made from one that is."""
+    text = read("wrk_seconds.txt", raw=False).replace("1.34s    74.14%", f"{printed}    74.14%")
+    assert measure("wrk", text)["", "latency_max"] == milliseconds
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from windtunnel.analysis.statistics import confidence_interval, percentiles, summarise
+from windtunnel.analysis.statistics import by_series, confidence_interval, percentiles, summarise
 from windtunnel.plan import Job, MetricSpec, Plan, Program
 from windtunnel.plan import Reduce as ReduceName
+from windtunnel.run.numbers import LARGEST
 from windtunnel.run.record import MetricSummary
 from windtunnel.run.samples import Sample
 
@@ -161,3 +164,53 @@ def test_large_numbers_keep_their_digits() -> None:
     """Sums do not lose what is small beside what is large."""
     samples = [sample(1e16), sample(1.0), sample(-1e16)]
     assert summary(samples, MetricSpec(name="rate", reduce="sum")).values == [1.0]
+
+
+def test_labels_that_look_like_others_are_series_of_their_own() -> None:
+    """What could be taken for more than one label is quoted; ordinary labels are as they are."""
+    samples = [sample(1.0, a="1,b=2"), sample(100.0, a="1", b="2"), sample(3.0, a="GET /x y"), sample(4.0, a='"1"')]
+    names = ['rate{a="1,b=2"}', "rate{a=1,b=2}", "rate{a=GET /x y}", 'rate{a="\\"1\\""}']
+    assert list(summarise(samples, plan())) == names
+
+
+def test_control_characters_of_labels_are_not_printed() -> None:
+    """A terminal would obey them."""
+    samples = [sample(1.0, a="\x1b[31m\x7f"), sample(2.0, a="ü")]
+    assert list(summarise(samples, plan())) == [r'rate{a="\u001b[31m\u007f"}', "rate{a=ü}"]
+
+
+def test_a_metric_named_like_a_series_is_not_in_it() -> None:
+    """Names of a client's own may have braces."""
+    samples = [sample(1.0, a="1"), sample(2.0, a="2"), sample(100.0, metric="rate{a=1}"), sample(5.0, metric="x{y=1}")]
+    found = summarise(samples, plan())
+    assert {name: item.values for name, item in found.items()} == {
+        "rate{a=1}": [1.0],
+        "rate{a=2}": [2.0],
+        '"rate{a=1}"': [100.0],
+        "x{y=1}": [5.0],
+    }
+
+
+def test_a_label_of_warm_up_alone_makes_no_series() -> None:
+    """A warm-up that was called otherwise does not change what kept iterations are called."""
+    samples = [sample(9.0, 1, warmup=True, test="WARM"), sample(1.0, 2, test="GET"), sample(2.0, 3, test="GET")]
+    assert list(summarise(samples, plan())) == ["rate"]
+    assert list(by_series(samples)) == ["rate"]
+
+
+def test_the_unit_of_the_values_wins_over_the_declared_one() -> None:
+    """The program knows in what it printed them."""
+    assert summary([sample(1.0)], MetricSpec(name="rate", unit="MB/s")).unit == "1/s"
+
+
+def test_a_direction_without_a_name_is_nobodys() -> None:
+    """Plans of old may have it: what is better for a rate is not for a latency."""
+    spec = MetricSpec(name=None, parser="redis-benchmark", better="higher")
+    assert summary([sample(1.0, metric="latency_p50")], spec).better == "lower"
+
+
+def test_the_largest_numbers_have_statistics() -> None:
+    """What is as large as can be read does not overflow."""
+    found = summary([sample(value, number) for number, value in enumerate([LARGEST, -LARGEST, LARGEST], start=1)])
+    numbers = [found.mean, found.stdev, *(found.ci95 or ()), found.p50, found.p90, found.p99]
+    assert all(math.isfinite(number or math.inf) for number in numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import pytest
@@ -188,3 +189,11 @@ def test_a_doubt_that_was_told_makes_the_result_suspect() -> None:
     """Its words are the reason."""
     verdict = judge(None, plan(), measured(rate=3), {"client": IDLE}, Flaws(doubts=["client.2 ran beside another"]))
     assert verdict == ("suspect", ["client.2 ran beside another"])
+
+
+def test_a_closing_stretch_is_no_maximum() -> None:
+    """A few ticks in which a step ended look like many cores; memory counts all the same."""
+    closing = dataclasses.replace(usage(9.0, 0.01, 18.3, memory=9), processes=0)
+    assert summarise_usage([usage(5.0), closing], RAN)["server"].cpu_max == 1.0
+    assert summarise_usage([closing], RAN)["server"].cpu_max == 18.3
+    assert summarise_usage([usage(5.0), closing], RAN)["server"].memory_max == 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from array import array
@@ -12,6 +13,7 @@ from windtunnel.plan import Job, MetricSpec, Plan
 from windtunnel.run.record import MetricSummary
 from windtunnel.run.samples import Kind, Sample, Samples
 
+_MARKS = frozenset('{}=,"\\')
 _REDUCE: Mapping[str, Callable[[Sequence[float]], float]] = {
     "median": statistics.median,
     "mean": statistics.fmean,
@@ -41,11 +43,20 @@ def by_series(samples: Sequence[Sample]) -> dict[str, Samples]:
         variants.setdefault(kind.metric, set()).add(kind.label_set)
 
     def name_of(kind: Kind) -> str:
-        if len(variants.get(kind.metric, ())) <= 1:
-            return kind.metric
-        return f"{kind.metric}{{{','.join(f'{key}={value}' for key, value in kind.label_set)}}}"
+        if len(variants.get(kind.metric, ())) > 1:
+            labels = ",".join(f"{_quoted(key)}={_quoted(value)}" for key, value in kind.label_set)
+            return f"{kind.metric}{{{labels}}}"
+        base, brace, _rest = kind.metric.partition("{")
+        # It may look like a series of another metric.
+        return json.dumps(kind.metric) if brace and base in variants else kind.metric
 
     return samples.split(name_of)
+
+
+def _quoted(text: str) -> str:
+    """Return a label's name or value as it is, or in quotes where it could be taken for more than one."""
+    is_plain = text.isprintable() and not _MARKS & set(text)
+    return text if is_plain else json.dumps(text).replace("\x7f", "\\u007f")
 
 
 def value_by_iteration(samples: Samples, plan: Plan) -> dict[int, float]:
@@ -105,7 +116,7 @@ def _summary(samples: Samples, specs: Sequence[MetricSpec]) -> MetricSummary:
 def spec_of(metric: str, specs: Sequence[MetricSpec]) -> MetricSpec | None:
     """Return what the benchmark says of a metric: by its name, else by the parser that gives it."""
     spec = next((spec for spec in specs if spec.name == metric), None)
-    return spec or next((s for s in specs if s.parser and metric in PARSERS[s.parser].metrics), None)
+    return spec or next((s for s in specs if s.parser and not s.name and metric in PARSERS[s.parser].metrics), None)
 
 
 def _reduced(samples: Samples, spec: MetricSpec | None) -> dict[int, float]:
@@ -117,7 +128,7 @@ def _reduced(samples: Samples, spec: MetricSpec | None) -> dict[int, float]:
 
 
 def _better(metric: str, spec: MetricSpec | None) -> str | None:
-    if spec and (spec.better or not spec.parser):
+    if spec and spec.name and (spec.better or not spec.parser):
         return spec.better
     known = PARSERS[spec.parser].metrics.get(metric) if spec and spec.parser else None
     return known.better if known else None

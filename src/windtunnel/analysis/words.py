@@ -5,29 +5,38 @@ from __future__ import annotations
 import signal
 
 _STEP = 1024
+_ASTRONOMIC = 1e15
 
 
 def number(value: float | None) -> str:
     """Return a number with four digits, whole from 10,000 on, or a dash for none."""
-    return "–" if value is None else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"  # noqa: PLR2004
+    return "–" if value is None else _digits(value, 4)
 
 
 def spread(value: float) -> str:
     """Return half of an interval with three digits: more of them mean nothing."""
-    return f"{value:,.3g}" if value < 1e3 else number(float(f"{value:.3g}"))  # noqa: PLR2004
+    return _digits(float(f"{value:.3g}"), 3)
+
+
+def _digits(value: float, count: int) -> str:
+    # Rounding comes first: 9,999.7 has five digits then.
+    rounded = float(f"{value:.{count}g}")
+    if abs(rounded) >= _ASTRONOMIC:
+        return f"{rounded:.{count}g}"
+    return f"{rounded:,.{count}g}" if abs(rounded) < 10**count else f"{value:,.0f}"
 
 
 def seconds(value: float | None) -> str:
     """Return a time with its unit: milliseconds below one second."""
     if value is None:
         return "–"
-    return f"{value * 1000:.0f} ms" if abs(value) < 1 else f"{value:,.2f} s"
+    return f"{value * 1000:.0f} ms" if round(abs(value), 3) < 1 else f"{value:,.2f} s"
 
 
 def size(value: float) -> str:
     """Return bytes in the binary unit that makes them a short number."""
     for unit in ("B", "KiB", "MiB"):
-        if value < _STEP:
+        if round(value, 0 if unit == "B" else 1) < _STEP:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= _STEP
     return f"{value:.1f} GiB"

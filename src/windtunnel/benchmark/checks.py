@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from windtunnel.addresses import S3, parse_object, parse_store
 from windtunnel.names import nearest
+from windtunnel.parsers import PARSERS
 from windtunnel.patterns import compile_pattern
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([(<>=!~;@].*)?")
@@ -141,6 +142,36 @@ def check_requirement(requirement: str) -> str:
         msg = f'{requirement!r} is no package; write it like "numpy>=2" (options belong into pip\'s own configuration)'
         raise ValueError(msg)
     return requirement
+
+
+def check_unit(unit: str) -> str:
+    """Return a unit that can be printed (ValueError otherwise)."""
+    if not unit.isprintable():
+        msg = f"{unit!r} has control characters"
+        raise ValueError(msg)
+    return unit
+
+
+def check_sources(metrics: Sequence[tuple[str | None, str | None]]) -> None:
+    """Check that each metric comes from one place.
+
+    Args:
+        metrics: The name and the parser of each; without a name all that the parser gives is meant.
+
+    Raises:
+        ValueError: A metric is there twice, or would have values from two places.
+    """
+    keys = [name or parser for name, parser in metrics]
+    if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+        msg = f"metrics: {', '.join(twice)} is there twice"
+        raise ValueError(msg)
+    for whole in [parser for name, parser in metrics if parser and not name]:
+        for name, parser in metrics:
+            given = {name} if name else set(PARSERS[parser].metrics) if parser else set()
+            if parser != whole and (shared := sorted(given & set(PARSERS[whole].metrics))):
+                other = f"from {parser}" if parser else "from an entry of its own"
+                msg = f"metrics: {shared[0]} would come from {whole} and {other}; name what {whole} is to give"
+                raise ValueError(msg)
 
 
 def check_pattern(pattern: str) -> str:

@@ -196,7 +196,7 @@ class Metric(Model):
     """Where a number is found in what the client writes, and what it means."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    unit: str | None = None
+    unit: Annotated[str, AfterValidator(checks.check_unit)] | None = None
     better: Literal["higher", "lower"] | None = None
     pattern: Annotated[str, AfterValidator(checks.check_pattern)] | None = None
     parser: Annotated[str, AfterValidator(parsers.check_name), WithJsonSchema(_PARSER_SCHEMA)] | None = None
@@ -210,8 +210,11 @@ class Metric(Model):
         if self.name is None and not self.parser:
             msg = "name is missing (only a parser can go without one: it then gives all it finds)"
             raise ValueError(msg)
+        if self.name is None and (self.better or self.unit):
+            msg = "better and unit go with a name; a parser without one knows those of its metrics"
+            raise ValueError(msg)
         if self.parser and self.name:
-            parsers.check_metric(self.parser, self.name)
+            parsers.check_metric(self.parser, self.name, self.unit)
         return self
 
 
@@ -261,10 +264,7 @@ class Benchmark(Model):
         for name in RESERVED_STEPS & set(self.servers):
             msg = f"servers.{name}: no server can be called {name}"
             raise ValueError(msg)
-        metrics = [metric.name for metric in self.metrics if metric.name]
-        if twice := {name for name in metrics if metrics.count(name) > 1}:
-            msg = f"metrics: {', '.join(sorted(twice))} is there twice"
-            raise ValueError(msg)
+        checks.check_sources([(metric.name, metric.parser) for metric in self.metrics])
         for name, program in {CLIENT: self.client, **self.all_servers()}.items():
             try:
                 checks.check_places([*(item.path for item in self.inputs), *program.files])

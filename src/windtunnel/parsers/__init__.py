@@ -33,13 +33,16 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_metric(parser: str, metric: str) -> None:
-    """Check that `parser` gives `metric`.
+def check_metric(parser: str, metric: str, unit: str | None = None) -> None:
+    """Check that `parser` gives `metric`, and in that unit if one is said.
 
     Raises:
-        ValueError: It does not; the text lists what it gives.
+        ValueError: It does not; the text says what it gives.
     """
     known = PARSERS[parser].metrics
     if metric not in known:
         msg = f"{parser} gives no {metric!r}{nearest(metric, known)} (it gives: {', '.join(known)})"
+        raise ValueError(msg)
+    if unit and unit != known[metric].unit:
+        msg = f"{parser} gives {metric} in {known[metric].unit}, not in {unit}; leave the unit out"
         raise ValueError(msg)
