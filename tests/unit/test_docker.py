@@ -9,14 +9,16 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
-from windtunnel.backends import make_backend
+from windtunnel.backends import hurry, make_backend
 from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.docker import cgroup, warden
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.events import Watcher
+from windtunnel.backends.docker.results import collect
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Cancelled, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
@@ -289,3 +291,23 @@ def test_an_event_stream_that_breaks_off_is_a_lost_daemon() -> None:
         watcher.check()
     assert caught.value.code == "daemon_lost"
     control.check()
+
+
+def test_in_a_hurry_what_was_fetched_until_then_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of a large output is not waited for; a note tells."""
+    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    pieces = archive_of(*((f"results/out/{name}", tarfile.REGTYPE, name * 50_000) for name in "abcd"))
+    asked = itertools.count()
+    api = Mock(get_archive=lambda *_: (pieces, {}))
+    step = Job(name="client", program=Program(command=("true",)))
+    output = Mock(trouble=lambda **_: None)
+    running = Mock(step=step, label="client.1", containers=[Mock(output=output)], metrics=tmp_path / "metrics")
+    running.name = "client"
+    folder, journal = Mock(path=tmp_path), Mock()
+    collect(api, running, folder, journal, lambda: next(asked) > len(pieces) // 2)
+
+    kept = {path.name for path in (tmp_path / "artifacts" / "client.1").iterdir()}
+    assert "a" in kept
+    assert "d" not in kept
+    journal.note.assert_called_once_with("what it wrote was fetched in part: somebody is in a hurry", "client")
+    assert not (tmp_path / "work" / "client.1").exists()

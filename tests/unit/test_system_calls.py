@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from windtunnel.backends import hurry
 from windtunnel.backends.tracing import keep_trace
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.system_calls import count_calls, load_traces
@@ -78,3 +80,23 @@ def test_a_record_that_is_not_there_is_no_trace(tmp_path: Path) -> None:
     keep_trace(tmp_path / "raw", tmp_path / "artifacts", "client")
 
     assert not (tmp_path / "artifacts").exists()
+
+
+@pytest.mark.parametrize("calls", [0, 2])
+def test_in_a_hurry_the_record_is_kept_as_it_is(tmp_path: Path, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither compressing it nor counting it keeps anybody waiting for long."""
+    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    asked = itertools.count()
+    (tmp_path / "raw").write_text("1 1.0 write(1) = 1 <0.1>\n" * 9, encoding="utf-8")
+    keep_trace(tmp_path / "raw", tmp_path / "artifacts", "client", lambda: next(asked) >= calls)
+
+    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["strace.txt"]
+    assert not (tmp_path / "raw").exists()
+
+
+def test_in_a_hurry_a_short_record_is_still_counted(tmp_path: Path) -> None:
+    """It takes no time."""
+    (tmp_path / "raw").write_text("1 1.0 write(1) = 1 <0.1>\n", encoding="utf-8")
+    keep_trace(tmp_path / "raw", tmp_path / "artifacts", "client", lambda: True)
+
+    assert (tmp_path / "artifacts" / "strace.json").exists()

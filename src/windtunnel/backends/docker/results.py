@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from windtunnel.backends.artifacts import collect_artifacts
 from windtunnel.backends.containers import METRICS, OUT, RESULTS
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.step import Container, RunningStep
+from windtunnel.backends.hurry import HurryError, unhurried
 from windtunnel.backends.tracing import RAW, keep_trace
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job
@@ -19,8 +21,17 @@ from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 
 
-def collect(api: APIClient, running: RunningStep, folder: RunFolder, journal: Journal) -> None:
+def collect(
+    api: APIClient, running: RunningStep, folder: RunFolder, journal: Journal, is_urgent: Callable[[], bool]
+) -> None:
     """Keep a step's artifacts and metrics; artifacts of replicas but the first in folders of their own.
+
+    Args:
+        api: The daemon.
+        running: The step.
+        folder: The run's folder.
+        journal: Told what cannot be kept.
+        is_urgent: Whether somebody is in a hurry, asked meanwhile: what was fetched until then is kept.
 
     Raises:
         PlatformError: They cannot be fetched, or not be written here.
@@ -30,13 +41,16 @@ def collect(api: APIClient, running: RunningStep, folder: RunFolder, journal: Jo
     for number, container in enumerate(running.containers, start=1):
         label = running.label if number == 1 else f"{running.label}.replica-{number}"
         try:
-            if not _fetch(api, container, temporary, running.name):
-                journal.note("its container is gone, and with it what it wrote", running.name)
+            try:
+                if not _fetch(api, container, temporary, running.name, is_urgent):
+                    journal.note("its container is gone, and with it what it wrote", running.name)
+            except HurryError:
+                journal.note("what it wrote was fetched in part: somebody is in a hurry", running.name)
             collect_artifacts(
                 temporary / OUT.name, globs, folder.path / "artifacts" / label, partial(journal.note, step=running.name)
             )
             if running.step.program.trace:
-                keep_trace(temporary / RAW, folder.path / "artifacts" / label, running.name)
+                keep_trace(temporary / RAW, folder.path / "artifacts" / label, running.name, is_urgent)
             metrics = temporary / METRICS.name
             if metrics.is_file() and number == 1:
                 shutil.move(metrics, running.metrics)
@@ -46,8 +60,8 @@ def collect(api: APIClient, running: RunningStep, folder: RunFolder, journal: Jo
             journal.note(trouble, running.name)
 
 
-def _fetch(api: APIClient, container: Container, target: Path, step: str) -> bool:
-    """Copy what a container's step wrote to `target`; tell whether the container was still there."""
+def _fetch(api: APIClient, container: Container, target: Path, step: str, is_urgent: Callable[[], bool]) -> bool:
+    """Copy what a container's step wrote to `target`; tell whether the container was still there (or HurryError)."""
     with daemon_words("fetching what it wrote", step=step):
         try:
             chunks, _stat = api.get_archive(container.id, str(RESULTS))
@@ -56,7 +70,7 @@ def _fetch(api: APIClient, container: Container, target: Path, step: str) -> boo
                 raise
             return False
     try:
-        unpack(chunks, target)
+        unpack(unhurried(chunks, is_urgent), target)
     except (OSError, tarfile.TarError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PlatformError(f"{step}: what it wrote cannot be kept: {reason}", code="results_lost", step=step) from None

@@ -125,7 +125,7 @@ class ProcessSession(AttendedSession[RunningStep]):
         child = running.child
         if running.trace and child.status is not None:
             # The tracer sees a command's end first, and is a process that is left only for a moment.
-            self._warden.wait_gone(child, TRACER_SECONDS)
+            self._wait_patiently(lambda: child.gone, TRACER_SECONDS)
         if child.left and not child.gone and isinstance(running.step, Job):
             self._journal.note("left processes behind; they are ended", running.name)
             grace = LEFTOVER_GRACE_SECONDS
@@ -176,7 +176,8 @@ class ProcessSession(AttendedSession[RunningStep]):
         tell = partial(self._journal.note, step=running.name)
         collect_artifacts(running.out, globs, self._folder.path / "artifacts" / running.label, tell)
         if running.trace:
-            keep_trace(running.trace, self._folder.path / "artifacts" / running.label, running.name)
+            folder = self._folder.path / "artifacts" / running.label
+            keep_trace(running.trace, folder, running.name, lambda: self._control.is_urgent)
         for folder in (running.work, running.out):
             if problem := remove_tree(folder):
                 tell(f"what it left on disk cannot be removed: {problem}")
