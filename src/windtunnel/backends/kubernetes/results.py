@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import shutil
 import tarfile
@@ -14,6 +16,7 @@ from typing import Any
 from windtunnel.backends.archive import unpack
 from windtunnel.backends.artifacts import collect_artifacts
 from windtunnel.backends.containers import METRICS, OUT
+from windtunnel.backends.hurry import HurryError, unhurried
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.errors import PlatformError
@@ -30,12 +33,14 @@ class Results:
     """Takes results, each pod's once.
 
     Attributes:
+        is_urgent: Whether somebody is in a hurry, asked meanwhile: what was fetched until then is kept.
         hosts: What the collectors told of their nodes, by the node's name.
     """
 
     agent: Agent
     folder: RunFolder
     journal: Journal
+    is_urgent: Callable[[], bool]
     hosts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _taken: dict[str, Path | None] = field(default_factory=dict)
 
@@ -54,7 +59,8 @@ class Results:
         """
         is_whole = True
         for number, replica in enumerate(running.replicas, start=1):
-            source = self.fetch(replica.pod, running.name, seconds)
+            going_on = unhurried(itertools.repeat(None), self.is_urgent)
+            source = self.fetch(replica.pod, running.name, seconds, partial(next, going_on))
             if source is None:
                 is_whole = False
                 continue
@@ -62,10 +68,10 @@ class Results:
             self._keep(running, replica, source, label, is_first=number == 1)
         return is_whole
 
-    def fetch(self, pod: str, step: str, seconds: float, check: Callable[[], None] = lambda: None) -> Path | None:
+    def fetch(self, pod: str, step: str, seconds: float, check: Callable[[], None]) -> Path | None:
         """Return the folder of what a pod sent, waited for so long; None if that is nothing (PlatformError).
 
-        `check` is called meanwhile, once it has come.
+        `check` is called meanwhile, once it has come; after a HurryError of it, what came is what there is.
         """
         if pod not in self._taken:
             self._taken[pod] = None
@@ -79,8 +85,10 @@ class Results:
         archive, target = work / f"{name}.tar", work / name
         try:
             work.mkdir(exist_ok=True)
-            self.agent.read_result(name, size, archive, check)
-            with archive.open("rb") as file:
+            is_whole = self._read(name, step, size, archive, check)
+            # One that was cut short ends where it was cut.
+            cut_short = () if is_whole else (tarfile.TarError,)
+            with archive.open("rb") as file, contextlib.suppress(*cut_short):
                 unpack(iter(lambda: file.read(_PIECE), b""), target)
             archive.unlink()
         except (OSError, tarfile.TarError) as error:
@@ -89,6 +97,15 @@ class Results:
                 f"{step}: what it wrote cannot be kept: {reason}", code="results_lost", step=step
             ) from None
         return target
+
+    def _read(self, name: str, step: str, size: int, archive: Path, check: Callable[[], None]) -> bool:
+        """Fetch the archive of what a pod sent; tell whether all of it came."""
+        try:
+            self.agent.read_result(name, size, archive, check)
+        except HurryError:
+            self.journal.note("what it wrote was fetched in part: somebody is in a hurry", step)
+            return False
+        return True
 
     def _keep(self, running: RunningStep, replica: Replica, source: Path, label: str, *, is_first: bool) -> None:
         globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)

@@ -89,7 +89,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._agent = Agent(cluster, self._warden_pod, script("agent"), WARDEN)
         self._closing.callback(self._agent.close)
         self._usage = UsageReader(self._agent, self._journal)
-        self._results = Results(self._agent, self._folder, self._journal)
+        self._results = Results(self._agent, self._folder, self._journal, lambda: self._control.is_urgent)
         place = Place(
             cluster=cluster,
             naming=self._warden.naming,

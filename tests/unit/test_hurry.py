@@ -1,0 +1,82 @@
+"""What is cut short when somebody asks twice to stop."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from windtunnel.backends import hurry
+from windtunnel.backends.hurry import HurryError, unhurried
+from windtunnel.backends.kubernetes.results import Results
+from windtunnel.plan import Job, Program
+
+PIECE = 4096
+
+
+def test_work_goes_on_while_nobody_is_in_a_hurry() -> None:
+    """All of it is done."""
+    assert list(unhurried(range(3), lambda: False)) == [0, 1, 2]
+
+
+def test_work_that_is_soon_done_is_done_in_a_hurry_too() -> None:
+    """It has a moment."""
+    assert list(unhurried(range(3), lambda: True)) == [0, 1, 2]
+
+
+def test_work_that_takes_longer_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moment begins when somebody is in a hurry."""
+    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    done: list[int] = []
+    asked = itertools.count()
+
+    def work() -> None:
+        done.extend(unhurried(range(9), lambda: next(asked) >= 2))
+
+    with pytest.raises(HurryError):
+        work()
+    assert next(asked) == 3
+
+
+@pytest.fixture
+def archive() -> bytes:
+    """What a pod sent: four files."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as packed:
+        for name in "abcd":
+            entry = tarfile.TarInfo(f"results/client/out/{name}")
+            entry.size = 50_000
+            packed.addfile(entry, io.BytesIO(name.encode() * entry.size))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.0, set()), (0.4, {"a", "b"}), (1.1, set("abcd"))])
+def test_what_came_from_a_pod_until_then_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes, share: float, kept: set[str]
+) -> None:
+    """The rest of a large output is not waited for; a note tells."""
+    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    asked = itertools.count()
+
+    def read(_name: str, _size: int, target: Path, check: Callable[[], None]) -> None:
+        with target.open("wb") as file:
+            for begin in range(0, len(archive), PIECE):
+                check()
+                file.write(archive[begin : begin + PIECE])
+
+    agent = Mock(result_size=lambda *_: len(archive), read_result=read)
+    journal = Mock()
+    results = Results(agent, Mock(path=tmp_path), journal, lambda: next(asked) >= share * len(archive) / PIECE)
+    running = Mock(step=Job(name="client", program=Program(command=("true",))), label="client.1")
+    running.name = "client"
+    running.replicas = [Mock(pod="pod", view=Mock(node=None))]
+
+    assert results.take(running, 1)
+    folder = tmp_path / "artifacts" / "client.1"
+    assert {path.name for path in folder.glob("*")} == kept
+    assert journal.note.called == (share < 1)
