@@ -206,7 +206,7 @@ def test_a_closed_pipe_is_no_failure(lab: Lab, command: str) -> None:
 
 
 def test_a_store_that_is_full_is_told_and_everything_is_stopped(lab: Lab) -> None:
-    """Exit 3 with the system's words, and the object on standard output has what was measured."""
+    """Exit 3 with the system's words, and the folder's record says so too, although nothing more fits there."""
     store = lab.path / "small"
     store.mkdir()
     mounted = subprocess.run(
@@ -217,11 +217,13 @@ def test_a_store_that_is_full_is_told_and_everything_is_stopped(lab: Lab) -> Non
     try:
         fill = "for i in 1 2 3 4 5 6 7 8 9; do head -c 60000 /dev/zero > $WINDTUNNEL_OUT/$i; done; echo rate=1"
         result = lab.run(shell(fill, f'{RATE}\n[run]\nrepeats = 3\n[output]\nstore = "{store}"'))
+        shown = lab.call("show", "last", "--store", str(store), "--json").record
     finally:
         subprocess.run(["umount", "-l", store], check=True)
 
-    assert result.exit_code in {1, 3}
-    assert "No space left" in result.stdout
+    assert (result.exit_code, result.cause) == (3, "store_failed")
+    assert result.record["cause"]["message"] == "results cannot be written: No space left on device"
+    assert (shown["status"], shown["exit_code"], shown["cause"]) == ("failed", 3, result.record["cause"])
 
 
 def test_a_timeout_names_its_step(lab: Lab) -> None:

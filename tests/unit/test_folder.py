@@ -126,7 +126,7 @@ def test_a_record_is_written_whole(folder: RunFolder) -> None:
     folder.write_record(RECORD)
     folder.write_record(RECORD.model_copy(update={"status": "failed", "exit_code": 1}))
     assert folder.read_record() == RECORD.model_copy(update={"status": "failed", "exit_code": 1})
-    assert [path.name for path in folder.path.iterdir() if path.name.endswith(".tmp")] == []
+    assert [path.name for path in folder.path.iterdir() if path.name == ".run.json.tmp"] == []
 
 
 @pytest.mark.parametrize("text", ["", "{}", "not json", "[]", '{"run_id": 7}'])

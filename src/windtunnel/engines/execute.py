@@ -236,6 +236,9 @@ class _Execution:
         except PlatformError as error:
             # The record cannot tell it, so whoever reads its copy has to be told.
             record.reasons.append(error.message)
+            if code in {ExitCode.OK, ExitCode.LEFT_BEHIND}:
+                self._blame(error)
+                record.exit_code, record.status = int(error.exit_code), "failed"
         else:
             if not again:
                 self._journal.emit(EventType.RUN_FINISHED, message=record.status, exit_code=int(code))

@@ -170,6 +170,7 @@ class Walk:
 
     def _finish_iteration(self, job: Job, iteration: int, handle: Handle, status: int | None) -> None:
         """End what is left of an iteration, and keep what it measured, also a failed one's."""
+        self._journal.check_room()
         tally, before = Tally(job.name, iteration, iteration <= job.warmup), len(self._journal.samples)
         try:
             self._session.stop(handle)

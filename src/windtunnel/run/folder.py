@@ -21,9 +21,11 @@ from windtunnel.plan import Plan
 from windtunnel.run.output import open_file
 from windtunnel.run.record import WORDS, RunRecord
 from windtunnel.run.samples import Sample, Samples
+from windtunnel.run.spare import Spare
 from windtunnel.secrets import Redaction
 
 RECORD = "run.json"
+_SPARE = f".{RECORD}.spare.tmp"
 _TAIL = 16_384
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -50,6 +52,7 @@ class RunFolder:
         self._files: dict[str, FileIO] = {}
         self._masked: dict[Path, int] = {}
         self.damaged = Counter[str]()
+        self._spare: Spare | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -74,6 +77,7 @@ class RunFolder:
                 (folder.path / name).mkdir()
             (folder.path / "benchmark.toml").write_text(redaction.toml(text), encoding="utf-8")
             folder.write_json("plan.json", redaction.document(plan.to_json()))
+            folder._spare = Spare(folder.path / _SPARE, sum(job.warmup + job.repeats for job in plan.jobs))
         except OSError as error:
             raise UsageError(f"cannot keep results in {store}: {error.strerror}") from None
         return folder
@@ -128,6 +132,13 @@ class RunFolder:
                 else:
                     self.damaged[path.name] += 1
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk takes no more: then what steps print may be lost, too."""
+        room = os.statvfs(self.path)
+        free = room.f_bavail if os.geteuid() else room.f_bfree  # root may use what is reserved for it
+        return room.f_blocks > 0 and free == 0
+
     def samples(self) -> Samples:
         """Return what ``samples.jsonl`` holds, as `lines` does."""
         found, damaged = Samples(), 0
@@ -147,12 +158,36 @@ class RunFolder:
     def write_text(self, name: str, text: str) -> None:
         """Write ``<name>`` whole or not at all; what UTF-8 does not have is replaced."""
         temporary = self.path / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8", errors="replace")
+        try:
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         temporary.replace(self.path / name)
 
     def write_record(self, record: RunRecord) -> None:
-        """Write ``run.json``."""
-        self.write_json(RECORD, record.model_dump(mode="json"))
+        """Write ``run.json``; how a run ended is written also where the disk is full, if need be without its metrics.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        try:
+            self.write_json(RECORD, record.model_dump(mode="json"))
+        except OSError:
+            if record.status == "running" or self._spare is None:
+                raise
+            self._write_last(record, self._spare)
+
+    def _write_last(self, record: RunRecord, spare: Spare) -> None:
+        reasons = [
+            *record.reasons,
+            "the disk was full: the metrics are not here, samples.jsonl has the samples",
+        ]
+        short = record.model_copy(update={"metrics": {}, "usage": {}, "phases": [], "reasons": reasons})
+        try:
+            spare.become(self.path / RECORD, record.model_dump_json(indent=2) + "\n")
+        except OSError:
+            spare.become(self.path / RECORD, short.model_dump_json(indent=2) + "\n")
 
     def read_record(self) -> RunRecord:
         """Return what ``run.json`` says.
@@ -167,7 +202,9 @@ class RunFolder:
             raise UsageError(f"{path}: not a run's record ({error})") from None
 
     def close(self) -> None:
-        """Close the files that are appended to."""
+        """Close the files that are appended to, and give back what was reserved."""
+        if self._spare:
+            self._spare.remove()
         for file in self._files.values():
             file.close()
         self._files.clear()

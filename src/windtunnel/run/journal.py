@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -94,7 +96,15 @@ class Journal:
         try:
             self.folder.append(name, *lines)
         except OSError as error:
-            self.control.fail(PlatformError(f"results cannot be written: {error.strerror}", code="store_failed"))
+            self._fail(error.strerror)
+
+    def check_room(self) -> None:
+        """End the run if the disk is full: what steps printed may be missing."""
+        if self.folder.is_full:
+            self._fail(os.strerror(errno.ENOSPC))
+
+    def _fail(self, reason: str | None) -> None:
+        self.control.fail(PlatformError(f"results cannot be written: {reason}", code="store_failed"))
 
     def note(self, message: str, step: str | None = None, iteration: int | None = None) -> None:
         """Write down something that a person should know and that stops nothing."""
