@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any, cast
 import pytest
 
 from windtunnel.backends.kubernetes.calls import Cluster
-from windtunnel.deployments.argo import finishing, workflow
+from windtunnel.deployments.argo import __main__ as argo_main
+from windtunnel.deployments.argo import causes, finishing, workflow
 from windtunnel.deployments.argo.following import Follower
 from windtunnel.errors import PlatformError, UsageError, WindtunnelError
 from windtunnel.run.control import Control
-from windtunnel.run.record import RunRecord
+from windtunnel.run.record import Cause, ResourceCount, RunRecord
 
 NAME, UID = "bench-abcde", "0f5c1a52"
 RECORD = RunRecord(
@@ -42,6 +44,7 @@ class Kept:
             "status": {"phase": "Failed", "message": "Stopped with strategy 'Stop'"},
         }
         self.drivers: list[dict[str, Any]] = []
+        self.failures = '"null"'
 
     def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Read it or patch its metadata."""
@@ -67,16 +70,27 @@ class Kept:
 
 
 @pytest.fixture
-def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finish:
+def last_word(tmp_path: Path) -> Path:
+    """Stand for what Kubernetes reads a container's last word from."""
+    path = tmp_path / "termination-log"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_word: Path) -> Finish:
     """Let the exit handler end a workflow; return its exit code and its output parameters."""
+    outputs = tmp_path / "outputs"
     monkeypatch.setenv("WINDTUNNEL_WORKFLOW", NAME)
-    monkeypatch.setattr(finishing, "OUTPUTS", tmp_path)
+    monkeypatch.setattr(finishing, "OUTPUTS", outputs)
     monkeypatch.setattr(finishing, "_left", lambda _cluster, _run: iter(()))
+    monkeypatch.setattr(causes, "LAST_WORD", last_word)
 
     def act(kept: Kept) -> tuple[int, dict[str, str]]:
         monkeypatch.setattr(finishing, "connect", lambda: kept.cluster)
+        monkeypatch.setenv("WINDTUNNEL_FAILURES", base64.b64encode(kept.failures.encode()).decode())
         code = finishing.finish()
-        return code, {path.name: path.read_text() for path in tmp_path.iterdir()}
+        return code, {path.name: path.read_text() for path in outputs.iterdir()}
 
     return act
 
@@ -108,11 +122,14 @@ def test_a_resubmitted_workflow_does_not_take_the_old_verdict_for_its_own(finish
     code, outputs = finish(kept)
 
     assert (code, outputs["status"], outputs["validity"]) == (3, "failed", "")
+    assert outputs["cause"].startswith("driver_lost: the driver was lost")
     assert kept.labels == {"run": "", "status": "failed", "validity": "", "exit-code": "3"}
     assert "windtunnel.dev/record" not in kept.workflow["metadata"]["annotations"]
 
 
-def test_a_driver_that_refuses_says_why_in_the_workflow(finish: Finish, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_driver_that_refuses_says_why_in_the_workflow(
+    finish: Finish, last_word: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The exit code is the refusal's, and whoever waits hears it instead of how Argo stopped."""
     kept = Kept(*of_another())
     workflow.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
@@ -120,6 +137,7 @@ def test_a_driver_that_refuses_says_why_in_the_workflow(finish: Finish, capsys: 
 
     assert (code, outputs["exit-code"], kept.labels["exit-code"]) == (2, "2", "2")
     assert "no such thing" in capsys.readouterr().err
+    assert outputs["cause"] == last_word.read_text() == "bad_call: no such thing"
     with pytest.raises(UsageError, match="no such thing"):
         follow(kept)
 
@@ -132,6 +150,75 @@ def test_a_refusal_is_forgotten_when_a_run_begins(finish: Finish) -> None:
     workflow.tell(kept.cluster, NAME, RECORD)
 
     assert finish(kept)[0] == 0
+
+
+def ended(**changes: Any) -> Kept:
+    """Return a workflow whose run is over."""
+    kept = Kept()
+    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    workflow.tell(kept.cluster, NAME, RECORD.model_copy(update=changes))
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({}, 0, ""),
+        (
+            {"exit_code": 3, "cause": Cause(code="not_ready", message="server was\n  not ready")},
+            3,
+            "not_ready: server was not ready",
+        ),
+        ({"exit_code": 5, "validity": "suspect", "reasons": ["one", "two"]}, 5, "suspect: one; two"),
+        ({"exit_code": 7, "resources": ResourceCount(left=["pod x"])}, 7, "left_behind: pod x"),
+    ],
+)
+def test_the_cause_is_the_last_word_and_an_output(
+    finish: Finish, last_word: Path, changes: dict[str, Any], code: int, words: str
+) -> None:
+    """Where `argo get` and `argo list` take their messages from; one line, and nothing if all is well."""
+    found, outputs = finish(ended(**changes))
+
+    assert (found, outputs["exit-code"]) == (code, str(code))
+    assert outputs["cause"] == last_word.read_text() == words
+
+
+def test_a_long_cause_is_cut(finish: Finish) -> None:
+    """Kubernetes takes 4 KiB."""
+    _code, outputs = finish(ended(exit_code=3, cause=Cause(code="platform", message="x" * 9000)))
+
+    assert len(outputs["cause"]) == 1000
+    assert outputs["cause"].endswith("x…")
+
+
+def test_a_run_that_is_well_does_not_hide_a_part_that_failed(finish: Finish) -> None:
+    """Such as a folder that nobody fetched: exit 3 with Argo's words, on the workflow's label too."""
+    kept = ended()
+    kept.failures = (
+        r'"[{\"displayName\":\"main\",\"message\":\"\",\"podName\":\"\"},'
+        r'{\"displayName\":\"drive\",\"message\":\"main: Error: \u2018not\u2019 fetched \x7f\",\"podName\":\"b-1\"}]"'
+    )
+    code, outputs = finish(kept)
+
+    assert (code, outputs["exit-code"], kept.labels["exit-code"]) == (3, "3", "3")
+    assert outputs["cause"].startswith("workflow_failed: drive: main: Error: ‘not’ fetched")
+
+
+def test_a_bug_in_a_part_is_told_and_is_no_failure_of_the_benchmarks(
+    last_word: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python's own exit code is 1, which says that the benchmark's command failed."""
+
+    def broken() -> int:
+        raise KeyError("x")
+
+    monkeypatch.setattr(causes, "LAST_WORD", last_word)
+    monkeypatch.setattr(finishing, "finish", broken)
+    monkeypatch.setattr("sys.argv", ["argo", "finish"])
+
+    assert argo_main.main() == 70
+    assert last_word.read_text() == "internal: a bug of Windtunnel's: KeyError; see its log"
+    assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

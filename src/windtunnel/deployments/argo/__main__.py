@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
-from windtunnel.errors import WindtunnelError
+from windtunnel.deployments.argo.causes import leave, words_of
+from windtunnel.errors import ExitCode, WindtunnelError
 
 
 def main() -> int:
@@ -18,7 +20,12 @@ def main() -> int:
         return parts[sys.argv[1]]()
     except WindtunnelError as error:
         sys.stderr.write("\n".join((f"error: {error.message}", *(f"  | {line}" for line in error.log_tail))) + "\n")
+        leave(words_of(error.code, error.message))
         return int(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - an unknown exit code would pass for the benchmark's own failure
+        traceback.print_exc()
+        leave(words_of(WindtunnelError.default_code, f"a bug of Windtunnel's: {type(error).__name__}; see its log"))
+        return int(ExitCode.BUG)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.calls import Cluster, connect
 from windtunnel.backends.kubernetes.objects import Arranged, Manifest
 from windtunnel.backends.kubernetes.pod.places import result_file
+from windtunnel.deployments.argo.causes import cause_of, leave, words_of
 from windtunnel.deployments.argo.given import Given
 from windtunnel.deployments.argo.names import (
     FETCH_SECONDS,
@@ -28,11 +29,11 @@ from windtunnel.deployments.argo.names import (
     TRANSFER_SECONDS,
 )
 from windtunnel.deployments.argo.planning import digest, planned
+from windtunnel.deployments.argo.waiting import end_clients
 from windtunnel.deployments.argo.workflow import (
     annotate,
     annotations_of,
     begin,
-    change,
     labels_of,
     path,
     read,
@@ -104,12 +105,10 @@ def drive() -> int:
             given = replace(given, is_fetched=False)
         request = _request(given, cluster, workflow)
         begin(cluster, workflow, given.run_id)
-    except BaseException as error:
-        if isinstance(error, WindtunnelError):
-            with contextlib.suppress(PlatformError):
-                refuse(cluster, workflow, error)
+    except WindtunnelError as error:
         with contextlib.suppress(PlatformError):
-            _stop(cluster, workflow["metadata"]["name"])
+            refuse(cluster, workflow, error)
+            end_clients(cluster, workflow["metadata"]["name"], words_of(error.code, error.message))
         raise
     heed.tell(request.control)
     return _drive(cluster, given, request)
@@ -128,12 +127,14 @@ def check(given: Given, workflow: dict[str, Any]) -> None:
 
 def _drive(cluster: Cluster, given: Given, request: Request) -> int:
     record = execute(request, "argo", _call)
+    leave(words := cause_of(record))
     tell(cluster, given.workflow, record)
-    if given.is_fetched:
-        _await_fetch(cluster, given.workflow, Path(record.path or ""))
-    if record.exit_code:
-        # Argo makes a pod anew that the driver deleted before it ran, and would wait for it.
-        _stop(cluster, given.workflow)
+    try:
+        if given.is_fetched:
+            _await_fetch(cluster, given.workflow, Path(record.path or ""))
+    finally:
+        if record.exit_code:
+            end_clients(cluster, given.workflow, words, given.job.warmup + given.job.repeats)
     return record.exit_code or 0
 
 
@@ -183,7 +184,3 @@ def _await_fetch(cluster: Cluster, workflow: str, folder: Path) -> None:
         if time.monotonic() > began + patience:
             raise PlatformError(f"nobody has fetched the run's folder within {patience:g} s", code="not_fetched")
         time.sleep(_LOOK_SECONDS)
-
-
-def _stop(cluster: Cluster, workflow: str) -> None:
-    change(cluster, workflow, {"spec": {"shutdown": "Stop"}})

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
 from windtunnel.backends.kubernetes.objects import ENGINES_OWN
 from windtunnel.backends.kubernetes.warden import KINDS
 from windtunnel.backends.labels import RUN as RUN_LABEL
-from windtunnel.deployments.argo.names import OUTPUTS
-from windtunnel.deployments.argo.workflow import drives, read, refusal_of, run_of, tell_lost, told
-from windtunnel.errors import ExitCode
+from windtunnel.deployments.argo.causes import cause_of, failure_of, leave, words_of
+from windtunnel.deployments.argo.names import EXIT_CODE, OUTPUTS, VERDICT
+from windtunnel.deployments.argo.workflow import change, drives, read, refusal_of, run_of, tell_lost, told
+from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.record import RunRecord
 
 DRIVER_SECONDS = 800.0
@@ -29,18 +30,38 @@ def finish() -> int:
     found = _await_word(cluster, name)
     run, record = run_of(found), told(found)
     left = _remove(cluster, run) if run else []
+    failure = failure_of(os.environ["WINDTUNNEL_FAILURES"])
     if record is None:
-        refusal = refusal_of(found)
-        code = int(refusal.exit_code if refusal else ExitCode.PLATFORM)
-        _write({"run": run or "", "status": "failed", "validity": "", "exit-code": str(code)})
+        error = refusal_of(found) or _lost(failure)
+        code, cause = int(error.exit_code), words_of(error.code, error.message)
+        _write(run, "failed", "", code, cause)
         tell_lost(cluster, name, run, code)
-        sys.stderr.write(f"{refusal.message if refusal else 'the driver was lost; its log may say why'}\n")
+        sys.stderr.write(f"{error.message}\n")
+        leave(cause)
         return code
-    code = record.exit_code or (int(ExitCode.LEFT_BEHIND) if left else 0)
-    verdict = {"status": record.status, "validity": record.validity or "", "exit-code": str(code)}
-    _write({"run": record.run_id or "", **verdict})
+    code, cause = _judge(record, left, failure)
+    if code != record.exit_code:
+        change(cluster, name, {"metadata": {"labels": {EXIT_CODE: str(code)}}})
+    _write(run, record.status, record.validity or "", code, cause)
     _say(record, left)
+    leave(cause)
     return code
+
+
+def _lost(failure: str | None) -> WindtunnelError:
+    words = f"; Argo says of {failure}" if failure else ""
+    return PlatformError(f"the driver was lost, and its log may say why{words}", code="driver_lost")
+
+
+def _judge(record: RunRecord, left: list[str], failure: str | None) -> tuple[int, str]:
+    """Return the exit code, and the cause if it is not 0: a run may be well and its workflow not."""
+    if record.exit_code:
+        return record.exit_code, cause_of(record)
+    if left:
+        return int(ExitCode.LEFT_BEHIND), words_of("left_behind", ", ".join(left))
+    if failure:
+        return int(ExitCode.PLATFORM), words_of("workflow_failed", failure)
+    return 0, ""
 
 
 def _say(record: RunRecord, left: list[str]) -> None:
@@ -88,7 +109,7 @@ def _left(cluster: Cluster, run: str) -> Iterator[tuple[str, str]]:
         yield from ((kind, each["metadata"]["name"]) for each in found)
 
 
-def _write(outputs: Mapping[str, str]) -> None:
+def _write(run: str | None, *verdict: object) -> None:
     OUTPUTS.mkdir(parents=True, exist_ok=True)
-    for name, value in outputs.items():
-        (OUTPUTS / name).write_text(value, encoding="utf-8")
+    for name, value in zip(VERDICT, (run or "", *verdict), strict=True):
+        (OUTPUTS / name).write_text(str(value), encoding="utf-8")

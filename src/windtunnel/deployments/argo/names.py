@@ -10,8 +10,10 @@ ACCOUNT = "windtunnel-argo"
 """The account of all pods of a workflow; `install argo` makes it."""
 COMPONENT = "app.kubernetes.io/component"
 """The label of a pod that says which part it runs."""
-DRIVE = "drive"
-"""The part that drives a run."""
+DRIVE, PLAN, FINISH = "drive", "plan", "finish"
+"""The parts: what drives a run, what finds out about its client's pods, and what tells its verdict."""
+VERDICT = ("run", "status", "validity", "exit-code", "cause")
+"""The output parameters of a workflow."""
 S3_SECRET = "windtunnel-s3"  # noqa: S105 - its name
 """The Secret that has, as environment variables, what the driver needs to reach a store; it may be missing."""
 RUN, STATUS, VALIDITY, EXIT_CODE = f"{PREFIX}run", f"{PREFIX}status", f"{PREFIX}validity", f"{PREFIX}exit-code"

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hera.workflows import Container, Parameter, RetryStrategy, Step, Steps, WorkflowTemplate
+from hera.workflows import DAG, Container, Parameter, RetryStrategy, Step, Steps, Task, WorkflowTemplate
 from hera.workflows import models as m
 
 from windtunnel.backends.kubernetes.gated import CLIENTS, MAIN, WAIT
 from windtunnel.backends.kubernetes.objects import ITERATION, salt_of
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.content import sample
-from windtunnel.deployments.argo.names import ACCOUNT, COMPONENT, DRIVE, MARK, OUTPUTS, PARAMETERS, RUN_MARK, S3_SECRET
+from windtunnel.deployments.argo.names import (
+    ACCOUNT,
+    COMPONENT,
+    DRIVE,
+    FINISH,
+    MARK,
+    OUTPUTS,
+    PARAMETERS,
+    PLAN,
+    RUN_MARK,
+    S3_SECRET,
+    VERDICT,
+)
 from windtunnel.deployments.argo.planning import digest
 
 LONGEST_SECONDS = 7 * 24 * 3600
@@ -27,6 +39,7 @@ _HUB = "/hub"
 _OVER = "echo 'this run is over, and its servers are gone: use argo resubmit, which starts a new one' >&2; exit 2"
 _NOTHING = '["true"]'
 _SALT = salt_of(RUN_MARK)
+_GOES_ON = m.ContinueOn(failed=True, error=True)
 _PATCH = (
     "{{=sprig.contains(inputs.parameters.run, inputs.parameters.labels) ? '{}' :"
     f" sprig.replace('{_SALT}', sprig.trunc({len(_SALT)}, sprig.sha256sum(inputs.parameters.run)),"
@@ -48,7 +61,7 @@ def template(strategy: str, planned: Mapping[str, str] | None = None) -> Workflo
     with WorkflowTemplate(
         name=strategy,
         entrypoint="main",
-        on_exit="finish",
+        on_exit=FINISH,
         service_account_name=ACCOUNT,
         active_deadline_seconds=LONGEST_SECONDS,
         pod_gc=m.PodGC(strategy="OnWorkflowCompletion", delete_delay_duration=_COLLECT_DELAY),
@@ -59,11 +72,13 @@ def template(strategy: str, planned: Mapping[str, str] | None = None) -> Workflo
         ],
     ) as found:
         drive, client = _drive(strategy, digest(planned) if planned else None), _client()
-        _part("finish", strategy, _FINISH_SECONDS, outputs=[*map(_global, ("run", "status", "validity", "exit-code"))])
+        _finish(strategy)
         clients = _submitted(client, planned) if planned else _found(client, _plan(strategy))
-        with Steps(name="main") as main, main.parallel():
-            Step(name=DRIVE, template=drive)
-            Step(name=CLIENTS, template=clients)
+        # `finish` alone judges, and the workflow fails with its message: of a part that failed Argo has no words. Of a
+        # workflow that is terminated no exit handler runs; Argo fails its DAGs by themselves, and not its steps.
+        with DAG(name="main"):
+            Task(name=DRIVE, template=drive, continue_on=_GOES_ON)
+            Task(name=CLIENTS, template=clients, continue_on=_GOES_ON)
     return found
 
 
@@ -76,7 +91,7 @@ def _run_expression(benchmark: str) -> str:
 def _found(client: Container, plan: Container) -> Steps:
     """Return the client's iterations as a pod finds them."""
     with Steps(name=CLIENTS, parallelism=1, fail_fast=True) as clients:
-        planned = Step(name="plan", template=plan)
+        planned = Step(name=PLAN, template=plan)
         given = {name: str(planned.get_parameter(name).value) for name in ("patch", "run", "step", "seconds")}
         _iterations(client, given, str(planned.get_parameter("iterations").value))
     return clients
@@ -99,7 +114,19 @@ def _iterations(client: Container, given: Mapping[str, str], iterations: str) ->
 
 def _plan(strategy: str) -> Container:
     names = ("patch", "iterations", "run", "step", "seconds")
-    return _part("plan", strategy, outputs=[_output(name) for name in names])
+    return _part(PLAN, strategy, outputs=[_output(name) for name in names])
+
+
+def _finish(strategy: str) -> Container:
+    return _part(
+        FINISH,
+        strategy,
+        _FINISH_SECONDS,
+        values={"WINDTUNNEL_FAILURES": "{{=sprig.b64enc(workflow.failures)}}"},
+        # An exit code is a verdict, which another try would not change; a pod that could not be is none.
+        retry_strategy=RetryStrategy(limit=2, retry_policy="OnError"),
+        outputs=[_global(name) for name in VERDICT],
+    )
 
 
 def _drive(strategy: str, planned: str | None) -> Container:
@@ -163,8 +190,6 @@ def _part(
         labels={COMPONENT: name},
         resources=m.ResourceRequirements(requests={"cpu": "50m", "memory": "128Mi"}),
         active_deadline_seconds=seconds,
-        # An exit code is a verdict, which another try would not change; a pod that could not be is none.
-        retry_strategy=RetryStrategy(limit=2, retry_policy="OnError") if name == "finish" else None,
         **options,
     )
 

@@ -44,6 +44,11 @@ def change(cluster: Cluster, name: str, body: dict[str, Any]) -> None:
         cluster.call("PATCH", path(cluster, "workflows", name), body)
 
 
+def stop(cluster: Cluster, name: str) -> None:
+    """Have Argo stop a workflow; its exit handler runs all the same (PlatformError)."""
+    change(cluster, name, {"spec": {"shutdown": "Stop"}})
+
+
 def annotate(cluster: Cluster, name: str, **values: str | None) -> None:
     """Set annotations by their whole names; None takes one away (PlatformError)."""
     change(cluster, name, {"metadata": {"annotations": values}})

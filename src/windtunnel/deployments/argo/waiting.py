@@ -1,0 +1,63 @@
+"""Clients' pods that still wait for a run that is over: Argo is told that they failed, and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.gated import is_held
+from windtunnel.backends.kubernetes.objects import ENGINES_OWN, ITERATION
+from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.deployments.argo.names import COMPONENT, PLAN
+from windtunnel.deployments.argo.workflow import read, stop
+
+MAKING_SECONDS = 60.0
+"""How long Argo may take to make a client's pod; after that the workflow is stopped."""
+_LOOK_SECONDS = 0.5
+
+
+def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | None = None) -> None:
+    """Return once no client's pod waits for its driver, or will.
+
+    Argo makes a pod anew that is deleted before it ran, and of a workflow that is stopped it shows
+    that alone. A pod that says that it failed is a failed step, which shows what the pod says.
+
+    Args:
+        cluster: Where it is.
+        workflow: The workflow.
+        words: Why the run is over.
+        iterations: How many pods there are to be in all, if that is known.
+
+    Raises:
+        PlatformError: The API refuses.
+    """
+    deadline = time.monotonic() + MAKING_SECONDS
+    while time.monotonic() < deadline:
+        with cluster_words(f"the pods of workflow {workflow}"):
+            pods = [PodView(each) for each in cluster.find("Pod", f"{ENGINES_OWN}={workflow}")]
+        try:
+            if _fail(cluster, list(filter(is_held, pods)), words):
+                return
+        except Refused:
+            # The account is that of an older `install argo`, which may not do it.
+            break
+        if _are_over(pods, iterations) or read(cluster, workflow)["spec"].get("shutdown"):
+            return
+        time.sleep(_LOOK_SECONDS)
+    stop(cluster, workflow)
+
+
+def _fail(cluster: Cluster, held: Sequence[PodView], words: str) -> bool:
+    """Fail pods that wait for a driver; tell whether there are any (Refused)."""
+    status = {"phase": "Failed", "reason": "RunOver", "message": words}
+    for view in held:
+        cluster.call("PATCH", f"{cluster.path('Pod', view.name)}/status", {"status": status})
+    return bool(held)
+
+
+def _are_over(pods: Sequence[PodView], iterations: int | None) -> bool:
+    """Tell whether Argo makes no client's pod any more: one failed, or that which plans them, or all are through."""
+    clients = [view.status.get("phase") for view in pods if ITERATION in view.labels]
+    planned = [view.status.get("phase") for view in pods if view.labels.get(COMPONENT) == PLAN]
+    return "Failed" in (*clients, *planned) or clients.count("Succeeded") == iterations

@@ -1,0 +1,108 @@
+"""What becomes of a client's pod that waits for a run that is over: without a cluster."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.gated import GATE
+from windtunnel.backends.kubernetes.objects import ITERATION
+from windtunnel.deployments.argo import waiting
+from windtunnel.deployments.argo.names import COMPONENT
+from windtunnel.deployments.argo.waiting import end_clients
+
+NAME, WORDS = "bench-abcde", "not_ready: server was not ready"
+
+
+class Clients:
+    """A cluster in which Argo makes one workflow's pods, a list of them at each look."""
+
+    namespace = "default"
+
+    def __init__(self, *looks: list[dict[str, Any]], shutdown: str = "", refusal: Refused | None = None) -> None:
+        self.looks, self.spec, self.refusal = list(looks), {"shutdown": shutdown}, refusal
+        self.failed: dict[str, dict[str, Any]] = {}
+
+    def find(self, _kind: str, _selector: str) -> list[dict[str, Any]]:
+        """Return the workflow's pods; the last list stays."""
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+    def path(self, kind: str, name: str) -> str:
+        """Return where an object is."""
+        return f"{kind}/{name}"
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read or stop the workflow, or fail a pod."""
+        if path.endswith("/status") and body:
+            if self.refusal:
+                raise self.refusal
+            self.failed[path] = body["status"]
+        elif method == "PATCH" and body:
+            self.spec |= body["spec"]
+        return {"spec": self.spec}
+
+    @property
+    def cluster(self) -> Cluster:
+        """What the code under test takes it for."""
+        return cast("Cluster", self)
+
+
+def pod(phase: str, name: str = "client-1", label: str = ITERATION, value: str = "1", **spec: Any) -> dict[str, Any]:
+    """Return a pod of the workflow's."""
+    return {"metadata": {"name": name, "labels": {label: value}}, "spec": spec, "status": {"phase": phase}}
+
+
+HELD = pod("Pending", schedulingGates=[{"name": GATE}])
+PLANNING = pod("Running", "plan-1", COMPONENT, "plan")
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "_LOOK_SECONDS", 0)
+
+
+def test_a_pod_that_waits_is_failed_in_the_runs_words() -> None:
+    """Argo shows a pod's own message; it is awaited until Argo has made it. Nothing is stopped."""
+    clients = Clients([], [PLANNING], [PLANNING, HELD])
+    end_clients(clients.cluster, NAME, WORDS, 3)
+
+    assert clients.failed == {"Pod/client-1/status": {"phase": "Failed", "reason": "RunOver", "message": WORDS}}
+    assert not clients.spec["shutdown"]
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [
+        [pod("Failed")],
+        [pod("Failed", "plan-1", COMPONENT, "plan")],
+        [pod("Succeeded"), pod("Succeeded", "client-2", value="2")],
+    ],
+    ids=["one failed", "none was planned", "all are through"],
+)
+def test_where_no_pod_will_come_none_is_awaited(pods: list[dict[str, Any]]) -> None:
+    """Argo makes no iteration after one that failed."""
+    clients = Clients([pod("Running")], pods)
+    end_clients(clients.cluster, NAME, WORDS, 2)
+
+    assert (clients.failed, clients.spec["shutdown"]) == ({}, "")
+
+
+def test_a_workflow_that_was_stopped_makes_none() -> None:
+    """By `argo stop`, or by whoever waits."""
+    clients = Clients([], shutdown="Terminate")
+    end_clients(clients.cluster, NAME, WORDS)
+
+    assert clients.spec["shutdown"] == "Terminate"
+
+
+def test_a_workflow_is_stopped_if_its_pods_cannot_be_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the right, or if Argo makes none in time: nobody is left waiting."""
+    older = Clients([HELD], refusal=Refused(403, "forbidden"))
+    end_clients(older.cluster, NAME, WORDS)
+    monkeypatch.setattr(waiting, "MAKING_SECONDS", 0.05)
+    late = Clients([])
+    end_clients(late.cluster, NAME, WORDS)
+
+    assert older.spec["shutdown"] == late.spec["shutdown"] == "Stop"
