@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from windtunnel.plan import Plan
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.events import timestamp
+from windtunnel.secrets import Redaction
 
 PREFIX = "windtunnel.dev/"
 RUN, BENCHMARK, STEP = f"{PREFIX}run", f"{PREFIX}benchmark", f"{PREFIX}step"
@@ -33,7 +35,13 @@ class RunLabels:
 
     def to_json(self, step: str | None = None) -> Mapping[str, str]:
         """Return the labels of a resource that belongs to `step`, or to the run as a whole."""
-        labels = {f"{USER_PREFIX}{key}": value for key, value in self.plan.labels.items()}
+        labels = {f"{USER_PREFIX}{key}": value for key, value in self._own.items()}
         labels |= {RUN: self.run_id, BENCHMARK: self.plan.benchmark, EXPIRES: timestamp(self.expires)}
         labels[DRIVER] = json.dumps(driver_identity())
         return labels | ({STEP: step} if step else {})
+
+    @cached_property
+    def _own(self) -> Mapping[str, str]:
+        """The benchmark's own labels, without what is secret in them."""
+        plan = self.plan.to_json()
+        return dict(Redaction.of([plan]).document({"labels": plan["labels"]})["labels"])

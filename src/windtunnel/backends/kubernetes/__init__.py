@@ -10,11 +10,13 @@ from importlib.util import find_spec
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.backends.kubernetes.objects import Arranged
+from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.tracing import refuse_traced
 from windtunnel.errors import PlatformError, Unsupported
 from windtunnel.plan import Plan, Service, Step
+from windtunnel.secrets import find_in_command
 
 LEAST_VERSION = (1, 29)
 """The first that has native sidecars without asking for them."""
@@ -54,7 +56,8 @@ class KubernetesBackend:
         """Refuse what cannot be done in pods."""
         lease_seconds()
         refuse_traced(plan, self.name)
-        return [note for step in plan.steps for note in _check_step(step)]
+        secrecy = Secrecy.of(plan)
+        return [note for step in plan.steps for note in _check_step(step, secrecy)]
 
     def open(self, context: RunContext) -> Session:
         """Make the warden of a run, which will own all of it."""
@@ -66,7 +69,7 @@ class KubernetesBackend:
         return KubernetesSession(context, connect(), labels, seconds, self._arranged)
 
 
-def _check_step(step: Step) -> Iterator[str]:
+def _check_step(step: Step, secrecy: Secrecy) -> Iterator[str]:
     name = step.name
     if not step.program.image:
         raise Unsupported(f'{name}: the kubernetes backend needs an image; give {name}.image = "NAME:TAG"', step=name)
@@ -83,4 +86,17 @@ def _check_step(step: Step) -> Iterator[str]:
             )
         if step.replicas > 1:
             raise Unsupported(f"{name}: {step.replicas} replicas do not go with same-pod", step=name)
+        _check_secrets(step, secrecy)
     yield from ()
+
+
+def _check_secrets(step: Service, secrecy: Secrecy) -> None:
+    """Refuse secrets in what Kubernetes asks or runs by itself: it takes them from the pod's description alone."""
+    probe = step.ready.probe
+    for key, words in (("ready", [*probe.command, probe.target]), ("stop", step.stop or ())):
+        if any(find_in_command(words)) or any(map(secrecy.holds, words)):
+            raise Unsupported(
+                f"{step.name}.{key}: a secret in it would stand in the description of its client's pod; give it as a"
+                " variable, and have a script of the image, or sh -c, read that",
+                step=step.name,
+            )

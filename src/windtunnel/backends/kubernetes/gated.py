@@ -15,11 +15,13 @@ from dataclasses import replace
 from typing import Any
 
 from windtunnel.backends.base import Launch
+from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import cluster_words
 from windtunnel.backends.kubernetes.objects import ITERATION, Arranged, Manifest, Naming
 from windtunnel.backends.kubernetes.place import Place
 from windtunnel.backends.kubernetes.placing import Placing, affinity
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, PodView
+from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Surroundings, fetcher_arguments, pod
 from windtunnel.backends.kubernetes.steps import address_of, is_in_client, make_step
 from windtunnel.backends.labels import PREFIX, STEP
@@ -74,17 +76,12 @@ class Gate:
             PlatformError: The API refuses.
         """
         name = self._await(job.name, iteration)
-        secret = arguments_name(self._place.naming, job.name, iteration)
         data = {
             COLLECTOR: json.dumps(self._place.collect(name)),
             FETCHER: json.dumps(fetcher_arguments(inputs)),
         }
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": self._place.naming.metadata(secret, job.name),
-            "stringData": data,
-        }
+        secret = arguments_name(self._place.naming, job.name, iteration)
+        manifest = objects.secret(self._place.naming, secret, job.name, data)
         self._create(manifest, "what its collector has to know", job.name)
         node = affinity(self._place.naming, replace(placing, away_from=())).get("nodeAffinity")
         body = {"spec": {"schedulingGates": None} | ({"affinity": {"nodeAffinity": node}} if node else {})}
@@ -139,15 +136,15 @@ def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> 
         iteration: Which.
         runner: The image of collectors.
     """
-    services = plan.services_for(job)
+    services, secrecy = plan.services_for(job), Secrecy.of(plan)
     own = iteration if job.fresh else None
     values = {"ITERATION": str(iteration)}
     beside = []
     for service in services:
         if is_in_client(service):
-            beside.append(make_step(naming, Launch(service, own, dict(values))))
+            beside.append(make_step(naming, secrecy, Launch(service, own, dict(values))))
         values |= address_of(naming, service, own).values(service.name)
-    made = make_step(naming, Launch(job, iteration, values))
+    made = make_step(naming, secrecy, Launch(job, iteration, values))
     inputs = {item.path: (str(number), "", "") for number, item in enumerate(plan.inputs)}
     graces = [each.container.sidecar.grace for each in beside if each.container.sidecar]
     secret = arguments_name(naming, job.name, iteration)

@@ -47,7 +47,8 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
 
 def _runner_rules() -> list[dict[str, Any]]:
     return [
-        rule("", ["pods", "services", "configmaps", "secrets"], _ALL),
+        rule("", ["pods", "services", "configmaps"], _ALL),
+        rule("", ["secrets"], [each for each in _ALL if each != "watch"]),
         rule("", ["pods/log"], ["get"]),
         rule("", ["pods/exec"], ["create", "get"]),
         rule("", ["serviceaccounts"], ["get"], [ACCOUNT]),

@@ -16,9 +16,10 @@ from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.place import Environment, Place
 from windtunnel.backends.kubernetes.placing import ZONE, Placing
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
+from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
-from windtunnel.backends.kubernetes.steps import config_data, make_step
+from windtunnel.backends.kubernetes.steps import belongings, make_step
 from windtunnel.plan import Job, Service
 
 
@@ -44,6 +45,8 @@ class Launcher:
         self._ground: Ground | None = None
         self._in_client: dict[str, tuple[RunningStep, Container]] = {}
         self._outputs: list[Output] = []
+        self._secrecy = Secrecy.of(place.plan)
+        self._belongings: dict[RunningStep, list[tuple[str, str]]] = {}
         self._gate = Gate(place, place.arranged, check, self.create) if place.arranged else None
         if any_sealed(place.plan):
             self.create(policy(place.naming), "the NetworkPolicy of its sealed steps")
@@ -85,8 +88,8 @@ class Launcher:
         with cluster_words("removing what it had", running.name):
             if isinstance(running.step, Service):
                 self._place.cluster.delete("Service", running.address.host)
-            if running.step.program.files:
-                self._place.cluster.delete("ConfigMap", self._place.naming.name(running.name, running.iteration))
+            for kind, name in self._belongings.pop(running, ()):
+                self._place.cluster.delete(kind, name)
 
     def forget(self, running: RunningStep) -> None:
         """Put a service of its client's pod into no further pod."""
@@ -118,10 +121,11 @@ class Launcher:
     def _make(self, launch: Launch[Service] | Launch[Job]) -> tuple[RunningStep, Container]:
         step, place = launch.step, self._place
         packages = self.environments.get(step.name)
-        made = make_step(place.naming, launch, packages, place.input(packages.name) if packages else None)
-        if data := config_data(made):
-            config = objects.config_map(place.naming, made.container.config, step.name, data)
-            self.create(config, "its files", step.name)
+        source = place.input(packages.name) if packages else None
+        made = make_step(place.naming, self._secrecy, launch, packages, source)
+        things = belongings(place.naming, made)
+        for thing in things:
+            self.create(thing, "its files or its secrets", step.name)
         running = RunningStep(
             step=step,
             label=launch.label,
@@ -133,6 +137,7 @@ class Launcher:
             values=made.values,
             memory=step.program.memory,
         )
+        self._belongings[running] = [(thing["kind"], thing["metadata"]["name"]) for thing in things]
         return running, made.container
 
     def _make_service(self, step: Service, running: RunningStep) -> None:

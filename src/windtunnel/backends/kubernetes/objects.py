@@ -223,10 +223,16 @@ def micro_time() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def secret(naming: Naming, key: bytes) -> Manifest:
+def run_key(naming: Naming, key: bytes) -> Manifest:
     """Return the Secret with the run's key, which only the warden's pod mounts."""
     data = {KEY.name: base64.b64encode(key).decode("ascii")}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": naming.metadata(naming.home), "data": data}
+
+
+def secret(naming: Naming, name: str, step: str, texts: Mapping[str, str]) -> Manifest:
+    """Return a Secret of a step's."""
+    metadata = naming.metadata(name, step)
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(texts)}
 
 
 def scripts(naming: Naming) -> Manifest:

@@ -29,6 +29,7 @@ from windtunnel.backends.kubernetes.sealing import (
     scratch_volumes,
     security,
 )
+from windtunnel.backends.kubernetes.secrecy import Hidden
 from windtunnel.plan import Probe, Program, Service
 
 COLLECT_SECONDS = 20
@@ -48,7 +49,8 @@ class Container:
         argv: Its command, with all names replaced.
         env: Its environment.
         files: Path to key, for files that are in the ConfigMap called `config`.
-        config: That ConfigMap.
+        config: That ConfigMap, and the Secret of the same name.
+        hidden: What of it is in that Secret.
         sidecar: The service, if it lives in its client's pod.
         stop: Its stop command, with all names replaced.
         ready: The command of its readiness probe, the same.
@@ -62,6 +64,7 @@ class Container:
     env: Mapping[str, str]
     files: Mapping[str, str] = field(default_factory=dict)
     config: str = ""
+    hidden: Hidden = field(default_factory=Hidden)
     sidecar: Service | None = None
     stop: Sequence[str] = ()
     ready: Sequence[str] = ()
@@ -133,8 +136,8 @@ def _container(container: Container, around: Surroundings) -> Manifest:
         "name": name,
         "image": container.program.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": [_escape(word) for word in container.argv],
-        "env": [{"name": key, "value": _escape(value)} for key, value in container.env.items()],
+        "command": container.hidden.command(container.argv),
+        "env": container.hidden.environment(container.env, container.config),
         "workingDir": str(WORK),
         "resources": _resources(container.program),
         "securityContext": {"allowPrivilegeEscalation": False},
@@ -276,15 +279,10 @@ def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Mani
         if each.packages:
             found.append({"name": f"{each.name}-python", "emptyDir": {}})
         if each.files:
-            found.append({"name": f"{each.name}-files", "configMap": {"name": each.config}})
+            found.append({"name": f"{each.name}-files", **each.hidden.volume(each.config)})
         if placed := _placed(each):
             items = [{"key": key, "path": str(PurePosixPath(path))} for path, key in placed.items()]
-            found.append({"name": f"{each.name}-placed", "configMap": {"name": each.config, "items": items}})
+            found.append({"name": f"{each.name}-placed", **each.hidden.volume(each.config, items)})
     if around.secret:
         found.append({"name": "windtunnel-arguments", "secret": {"secretName": around.secret}})
     return found + ([{"name": "inputs", "emptyDir": {}}] if around.inputs else [])
-
-
-def _escape(text: str) -> str:
-    """Return a text as Kubernetes gives it on unchanged: it takes two dollars for one, and ``$(NAME)`` for a name."""
-    return text.replace("$", "$$")

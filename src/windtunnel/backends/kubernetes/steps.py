@@ -7,8 +7,9 @@ from typing import Any
 
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK, choose_port, python_variables
-from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.objects import Manifest, Naming, config_map, secret
 from windtunnel.backends.kubernetes.place import Environment
+from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.spec import Container
 from windtunnel.backends.requirements import with_environment
 from windtunnel.plan import Job, Service
@@ -49,6 +50,7 @@ def address_of(naming: Naming, step: Service | Job, iteration: int | None) -> Ad
 
 def make_step(
     naming: Naming,
+    secrecy: Secrecy,
     launch: Launch[Any],
     packages: Environment | None = None,
     source: tuple[str, str] | None = None,
@@ -57,6 +59,7 @@ def make_step(
 
     Args:
         naming: The run's names.
+        secrecy: What the run's plan keeps secret.
         launch: The start of the step.
         packages: Its Python environment, if it has one.
         source: Where that is to be had, and the token for it.
@@ -77,6 +80,7 @@ def make_step(
         env=env,
         files={path: _key(number) for number, path in enumerate(files)},
         config=naming.name(step.name, launch.iteration),
+        hidden=secrecy.hidden(step.program),
         sidecar=service if is_in_client(step) else None,
         stop=[substitute(word, values) for word in service.stop or ()] if service else (),
         ready=[substitute(word, values) for word in service.ready.probe.command] if service else (),
@@ -86,9 +90,17 @@ def make_step(
     return Made(address, values, env, files, container)
 
 
-def config_data(made: Made) -> dict[str, str]:
-    """Return what the ConfigMap of a step's files holds; nothing if it has none."""
-    return {_key(number): text for number, text in enumerate(made.files.values())}
+def belongings(naming: Naming, made: Made) -> list[Manifest]:
+    """Return what a step's pod refers to and has to be there before: a Secret, and a ConfigMap with its files."""
+    container, hidden = made.container, made.container.hidden
+    files = {_key(number): text for number, text in enumerate(made.files.values())}
+    name, step = container.config, container.name
+    found = []
+    if hidden:
+        found.append(secret(naming, name, step, hidden.data(made.env, container.argv, files)))
+    if files and not hidden.has_files:
+        found.append(config_map(naming, name, step, files))
+    return found
 
 
 def _key(number: int) -> str:

@@ -79,7 +79,7 @@ class Warden:
         hub = objects.service(self.naming, name, WARDEN, {"batch.kubernetes.io/job-name": name}, [PORT])
         hub["metadata"] = self.naming.metadata(name)
         belongings = [
-            objects.secret(self.naming, self.key),
+            objects.run_key(self.naming, self.key),
             objects.scripts(self.naming),
             objects.lease(self.naming, self._lease),
             hub,
