@@ -109,9 +109,12 @@ def test_a_workflow_that_ends_takes_everything_with_it(
         phase = workflow.end()
         ended = time.time()
         note("seconds", wait_gone(workflow, workflow.left, ended))
-        record = workflow.record
+        record, message, outputs = workflow.record, workflow.message, workflow.outputs
         workflow.until_collected(GONE_SECONDS)
 
+    cause = record["cause"]
+    assert outputs["cause"] == (f"{cause['code']}: {cause['message']}" if cause else "")
+    assert message.endswith(outputs["cause"])
     assert (phase, record["exit_code"]) == (case.phase, case.exit_code), record["cause"]
     assert (record["cause"] or {}).get("code") == case.cause
     assert record["resources"]["left"] == []
@@ -135,6 +138,11 @@ def test_a_workflow_that_is_ended_takes_everything_with_it(
         if name == "stop":
             assert workflow.end() == "Failed"
             assert (workflow.record["exit_code"], workflow.record["status"]) == (130, "cancelled")
+            assert workflow.outputs["cause"].startswith("cancelled: stopped: Argo asked for it")
+            # Of the workflow Argo says that it was stopped; of its exit handler, why.
+            assert workflow.nodes("finish")[-1]["message"].endswith(workflow.outputs["cause"])
+        if name == "terminate":
+            assert workflow.end() == "Failed"
 
 
 def await_client(workflow: Workflow) -> None:
@@ -168,6 +176,7 @@ def test_a_driver_that_is_killed_takes_everything_with_it(store: str, note: Call
         assert workflow.end() == "Failed"
         labels = workflow.read()["metadata"]["labels"]
         assert (labels["windtunnel.dev/status"], labels["windtunnel.dev/exit-code"]) == ("failed", "3")
+        assert workflow.outputs["cause"].startswith("driver_lost: ")
 
 
 @full

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cluster import docker as nodes
-from support.argo_lab import TEMPLATES, Workflow, argo, need_argo, submitted
+from support.argo_lab import TEMPLATES, Workflow, argo, encoded, need_argo, submitted, submitted_with
 from support.claims import volume
 from support.docker_lab import client_server, single_node
 from support.kubernetes_lab import kubectl
@@ -108,6 +108,23 @@ def test_a_template_refuses_what_is_wrong_before_anything_is_made(store: str) ->
         assert workflow.end() == "Failed"
 
     assert "its strategy is single-node; this is the template client-server" in words
+
+
+def test_a_refusal_stands_where_argo_shows_messages() -> None:
+    """In `argo get` at each part that it ended, in `argo list`, and as an output; nothing is said of how it stopped."""
+    need_argo()
+    words = "bad_call: store runs: a folder of this pod's goes with it; give s3://bucket/prefix"
+    with submitted_with({"benchmark": encoded(client_server())}) as workflow:
+        assert workflow.end() == "Failed"
+        got, listed = argo("get", workflow.name).stdout, argo("list").stdout
+        cause = workflow.outputs["cause"]
+
+    assert cause.startswith(words)
+    (line,) = (line for line in listed.splitlines() if line.startswith(workflow.name))
+    assert words in line
+    for part in ("drive", "client(0:1)", "finish"):
+        assert any(words in line for line in got.splitlines() if f" {part}" in line or ".onExit" in line), got
+    assert "Stopped with strategy" not in got + listed
 
 
 def test_resubmit_runs_it_again_and_retry_says_so(store: str) -> None:

@@ -74,6 +74,17 @@ class Workflow:
         return str(self.read().get("status", {}).get("phase", ""))
 
     @property
+    def message(self) -> str:
+        """What `argo list` says of it."""
+        return str(self.read()["status"].get("message", ""))
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Its output parameters."""
+        found = self.read()["status"].get("outputs", {}).get("parameters", [])
+        return {each["name"]: each["value"] for each in found}
+
+    @property
     def record(self) -> dict[str, Any]:
         """The record of its run, which is over."""
         return dict(json.loads(self.read()["metadata"]["annotations"]["windtunnel.dev/record"]))
@@ -124,8 +135,17 @@ def encoded(text: str) -> str:
 @contextmanager
 def submitted(text: str, store: str, *arguments: str, template: str = "client-server") -> Iterator[Workflow]:
     """Submit a benchmark from its strategy's template with the argo program; it is deleted afterwards."""
-    given = {"benchmark": encoded(text), "store": store, "image": runner_image()}
-    parameters = [word for key, value in given.items() for word in ("--parameter", f"{key}={value}")]
+    given = {"benchmark": encoded(text), "store": store}
+    with submitted_with(given, *arguments, template=template) as workflow:
+        yield workflow
+
+
+@contextmanager
+def submitted_with(given: dict[str, str], *arguments: str, template: str = "client-server") -> Iterator[Workflow]:
+    """Submit a template with parameters and the argo program; it is deleted afterwards."""
+    parameters = [
+        word for key, value in (given | {"image": runner_image()}).items() for word in ("--parameter", f"{key}={value}")
+    ]
     done = argo("submit", "--from", f"workflowtemplate/{template}", *parameters, *arguments, "--output", "name")
     assert done.returncode == 0, done.stderr
     workflow = Workflow(done.stdout.strip())

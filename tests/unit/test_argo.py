@@ -18,8 +18,9 @@ from windtunnel.backends.kubernetes.output import LAST_WORD
 from windtunnel.backends.labels import RunLabels
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.deployments.argo import driving
-from windtunnel.deployments.argo.given import Given, benchmark_text, check, run_name
+from windtunnel.deployments.argo.given import Given, check, run_name
 from windtunnel.deployments.argo.names import MARK, PARAMETERS, RUN_MARK
+from windtunnel.deployments.argo.parameters import Text, benchmark_of
 from windtunnel.deployments.argo.planning import digest, planned
 from windtunnel.deployments.argo.submission import workflow
 from windtunnel.deployments.argo.templates import template
@@ -176,8 +177,8 @@ def test_a_text_that_stands_for_something_is_refused(mark: str) -> None:
 def test_who_submits_plans_the_clients_pods_and_a_schedule_does_not() -> None:
     """They are those that the driver finds; what fires later may find another version of the image."""
     found, plan = loaded(TEXT)
-    once = workflow(found, plan, options={"store": "s3://bucket/x", "image": "runner:1"})
-    nightly = workflow(*loaded(TEXT + 'schedule = "0 3 * * *"\n'), options={"store": "s3://bucket/x"})
+    once = workflow(found, plan, options={"store": "s3://bucket/x", "image": "runner:1"}).made
+    nightly = workflow(*loaded(TEXT + 'schedule = "0 3 * * *"\n'), options={"store": "s3://bucket/x"}).made
     environment = {
         each["name"]: each.get("value")
         for part in once["spec"]["templates"]
@@ -190,10 +191,9 @@ def test_who_submits_plans_the_clients_pods_and_a_schedule_does_not() -> None:
     assert "plan" in {part["name"] for part in nightly["spec"]["workflowSpec"]["templates"]}
 
 
-def test_a_benchmark_is_toml_base64_or_a_config_map() -> None:
+def test_a_benchmark_is_toml_or_base64() -> None:
     """Two braces and two dollars survive."""
-    assert benchmark_text(TEXT) == TEXT
-    assert benchmark_text(base64.encodebytes(TEXT.encode()).decode()) == TEXT
+    assert benchmark_of(TEXT) == benchmark_of(base64.encodebytes(TEXT.encode()).decode()) == Text(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_template_takes_benchmarks_of_its_strategy_alone() -> None:
 def test_a_workflow_of_a_benchmark_has_it_and_its_time() -> None:
     """Self-contained; its deadline is the benchmark's, with room for pulls and ends."""
     found, plan = loaded(TEXT)
-    made = workflow(found, plan, ["run.repeats=3"], options={"store": "s3://bucket/x"})
+    made = workflow(found, plan, ["run.repeats=3"], options={"store": "s3://bucket/x"}).made
     values = {each["name"]: each["value"] for each in made["spec"]["arguments"]["parameters"]}
 
     assert made["kind"] == "Workflow"
@@ -259,7 +259,7 @@ def test_a_schedule_makes_a_cron_workflow() -> None:
     found, plan = loaded(
         TEXT + 'schedule = "0 3 * * *"\ntimezone = "Europe/Paris"\n[output]\nstore = "s3://bucket/x"\n'
     )
-    made = workflow(found, plan)
+    made = workflow(found, plan).made
 
     assert (made["kind"], made["metadata"]["name"]) == ("CronWorkflow", "bench")
     assert made["spec"]["schedules"] == ["0 3 * * *"]
@@ -274,7 +274,7 @@ def test_a_folder_keeps_no_run_that_nobody_waits_for() -> None:
     with pytest.raises(UsageError, match="--wait"):
         workflow(found, plan)
 
-    assert workflow(found, plan, options={"fetch": "true"})["kind"] == "Workflow"
+    assert workflow(found, plan, options={"fetch": "true"}).made["kind"] == "Workflow"
 
 
 @pytest.mark.parametrize("begin", [b"", b"2026-11-22T17:00:00.123456789Z "])

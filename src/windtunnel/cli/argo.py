@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,11 +12,12 @@ from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json, print_log_tail, print_record, say
 from windtunnel.cli.results import JsonOption
-from windtunnel.errors import PlatformError
+from windtunnel.errors import PlatformError, UsageError
 
 if TYPE_CHECKING:
     from windtunnel.benchmark import Loaded
     from windtunnel.deployments.argo.following import Follower
+    from windtunnel.deployments.argo.submission import Submission
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="A suspect result is a failure.")]
 ImageOption = Annotated[
@@ -37,7 +38,15 @@ def render(
     as_json: JsonOption = False,
 ) -> None:
     """Print a benchmark's Argo workflow, or its CronWorkflow if it has a schedule; nothing is submitted."""
-    _loaded, made = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=False)
+    loaded, submission = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=False)
+    if submission.secret:
+        strategy = loaded.benchmark.benchmark.strategy
+        raise UsageError(
+            f"{file}: it has secrets, which would be printed. Use `windtunnel submit`, which puts them into a Secret;"
+            f" or `kubectl create secret generic NAME --from-file=benchmark.toml={file}` and"
+            f" `argo submit --from workflowtemplate/{strategy} -p benchmark=secret/NAME`"
+        )
+    made = submission.made
     if as_json:
         print_json(made)
         return
@@ -63,7 +72,7 @@ def submit(
     """Submit a benchmark to Argo Workflows; one with a schedule becomes a CronWorkflow."""
     from windtunnel.backends import make_backend
 
-    loaded, made = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=wait)
+    loaded, submission = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=wait)
     if reason := make_backend("kubernetes").available():
         raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
     from windtunnel.backends.kubernetes.calls import connect
@@ -72,7 +81,8 @@ def submit(
     from windtunnel.run.control import Control
 
     cluster = connect(namespace)
-    name = create(cluster, made)
+    name = create(cluster, submission)
+    made = submission.made
     kind = made["kind"]
     if wait and kind == "Workflow":
         say(f"submitted {name} to namespace {cluster.namespace}")
@@ -94,7 +104,7 @@ def submit(
 
 def _make(
     file: Path, overrides: list[str], *, strict: bool, image: str | None, fetch: bool
-) -> tuple[Loaded, dict[str, Any]]:
+) -> tuple[Loaded, Submission]:
     from windtunnel.engines import require_engine
 
     loaded, plan = load_with_notes(file, overrides)

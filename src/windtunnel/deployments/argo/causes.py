@@ -42,7 +42,10 @@ def failure_of(failures: str) -> str | None:
 
     Args:
         failures: The variable ``workflow.failures`` in base64: JSON as Go quotes a string, which Python reads too.
+            Templates of an older version do not give it.
     """
+    if not failures:
+        return None
     try:
         found = json.loads(ast.literal_eval(base64.b64decode(failures).decode()))
     except (ValueError, SyntaxError):

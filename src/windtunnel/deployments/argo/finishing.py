@@ -30,7 +30,7 @@ def finish() -> int:
     found = _await_word(cluster, name)
     run, record = run_of(found), told(found)
     left = _remove(cluster, run) if run else []
-    failure = failure_of(os.environ["WINDTUNNEL_FAILURES"])
+    failure = failure_of(os.environ.get("WINDTUNNEL_FAILURES", ""))
     if record is None:
         error = refusal_of(found) or _lost(failure)
         code, cause = int(error.exit_code), words_of(error.code, error.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import shutil
 import tarfile
@@ -18,6 +19,7 @@ from windtunnel.backends.kubernetes.calls import CONFLICT, NOT_FOUND, Cluster, R
 from windtunnel.backends.kubernetes.gated import MAIN
 from windtunnel.deployments.argo.driving import FETCHED_AS
 from windtunnel.deployments.argo.names import ACCOUNT, FETCHED, FETCHING, FOLDER
+from windtunnel.deployments.argo.submission import Submission
 from windtunnel.deployments.argo.workflow import (
     GROUP,
     annotate,
@@ -36,39 +38,63 @@ from windtunnel.run.record import RunRecord
 _LOOK_SECONDS = 0.2
 _IDLE = 5
 """How many times as long as the API took to tell of a workflow it is left in peace: a large one takes its time."""
+_AS_US = {"fieldManager": "windtunnel", "force": "true"}
 _PLURALS = {"Workflow": "workflows", "CronWorkflow": "cronworkflows"}
 _OVER = {"Succeeded", "Failed", "Error"}
 _SHOWN = {"Pod"}
 _AGENT = ["python", "-m", "windtunnel.backends.kubernetes.pod.agent"]
 
 
-def submit(cluster: Cluster, made: dict[str, Any]) -> str:
-    """Create a workflow, or create or replace a scheduled one; return its name.
+def submit(cluster: Cluster, submission: Submission) -> str:
+    """Create a workflow, or create or replace a scheduled one, and the Secret that belongs to it; return its name.
 
     Raises:
         PlatformError: Argo, or our account, is not installed, or the API refuses.
     """
     require_api(cluster)
     _require_account(cluster)
+    made = submission.made
     place = path(cluster, _PLURALS[made["kind"]])
     with cluster_words(f"submitting the {made['kind']}"):
-        name = made["metadata"].get("name")
-        if name is None:
-            return _create(cluster, place, made)
-        query = {"fieldManager": "windtunnel", "force": "true"}
-        return str(cluster.call("APPLY", f"{place}/{name}", made, query)["metadata"]["name"])
+        created = _create(cluster, place, made) if made["kind"] == "Workflow" else _apply(cluster, place, made)
+    name = str(created["metadata"]["name"])
+    if submission.secret:
+        try:
+            with cluster_words("making the Secret with its benchmark"):
+                _hide(cluster, created, submission)
+        except PlatformError:
+            # A schedule may be an older one, which goes on with what it has.
+            if made["kind"] == "Workflow":
+                cluster.call("DELETE", f"{place}/{name}")
+            raise
+    return name
 
 
-def _create(cluster: Cluster, place: str, made: dict[str, Any]) -> str:
+def _create(cluster: Cluster, place: str, made: dict[str, Any]) -> dict[str, Any]:
     """Create it under a name of our own: one that was created though the answer was lost is found again."""
     metadata = {key: value for key, value in made["metadata"].items() if key != "generateName"}
-    name = f"{made['metadata']['generateName']}{secrets.token_hex(3)}"
+    metadata.setdefault("name", f"{made['metadata'].get('generateName')}{secrets.token_hex(3)}")
     try:
-        cluster.call("POST", place, made | {"metadata": metadata | {"name": name}})
+        return dict(cluster.call("POST", place, made | {"metadata": metadata}))
     except Refused as error:
         if error.status != CONFLICT:
             raise
-    return name
+    return dict(cluster.call("GET", f"{place}/{metadata['name']}"))
+
+
+def _apply(cluster: Cluster, place: str, made: dict[str, Any]) -> dict[str, Any]:
+    return dict(cluster.call("APPLY", f"{place}/{made['metadata']['name']}", made, _AS_US))
+
+
+def _hide(cluster: Cluster, owner: dict[str, Any], submission: Submission) -> None:
+    """Create or replace the Secret that a workflow's pods read, and that goes with it (Refused)."""
+    reference = {key: owner[key] for key in ("apiVersion", "kind")}
+    reference |= {key: owner["metadata"][key] for key in ("name", "uid")}
+    name = submission.secret_name
+    metadata = {"name": name, "labels": submission.made["metadata"]["labels"], "ownerReferences": [reference]}
+    data = {key: base64.b64encode(text.encode()).decode("ascii") for key, text in submission.secret.items()}
+    made = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+    cluster.call("APPLY", cluster.path("Secret", name), made, _AS_US)
 
 
 def require_api(cluster: Cluster) -> None:

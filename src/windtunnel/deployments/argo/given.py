@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import time
 from collections.abc import Mapping
@@ -11,16 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from windtunnel.backends.containers import with_ports
-from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
 from windtunnel.backends.kubernetes.steps import is_in_client
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.deployments.argo.names import PARAMETERS
-from windtunnel.errors import DescriptorError, PlanError, Unsupported, UsageError
+from windtunnel.deployments.argo.parameters import FILE, benchmark_of, check_hidden, decoded, overrides_of
+from windtunnel.errors import DescriptorError, PlanError, Unsupported
 from windtunnel.plan import Job, Plan
 from windtunnel.strategies import make_plan
-
-_CONFIG_MAP = "configmap/"
-_FILE = "benchmark.toml"
 
 
 @dataclass(frozen=True)
@@ -56,14 +51,15 @@ class Given:
         Raises:
             DescriptorError, PlanError, Unsupported, UsageError: It is wrong, or Argo cannot run it.
         """
-        given = {name: _decoded(variables[f"WINDTUNNEL_{name.upper()}"]) for name in PARAMETERS if name != "image"}
-        text = benchmark_text(given["benchmark"])
-        overrides = [line for line in given["set"].split("\n") if line.strip()]
-        loaded = parse(text, Path(_FILE), overrides)
+        given = {name: decoded(variables[f"WINDTUNNEL_{name.upper()}"]) for name in PARAMETERS if name != "image"}
+        benchmark, changes = benchmark_of(given["benchmark"]), overrides_of(given["set"])
+        overrides = [line for line in changes.text.split("\n") if line.strip()]
+        loaded = parse(benchmark.text, Path(FILE), overrides)
+        check_hidden(benchmark, changes, loaded.redaction)
         plan = make_plan(loaded.benchmark)
         if plan.strategy != variables["WINDTUNNEL_STRATEGY"]:
             wanted = variables["WINDTUNNEL_STRATEGY"]
-            raise DescriptorError(f"{_FILE}: its strategy is {plan.strategy}; this is the template {wanted}")
+            raise DescriptorError(f"{FILE}: its strategy is {plan.strategy}; this is the template {wanted}")
         check(plan)
         run_id = run_name(plan.benchmark, int(variables["WINDTUNNEL_CREATED"]), variables["WINDTUNNEL_WORKFLOW_UID"])
         return cls(
@@ -118,36 +114,3 @@ def run_name(benchmark: str, created: int, uid: str) -> str:
     `_run_expression` in templates.py finds the same.
     """
     return f"{benchmark[:40]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}-{uid.replace('-', '')[:4]}"
-
-
-def benchmark_text(given: str, cluster: Cluster | None = None) -> str:
-    """Return the TOML that a parameter means.
-
-    Args:
-        given: TOML, base64 of TOML, or ``configmap/NAME``.
-        cluster: Where the ConfigMap is; else this pod's own namespace.
-
-    Raises:
-        UsageError: There is no such ConfigMap, or it has no benchmark.
-    """
-    if given.startswith(_CONFIG_MAP):
-        return _from_config_map(given.removeprefix(_CONFIG_MAP).strip(), cluster or connect())
-    try:
-        return _decoded("".join(given.split()))
-    except (binascii.Error, ValueError):
-        return given
-
-
-def _decoded(text: str) -> str:
-    return base64.b64decode(text, validate=True).decode()
-
-
-def _from_config_map(name: str, cluster: Cluster) -> str:
-    try:
-        data = cluster.call("GET", cluster.path("ConfigMap", name)).get("data") or {}
-    except Refused as error:
-        raise UsageError(f"benchmark: configmap/{name}: {error.message}") from None
-    if _FILE not in data:
-        there = ", ".join(sorted(data)) or "none"
-        raise UsageError(f"benchmark: configmap/{name} has no key {_FILE} (it has: {there})")
-    return str(data[_FILE])

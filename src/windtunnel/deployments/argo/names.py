@@ -33,8 +33,9 @@ MARK = 7_918_264_503_176
 RUN_MARK = "windtunnel-planned-run"
 """Stands for the run's id, if that is not known when the pod is planned."""
 PARAMETERS = {
-    "benchmark": "The benchmark: TOML without {{, base64 of TOML, or configmap/NAME with the key benchmark.toml.",
-    "set": "Keys to override, KEY=VALUE, one a line.",
+    "benchmark": "The benchmark: TOML without {{, base64 of TOML, or with the key benchmark.toml configmap/NAME"
+    " or, if it has secrets, secret/NAME.",
+    "set": "Keys to override, KEY=VALUE, one a line; or, with the key set, configmap/NAME or secret/NAME.",
     "store": "Where the run is kept, s3://bucket/prefix or pvc://claim/path, instead of the benchmark's.",
     "strict": "true: a suspect result is a failure.",
     "fetch": "true: somebody waits to fetch the run's folder.",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from windtunnel.addresses import parse_store
@@ -13,6 +15,7 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.benchmark import Loaded
 from windtunnel.deployments.argo.given import check, ported
+from windtunnel.deployments.argo.parameters import FILE, SECRET, SET, has_secrets
 from windtunnel.deployments.argo.planning import planned
 from windtunnel.deployments.argo.templates import template
 from windtunnel.errors import UsageError
@@ -29,10 +32,35 @@ _FAILURES = 10
 """After so many failed runs a schedule stops, until somebody resumes it."""
 
 
+@dataclass(frozen=True)
+class Submission:
+    """What is made of a benchmark.
+
+    Attributes:
+        made: Its Workflow, or its CronWorkflow.
+        secret: What the Secret holds that belongs to that, by keys, if the benchmark has secrets.
+    """
+
+    made: dict[str, Any]
+    secret: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def secret_name(self) -> str:
+        """What that Secret is called."""
+        return secret_name(self.made["metadata"]["name"])
+
+
+def secret_name(owner: str) -> str:
+    """Return what the Secret is called that belongs to a workflow, or to a schedule."""
+    return f"{owner}-benchmark"
+
+
 def workflow(
     loaded: Loaded, plan: Plan, overrides: Sequence[str] = (), *, options: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+) -> Submission:
     """Return the Workflow of a benchmark, or its CronWorkflow if it has a schedule.
+
+    A benchmark that has secrets is no parameter: it goes through a Secret, and its workflow has a name from the start.
 
     Args:
         loaded: The benchmark.
@@ -44,54 +72,65 @@ def workflow(
         Unsupported, PlanError, UsageError: Argo cannot run it.
     """
     check(plan)
-    if len(loaded.text.encode()) > _MOST_BYTES:
-        raise UsageError(
-            f"{loaded.path}: {len(loaded.text.encode())} bytes are too much for a workflow's parameter; put it into a"
-            " ConfigMap and give benchmark=configmap/NAME to the strategy's template"
-        )
     if broken := next((text for text in overrides if "\n" in text), None):
-        raise UsageError(f"--set {broken.splitlines()[0]}…: a workflow's parameter cannot have a line break in a value")
+        key = broken.partition("=")[0]
+        raise UsageError(f"--set {key}=…: a workflow's parameter cannot have a line break in a value")
     make_backend("kubernetes").check(plan)
     options = dict(options or {})
     check_store(options.get("store") or loaded.benchmark.output.store, is_fetched=options.get("fetch") == "true")
-    given = {
-        "benchmark": base64.b64encode(loaded.text.encode()).decode("ascii"),
-        "set": "\n".join(overrides),
-        **options,
-    }
-    run = loaded.benchmark.run
+    run, text, lines = loaded.benchmark.run, loaded.text, "\n".join(overrides)
+    is_hidden = bool(loaded.redaction.secrets) or has_secrets(text, loaded.redaction)
+    metadata = _metadata(plan.benchmark, is_scheduled=bool(run.schedule), is_hidden=is_hidden)
+    if is_hidden:
+        named = f"{SECRET}{secret_name(metadata['name'])}"
+        given = {"benchmark": named, "set": named, **options}
+    else:
+        check_size(loaded)
+        given = {"benchmark": base64.b64encode(text.encode()).decode("ascii"), "set": lines, **options}
     # What fires by its schedule may find another version of the image than there was when it was submitted.
     client = planned(ported(plan), options.get("image", "windtunnel"))
-    made = template(plan.strategy, None if run.schedule else client).to_dict()
-    spec = made["spec"]
+    spec = template(plan.strategy, None if run.schedule else client).to_dict()["spec"]
     for parameter in spec["arguments"]["parameters"]:
         parameter["value"] = given.get(parameter["name"], parameter.get("value", ""))
         parameter.pop("description", None)
     spec["activeDeadlineSeconds"] = math.ceil(warden_seconds(plan, plan.timeout)) + AROUND_SECONDS
-    metadata = {"labels": {"app.kubernetes.io/part-of": "windtunnel"}}
-    if not run.schedule:
-        return {
-            "apiVersion": API_VERSION,
-            "kind": "Workflow",
-            "metadata": {"generateName": f"{plan.benchmark[:40]}-", **metadata},
-            "spec": spec,
-        }
+    made = {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
+    if run.schedule:
+        made |= {"kind": "CronWorkflow", "spec": _scheduled(run.schedule, run.timezone, spec)}
+    return Submission(made, {FILE: text, SET: lines} if is_hidden else {})
+
+
+def _metadata(benchmark: str, *, is_scheduled: bool, is_hidden: bool) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/part-of": "windtunnel"}
+    if is_scheduled:
+        return {"name": benchmark[:52], "labels": labels}
+    name = f"{benchmark[:40]}-"
+    return (
+        {"name": f"{name}{token_hex(3)}", "labels": labels} if is_hidden else {"generateName": name, "labels": labels}
+    )
+
+
+def _scheduled(schedule: str, timezone: str | None, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "apiVersion": API_VERSION,
-        "kind": "CronWorkflow",
-        "metadata": {"name": plan.benchmark[:52], **metadata},
-        "spec": {
-            "schedules": [run.schedule],
-            "timezone": run.timezone or "UTC",
-            # Replace would skip the exit handler of the run that it ends.
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": LATE_SECONDS,
-            "stopStrategy": {"expression": f"cronworkflow.failed >= {_FAILURES}"},
-            "successfulJobsHistoryLimit": 5,
-            "failedJobsHistoryLimit": 5,
-            "workflowSpec": spec,
-        },
+        "schedules": [schedule],
+        "timezone": timezone or "UTC",
+        # Replace would skip the exit handler of the run that it ends.
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": LATE_SECONDS,
+        "stopStrategy": {"expression": f"cronworkflow.failed >= {_FAILURES}"},
+        "successfulJobsHistoryLimit": 5,
+        "failedJobsHistoryLimit": 5,
+        "workflowSpec": dict(spec),
     }
+
+
+def check_size(loaded: Loaded) -> None:
+    """Refuse a text that is too long for a parameter (UsageError)."""
+    if (size := len(loaded.text.encode())) > _MOST_BYTES:
+        raise UsageError(
+            f"{loaded.path}: {size} bytes are too much for a workflow's parameter; put it into a ConfigMap and give"
+            " benchmark=configmap/NAME to the strategy's template"
+        )
 
 
 def check_store(store: str, *, is_fetched: bool) -> None:

@@ -1,0 +1,108 @@
+"""What a workflow's parameter means: the text itself, or an object of the cluster that has it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from dataclasses import dataclass
+
+from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, connect
+from windtunnel.errors import UsageError
+from windtunnel.secrets import Redaction
+
+FILE, SET = "benchmark.toml", "set"
+"""The keys under which a ConfigMap or a Secret has a benchmark, and what is changed in it."""
+SECRET = "secret/"  # noqa: S105 - how a parameter begins that names one
+_KINDS = {"configmap/": "ConfigMap", SECRET: "Secret"}
+_SOON_SECONDS = 5.0
+"""How long after a workflow its Secret may come, which belongs to it; `submit` makes it at once."""
+_LOOK_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a parameter means.
+
+    Attributes:
+        text: It.
+        is_hidden: Whether a Secret has it.
+    """
+
+    text: str
+    is_hidden: bool = False
+
+
+def benchmark_of(given: str, cluster: Cluster | None = None) -> Text:
+    """Return the TOML that a parameter means.
+
+    Args:
+        given: TOML, base64 of TOML, ``configmap/NAME`` or ``secret/NAME``.
+        cluster: Where that is; else this pod's own namespace.
+
+    Raises:
+        UsageError: There is no such object, or it has no benchmark.
+    """
+    if found := _from_object("benchmark", given, FILE, cluster):
+        return found
+    try:
+        return Text(decoded("".join(given.split())))
+    except (binascii.Error, ValueError):
+        return Text(given)
+
+
+def overrides_of(given: str, cluster: Cluster | None = None) -> Text:
+    """Return the lines that a parameter means: they themselves, ``configmap/NAME`` or ``secret/NAME`` (UsageError)."""
+    return _from_object("set", given, SET, cluster) or Text(given)
+
+
+def check_hidden(benchmark: Text, overrides: Text, redaction: Redaction) -> None:
+    """Refuse secrets that are not in a Secret (UsageError); their values are not repeated."""
+    why = "it has secrets, and all who may look at workflows can read them: put"
+    if not benchmark.is_hidden and has_secrets(benchmark.text, redaction):
+        raise UsageError(
+            f"benchmark: {why} the file into a Secret, `kubectl create secret generic NAME --from-file={FILE}`,"
+            f" and give benchmark={SECRET}NAME"
+        )
+    if not overrides.is_hidden and any(redaction.override(line) != line for line in overrides.text.splitlines()):
+        raise UsageError(
+            f"set: {why} the lines into a Secret, `kubectl create secret generic NAME --from-file={SET}=FILE`,"
+            f" and give set={SECRET}NAME"
+        )
+
+
+def has_secrets(text: str, redaction: Redaction) -> bool:
+    """Tell whether a benchmark's text has secrets, in what is commented out too."""
+    return redaction.toml(text) != text.replace("\r\n", "\n")
+
+
+def decoded(text: str) -> str:
+    """Return what was encoded as base64 (ValueError)."""
+    return base64.b64decode(text, validate=True).decode()
+
+
+def _from_object(parameter: str, given: str, key: str, cluster: Cluster | None) -> Text | None:
+    begin = next((each for each in _KINDS if given.startswith(each)), None)
+    if begin is None:
+        return None
+    named, kind = given.strip(), _KINDS[begin]
+    try:
+        data = _read(cluster or connect(), kind, named.removeprefix(begin))
+    except Refused as error:
+        raise UsageError(f"{parameter}: {named}: {error.message}") from None
+    if key not in data:
+        raise UsageError(f"{parameter}: {named} has no key {key} (it has: {', '.join(sorted(data)) or 'none'})")
+    is_hidden = begin == SECRET
+    return Text(decoded(data[key]) if is_hidden else data[key], is_hidden)
+
+
+def _read(cluster: Cluster, kind: str, name: str) -> dict[str, str]:
+    """Return what an object holds (Refused)."""
+    deadline = time.monotonic() + _SOON_SECONDS
+    while True:
+        try:
+            return dict(cluster.call("GET", cluster.path(kind, name)).get("data") or {})
+        except Refused as error:
+            if error.status != NOT_FOUND or kind == "ConfigMap" or time.monotonic() > deadline:
+                raise
+        time.sleep(_LOOK_SECONDS)
