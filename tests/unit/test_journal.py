@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 
@@ -74,6 +76,21 @@ def test_a_phase_is_measured(folder: RunFolder) -> None:
     assert (phase.step, phase.phase, phase.iteration, phase.warmup) == ("client", "run", 2, True)
     assert phase.seconds >= 0
     assert phase.started.endswith("Z")
+
+
+@pytest.mark.parametrize(("step", "told"), [(-2.0, "-2.0"), (3600.0, "+3600.0"), (0.1, None)])
+@pytest.mark.parametrize("phase", ["run", "ready"])
+def test_a_step_of_the_clock_in_an_iteration_is_a_doubt(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, step: float, told: str | None, phase: Literal["run", "ready"]
+) -> None:
+    """A client that measures by it measured something else; so it is where the machine slept."""
+    journal, clock = Journal(folder), time.time
+    with journal.phase("client", phase, 2):
+        monkeypatch.setattr(time, "time", lambda: clock() + step)
+
+    moved = f"in iteration 2 this machine's clock moved {told} s against the time that passed"
+    assert journal.doubts == ([f"{moved}: it was set, or the machine slept"] if told and phase == "run" else [])
+    assert journal.phases[0].seconds < 1
 
 
 def test_a_phase_that_fails_is_measured_too(folder: RunFolder) -> None:

@@ -19,6 +19,9 @@ from windtunnel.run.record import Phase
 from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.tally import Tally
 
+CLOCK_SECONDS = 0.5
+"""How far the clock may move against the time that passes, in an iteration; one that NTP keeps moves less."""
+
 
 @dataclass(frozen=True)
 class UsageSample:
@@ -113,7 +116,7 @@ class Journal:
     def doubt(self, message: str, step: str | None = None, iteration: int | None = None) -> None:
         """Write down why what is measured is not to be trusted; the verdict has it as a reason."""
         with self._lock:
-            self.doubts.append(message)
+            self.doubts.append(self.folder.redaction.text(message))
         self.note(message, step, iteration)
 
     def add_samples(self, samples: Sequence[Sample]) -> None:
@@ -155,13 +158,17 @@ class Journal:
         *,
         warmup: bool = False,
     ) -> Iterator[None]:
-        """Measure how long the body takes, also when it fails."""
+        """Measure how long the body takes, also when it fails; doubt a run's phase in which the clock was set."""
         started, clock = time.time(), time.monotonic()
         try:
             yield
         finally:
             seconds = round(time.monotonic() - clock, 6)
             moment = timestamp(started)
+            step_of_clock = time.time() - started - seconds
+            if phase == "run" and abs(step_of_clock) > CLOCK_SECONDS:
+                moved = f"this machine's clock moved {step_of_clock:+.1f} s against the time that passed"
+                self.doubt(f"in iteration {iteration} {moved}: it was set, or the machine slept", step, iteration)
             self.phases.append(
                 Phase(step=step, phase=phase, iteration=iteration, warmup=warmup, started=moment, seconds=seconds)
             )
