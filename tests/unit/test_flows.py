@@ -18,13 +18,15 @@ from windtunnel.backends import BACKENDS
 from windtunnel.benchmark import load, parse
 from windtunnel.content import sample
 from windtunnel.deployments import flows
-from windtunnel.deployments.sources import File, Form, Text, form, resolve, tables
+from windtunnel.deployments.sources import File, Form, Text, form, resolve, tables, without_secrets
 from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, LINES_PER_RUN, StepLogs
 from windtunnel.engines.prefect.tags import run_tags
 from windtunnel.errors import DescriptorError
+from windtunnel.secrets import Redaction
 from windtunnel.strategies import STRATEGIES, make_plan
 
 ROOT = Path(__file__).parents[2]
+SINGLE = sample("single-node")
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 ENTRYPOINTS = {
     **{item["entrypoint"]: item["entrypoint"].rpartition(":")[2].replace("_", "-") for item in DEPLOYMENTS},
@@ -53,10 +55,11 @@ def test_the_form_has_a_typed_field_for_each_parameter(strategy: str) -> None:
     schema = parameter_schema(flows.FLOWS[strategy]).model_dump()
     properties = schema["properties"]
     titles = [
-        schema["definitions"][item["$ref"].rpartition("/")[2]]["title"] for item in properties["benchmark"]["anyOf"]
+        (schema["definitions"][item["$ref"].rpartition("/")[2]] if "$ref" in item else item)["title"]
+        for item in properties["benchmark"]["anyOf"]
     ]
 
-    assert titles == ["Form", "TOML", "File", "Stored"]
+    assert titles == ["Form", "TOML", "File", "Stored", "Secret"]
     assert tuple(properties["backend"]["enum"]) == tuple(BACKENDS) == get_args(flows.BackendName)
     assert properties["repeats"]["anyOf"][0] == {"minimum": 1, "type": "integer"}
     assert all(field.get("description") for field in properties.values())
@@ -103,6 +106,71 @@ def test_what_a_form_leaves_open_stays_open() -> None:
     }
 
 
+MARKED = SINGLE.replace("command", 'env = { API_TOKEN = "swordfish-1" }\ncommand', 1)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"benchmark": {"toml": MARKED}},
+        {"benchmark": {"toml": MARKED + "="}},
+        {"benchmark": {"client": {"command": ["x", "--password", "swordfish-1"], "image": None}}},
+        {"benchmark": {"client": {"command": ["x"], "env": {"PASS": "swordfish-1"}}}},
+        {"overrides": ["run.repeats=2", "client.env.API_TOKEN=swordfish-1"]},
+        {"benchmark": {"stored": "x"}, "overrides": ["client.env={TOKEN='swordfish-1'}"]},
+    ],
+    ids=["text", "broken", "command", "form", "override", "table"],
+)
+def test_a_secret_among_parameters_is_found_and_taken_out(given: dict[str, Any]) -> None:
+    """Whichever way it is given; all else stays."""
+    cleaned = without_secrets(given | {"repeats": 3})
+
+    assert "swordfish" in str(given)
+    assert "swordfish" not in str(cleaned)
+    assert cleaned["repeats"] == 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"benchmark": {"toml": SINGLE}}, {"benchmark": "secret/mine"}, {"overrides": ["run.repeats=2"]}],
+    ids=["none", "text", "secret", "override"],
+)
+def test_parameters_without_secrets_are_what_they_were(given: dict[str, Any]) -> None:
+    """Nothing is refused that has nothing to hide."""
+    assert without_secrets(given) == given
+
+
+def test_a_form_of_the_server_is_the_benchmark(single_node: str) -> None:
+    """What is left open there is null, and the version of the format is not asked for."""
+    filled = {
+        "benchmark": {"name": "alone", "strategy": "single-node"},
+        "client": {"command": ["measure"], "image": None},
+        "server": None,
+        "metrics": [{"name": "rate", "unit": "1/s", "better": "higher", "pattern": r"rate=([\d.]+)"}],
+    }
+    assert resolve(filled, []).benchmark == parse(single_node, Path("x.toml")).benchmark
+
+
+@pytest.mark.parametrize("kind", ["toml", "file"])
+def test_a_source_of_the_server_is_what_it_was_typed_as(single_node: str, tmp_path: Path, kind: str) -> None:
+    """A table with one key says where the benchmark comes from."""
+    (tmp_path / "x.toml").write_text(single_node)
+    source = {"toml": single_node} if kind == "toml" else {"file": str(tmp_path / "x.toml")}
+    assert resolve(source, []).benchmark == parse(single_node, Path("x.toml")).benchmark
+
+
+def test_a_form_that_is_wrong_is_refused_in_our_words() -> None:
+    """A name that does not fit is told with its key; what is secret there is not repeated."""
+    form = {
+        "benchmark": {"name": "x", "strategy": "single-node"},
+        "client": {"command": ["x"], "env": {"TOKEN": ["x1y"]}},
+    }
+    with pytest.raises(DescriptorError) as refusal:
+        resolve(form, [])
+    assert "client.env.TOKEN" in refusal.value.message
+    assert "x1y" not in refusal.value.message
+
+
 def test_tags_are_the_benchmark_and_its_labels() -> None:
     """They are what the UI filters by."""
     text = sample("single-node").replace('name = "compress"', 'name = "compress"\nlabels = { team = "a", env = "ci" }')
@@ -138,6 +206,23 @@ class TestStepLogs:
         logs.forward()
 
         assert caplog.messages == ["client.1 | one", "client.1 | [31mtwo"]
+
+    def test_a_secret_is_kept_out_while_a_step_still_writes(
+        self, tmp_path: Path, log: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Neither the flow run's log nor the step's own has it, and what is written after it is still forwarded."""
+        caplog.set_level(logging.INFO)
+        logs = StepLogs(tmp_path, logging.getLogger("test"), Redaction(frozenset({"swordfish-1"})))
+        logs.open("client", 1)
+        with log.open("ab") as file:
+            for part in (b"a swordfish-1 b\nsword", b"fish-1\n", b"c\n"):
+                file.write(part)
+                file.flush()
+                logs.forward()
+        logs.close("client", 1)
+
+        assert caplog.messages == ["client.1 | a *********** b", "client.1 | ***********", "client.1 | c"]
+        assert log.read_text() == "a *********** b\n***********\nc\n"
 
     def test_last_words_without_an_end_are_told(
         self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture

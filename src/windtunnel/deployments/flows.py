@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.logging import get_run_logger  # noqa: E402
 
 from windtunnel.backends.reap import reap_all  # noqa: E402
+from windtunnel.deployments.parameters import refuse_secrets  # noqa: E402
 from windtunnel.deployments.sources import Source, check_strategy, form, resolve  # noqa: E402
 from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
 from windtunnel.engines.prefect.state import refusal  # noqa: E402
@@ -52,6 +53,7 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
         """
         changes = [*overrides, *([f"run.repeats={repeats}"] if repeats else [])]
         try:
+            refuse_secrets()
             loaded = resolve(benchmark, changes)
             check_strategy(loaded, strategy)
             plan = make_plan(loaded.benchmark)
@@ -61,7 +63,8 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
             get_run_logger().error("%s", error.message)
             return refusal(error)
 
-    return Flow(run_benchmark, name=strategy, persist_result=True)
+    # Prefect's own messages about a wrong parameter would repeat it, and with it what is secret there.
+    return Flow(run_benchmark, name=strategy, persist_result=True, validate_parameters=False)
 
 
 @flow(name="reap", flow_run_name="reap")

@@ -6,16 +6,19 @@ bad input by.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
 from prefect.blocks.core import Block
+from prefect.blocks.system import Secret
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from windtunnel.benchmark import Loaded, load, parse
 from windtunnel.benchmark.model import Benchmark
 from windtunnel.errors import DescriptorError, UsageError
+from windtunnel.secrets import Redaction
 
 
 class Form(Benchmark):
@@ -54,7 +57,16 @@ class Stored(_Choice):
     stored: Annotated[str, Field(min_length=1, description="Its name, as the page Blocks lists it.")]
 
 
-Source = Form | Text | File | Stored
+SecretName = Annotated[
+    str,
+    Field(
+        title="Secret",
+        pattern=r"^secret/[a-z0-9][a-z0-9-]*$",
+        description="secret/NAME: a Secret block of this server whose value is what a benchmark file holds.",
+    ),
+]
+"""How a benchmark with secrets is given: nobody who looks at the run sees them."""
+Source = Form | Text | File | Stored | SecretName
 
 
 class StoredBenchmark(Block):
@@ -69,13 +81,25 @@ class StoredBenchmark(Block):
     folder: str = Field(default=".", description="Where its relative input files lie, as the worker sees it.")
 
 
-def resolve(source: Source, overrides: list[str]) -> Loaded:
+def resolve(source: Source | Mapping[str, Any], overrides: list[str]) -> Loaded:
     """Return the checked benchmark of a source, with ``KEY=VALUE`` overrides applied.
+
+    Args:
+        source: As it was typed, or as the server keeps what was filled into a form.
+        overrides: As ``--set`` takes them.
 
     Raises:
         DescriptorError: The benchmark is wrong.
         UsageError: No benchmark is stored under the name.
     """
+    if isinstance(source, Mapping):
+        kinds: dict[str, type[Text | File | Stored]] = {"toml": Text, "file": File, "stored": Stored}
+        kind = kinds.get(next(iter(source), "")) if len(source) == 1 else None
+        if not kind:
+            return parse(tomli_w.dumps({"spec_version": "1"} | _filled(source)), Path("benchmark.toml"), overrides)
+        source = kind.model_validate(source)
+    if isinstance(source, str):
+        return parse(_secret(source.removeprefix("secret/")), Path("benchmark.toml"), overrides)
     if isinstance(source, Text):
         return parse(source.toml, Path("benchmark.toml"), overrides)
     if isinstance(source, File):
@@ -84,6 +108,23 @@ def resolve(source: Source, overrides: list[str]) -> Loaded:
         stored = _read(source.stored)
         return parse(stored.toml.get_secret_value(), Path(stored.folder) / f"{source.stored}.toml", overrides)
     return parse(as_toml(source), Path("benchmark.toml"), overrides)
+
+
+def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a flow run's parameters, of which everybody who sees the server sees all, without secrets."""
+    hidden = Redaction()
+    source, overrides = parameters.get("benchmark"), parameters.get("overrides") or ()
+    cleaned = dict(parameters)
+    if overrides:
+        cleaned["overrides"] = [hidden.override(override) for override in overrides]
+    if isinstance(source, Mapping):
+        cleaned["benchmark"] = hidden.document(source)
+        if isinstance(text := source.get("toml"), str):
+            try:
+                cleaned["benchmark"] = {"toml": hidden.toml(text)}
+            except ValueError:
+                cleaned["benchmark"] = {"toml": hidden.line(text)}
+    return cleaned
 
 
 def as_toml(benchmark: Benchmark) -> str:
@@ -107,6 +148,25 @@ def check_strategy(loaded: Loaded, strategy: str) -> None:
     actual = loaded.benchmark.benchmark.strategy
     if actual != strategy:
         raise DescriptorError(f"{loaded.path}: its strategy is {actual}; this is the flow {strategy}")
+
+
+def _filled(form: Any) -> Any:
+    """Return what was filled into a form: what was left open is null there."""
+    if isinstance(form, Mapping):
+        return {key: _filled(item) for key, item in form.items() if item is not None}
+    return [_filled(item) for item in form] if isinstance(form, list) else form
+
+
+def _secret(name: str) -> str:
+    try:
+        block = Secret.load(name)
+    except ValueError:
+        raise UsageError(f"no Secret block is called {name!r}; make one in the UI, under Blocks") from None
+    if not isinstance(block, Secret):
+        raise TypeError(f"{block!r} was to be loaded in this thread")
+    if not isinstance(value := block.get(), str):
+        raise UsageError(f"the Secret block {name!r} holds no text; its value has to be what a benchmark file holds")
+    return value
 
 
 def _read(name: str) -> StoredBenchmark:

@@ -103,7 +103,7 @@ class Redaction:
 
     def toml(self, text: str) -> str:
         """Return a benchmark's file without secrets; it stays TOML, and all else in it stays as it is written."""
-        return rewrite_toml(text, self.document, self._line)
+        return rewrite_toml(text, self.document, self.line)
 
     def override(self, override: str) -> str:
         """Return a ``--set`` argument without secrets."""
@@ -113,7 +113,7 @@ class Redaction:
             key, separator, value = override.partition("=")
             if separator and is_secret_place(key_path(key.strip())):
                 return f"{key}{separator}{REDACTED}"
-            return f"{key}{separator}{self._line(value)}" if separator else self._line(override)
+            return f"{key}{separator}{self.line(value)}" if separator else self.line(override)
 
     def mask(self, path: Path, start: int = 0) -> int:
         """Overwrite the secrets in a file with as many asterisks, in place: who reads or writes it can go on.
@@ -148,7 +148,8 @@ class Redaction:
                 kept = data[-overlap:]
         return place
 
-    def _line(self, text: str) -> str:
+    def line(self, text: str) -> str:
+        """Return a command line, a script or a configuration file without secrets."""
         return self._cut(text, find_in_line(text))
 
     def _cut(self, text: str, spans: list[Span]) -> str:

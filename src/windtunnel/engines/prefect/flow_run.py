@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -19,6 +20,7 @@ from windtunnel.engines.prefect.publisher import Publisher
 from windtunnel.engines.prefect.state import state_of
 from windtunnel.engines.request import Request
 from windtunnel.run.record import RunRecord
+from windtunnel.secrets import Redaction
 
 T = TypeVar("T")
 
@@ -36,11 +38,12 @@ def run_in_flow(
     Raises:
         UsageError: The store cannot be written; nothing was started.
     """
+    hidden = request.loaded.redaction | Redaction.of_variables(os.environ)
     # Prefect has handlers of its own by now, which would cut the walk.
     with (
         signals_cancel(request.control),
         _quiet_tasks(),
-        Publisher(request.plan, request.control) as publisher,
+        Publisher(request.plan, request.control, hidden) as publisher,
     ):
         request = replace(request, observers=[*request.observers, publisher])
         record = execute(request, "prefect", Chain())

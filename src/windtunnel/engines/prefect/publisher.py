@@ -26,6 +26,7 @@ from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType
 from windtunnel.run.record import RunRecord
 from windtunnel.run.threads import start_thread
+from windtunnel.secrets import Redaction
 
 _LOOK_SECONDS = 2.0
 """How often steps' output and the flow run's state are read while steps run."""
@@ -52,10 +53,11 @@ class Publisher:
     Args:
         plan: The run's plan.
         control: The run's; cancelled when somebody cancels the flow run.
+        redaction: What is kept out of all that the server is told.
     """
 
-    def __init__(self, plan: Plan, control: Control) -> None:
-        self._plan, self._control = plan, control
+    def __init__(self, plan: Plan, control: Control, redaction: Redaction) -> None:
+        self._plan, self._control, self._redaction = plan, control, redaction
         self._logger = get_run_logger()
         self._id = UUID(str(flow_run.id))
         self._tags: list[str] = list(flow_run.tags or [])
@@ -148,7 +150,7 @@ class Publisher:
     def _introduce(self, event: Event) -> None:
         """Give the flow run the run's id as its name, and the tags that it is found by."""
         folder = Path(str(event.data["path"]))
-        self._logs = StepLogs(folder, self._logger)
+        self._logs = StepLogs(folder, self._logger, self._redaction)
         self._logger.info("results: %s", folder)
         tags = [*self._tags, *run_tags(self._plan)]
         with get_client(sync_client=True) as client:

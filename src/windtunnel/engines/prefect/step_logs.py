@@ -9,6 +9,7 @@ from typing import Any
 
 from windtunnel.run.folder import RunFolder, printable
 from windtunnel.run.output import open_file
+from windtunnel.secrets import Redaction
 
 LINES_PER_LOG = 100
 """A server tells each request; beyond this many lines the file is the place to read."""
@@ -32,10 +33,13 @@ class StepLogs:
     Args:
         folder: The run's folder.
         logger: Where lines go.
+        redaction: What is kept out of them, and out of the logs themselves while steps write them.
     """
 
-    def __init__(self, folder: Path, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
-        self.folder = RunFolder(folder)
+    def __init__(
+        self, folder: Path, logger: logging.Logger | logging.LoggerAdapter[Any], redaction: Redaction | None = None
+    ) -> None:
+        self.folder = RunFolder(folder, redaction)
         self._logger = logger
         self._open: dict[Path, _Place] = {}
         self._left = LINES_PER_RUN
@@ -61,6 +65,7 @@ class StepLogs:
         """Forward what a log has more, some pages of it at a time; return how many bytes that was."""
         if place.is_cut:
             return 0
+        self.folder.mask(path)
         try:
             with open_file(path) as file:
                 file.seek(place.offset)
