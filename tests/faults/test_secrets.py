@@ -68,6 +68,21 @@ def test_an_input_that_cannot_be_had_does_not_tell_its_address(lab: Lab) -> None
     assert_nothing_leaks(lab, file, result)
 
 
+def test_no_secret_is_left_by_a_run_on_docker(lab: Lab) -> None:
+    """Not in its folder, nor on the terminal, nor in what the daemon still tells of any container."""
+    pytest.importorskip("docker", reason="docker is not installed")
+    from support import docker_lab
+
+    file = lab.write(full_of_secrets("full", image=docker_lab.image(), end=3))
+    result = lab.call("run", str(file), "--backend", "docker", "--json")
+
+    assert result.exit_code == 1, result.stderr
+    with docker_lab.docker_client() as client:
+        held = [client.api.inspect_container(each["Id"]) for each in client.api.containers(all=True)]
+    assert leaks(json.dumps(held, indent=1)) == []
+    assert_nothing_leaks(lab, file, result)
+
+
 @pytest.mark.timeout(300)
 def test_the_prefect_engine_tells_a_server_no_secret(lab: Lab) -> None:
     """Parameters, states, logs, artifacts and results, all in its home and database, have none."""

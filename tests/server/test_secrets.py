@@ -12,6 +12,7 @@ from support.prefect_lab import PrefectLab
 from support.secrets import MARK, full_of_secrets, leaks, leaks_below
 
 pytestmark = pytest.mark.timeout(600)
+full = pytest.mark.full
 
 
 def shown(server: PrefectLab, run: str) -> str:
@@ -29,7 +30,7 @@ def database(server: PrefectLab) -> str:
         return "\n".join(connection.iterdump())
 
 
-@pytest.mark.parametrize("way", ["stored", "secret"])
+@pytest.mark.parametrize("way", ["stored", pytest.param("secret", marks=full)])
 def test_a_run_with_secrets_shows_none(worker: PrefectLab, way: str) -> None:
     """Stored by `deploy`, or in a Secret block: run, states, tasks, log and artifacts have none, nor has its folder."""
     text = full_of_secrets("full", end=0 if way == "stored" else 3)
@@ -56,16 +57,19 @@ def test_a_run_with_secrets_shows_none(worker: PrefectLab, way: str) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {"benchmark": {"toml": full_of_secrets("full")}},
-        {"overrides": [f"client.env.API_TOKEN={MARK}_set"]},
-        {
-            "benchmark": {
-                "benchmark": {"name": "x", "strategy": "single-node"},
-                "client": {"command": ["true"], "env": {"PASS": f"{MARK}_form"}},
-            }
-        },
+        pytest.param({"benchmark": {"toml": full_of_secrets("full")}}, id="text"),
+        pytest.param({"overrides": [f"client.env.API_TOKEN={MARK}_set"]}, id="override", marks=full),
+        pytest.param(
+            {
+                "benchmark": {
+                    "benchmark": {"name": "x", "strategy": "single-node"},
+                    "client": {"command": ["true"], "env": {"PASS": f"{MARK}_form"}},
+                }
+            },
+            id="form",
+            marks=full,
+        ),
     ],
-    ids=["text", "override", "form"],
 )
 def test_a_secret_among_parameters_is_refused_and_taken_out(worker: PrefectLab, given: dict[str, Any]) -> None:
     """The state says why and what to do, and neither it nor the parameters have the secret any more."""
@@ -77,6 +81,7 @@ def test_a_secret_among_parameters_is_refused_and_taken_out(worker: PrefectLab, 
     assert leaks(shown(worker, run)) == []
 
 
+@full
 def test_a_wrong_form_does_not_repeat_what_is_secret(worker: PrefectLab) -> None:
     """What only a worker can find wrong is told with its key, in our words."""
     form = {
