@@ -244,6 +244,7 @@ class _Execution:
                 self._journal.emit(EventType.RUN_FINISHED, message=record.status, exit_code=int(code))
 
     def _write(self) -> None:
+        self._record.reasons = self._folder.redaction.data(self._record.reasons)
         try:
             self._folder.write_record(self._record)
         except OSError as error:
