@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.cli import output
 from windtunnel.errors import PlatformError
-from windtunnel.run.record import FailureCount, MetricSummary, RunRecord
+from windtunnel.run.record import Cause, FailureCount, MetricSummary, RunRecord, SweepPart
 
 RunRecorded = Callable[..., RunRecord]
 
@@ -117,6 +118,45 @@ def test_reasons_and_survivors_are_printed(record: RunRecord, capsys: pytest.Cap
     printed = capsys.readouterr().out
     assert "  - server died: [why]\n" in printed
     assert "left behind: server (process 7)\n" in printed
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "\x1b[31m",
+        "\x1b]0;title\x07",
+        "\x1b]8;;http://x\x1b\\",
+        "\x9b2J",
+        "\x9d0;t\x9c",
+        "\x1bc",
+        "\x07",
+        "\x08",
+        "\u202e",
+    ],
+)
+def test_nothing_that_is_shown_acts_on_the_terminal(
+    record: RunRecord, capsys: pytest.CaptureFixture[str], evil: str
+) -> None:
+    """Names, units, reasons, causes, last lines, paths and notes come from programs and files."""
+    metric = record.metrics["rate"].model_copy(update={"unit": f"m{evil}s"})
+    record.metrics = {f"ra{evil}te": metric}
+    record.reasons = [f"rea{evil}son"]
+    record.cause = Cause(code="x", message=f"cau{evil}se")
+    record.resources.left = [f"le{evil}ft"]
+    record.path = f"pa{evil}th"
+    record.sweep = SweepPart(id="id", values={f"ke{evil}y": f"val{evil}ue"})
+    output.print_record(record)
+    output.print_sweep([record], 1)
+    output.say(f"no{evil}te")
+    output.print_error(PlatformError(f"err{evil}or", step="server", log_tail=(f"li{evil}ne",)))
+    output.echo(f"ec{evil}ho")
+    printed = "".join(capsys.readouterr())
+
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", printed)
+    for word in ("rate", "ms", "reason", "cause", "left", "path", "key", "value", "note", "error", "line", "echo"):
+        assert word in printed
+    output.print_json({"name": evil})
+    assert json.loads(capsys.readouterr().out) == {"name": evil}
 
 
 def test_failed_requests_are_shown(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import sys
-import traceback
 from typing import Annotated, Any
 
 import typer
 
-from windtunnel.cli.output import STDOUT, echo, print_error, print_json
+from windtunnel.cli.output import STDOUT, echo, print_error, print_json, print_traceback
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, UsageError, WindtunnelError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF}
@@ -100,11 +99,11 @@ def _call(words: list[str]) -> int:
         return int(ExitCode.CANCELLED)
     except OSError as error:
         if error.errno not in _NO_ROOM:
-            traceback.print_exc()
+            print_traceback()
             return int(ExitCode.BUG)
         STDOUT.lose(error)
     except Exception:  # noqa: BLE001 - the last resort: a bug of ours, told as one
-        traceback.print_exc()
+        print_traceback()
         return int(ExitCode.BUG)
     return 0
 

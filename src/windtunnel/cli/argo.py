@@ -10,7 +10,7 @@ import typer
 from windtunnel.addresses import parse_store
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
-from windtunnel.cli.output import echo, print_json, print_log_tail, print_record, say
+from windtunnel.cli.output import echo, print_data, print_json, print_log_tail, print_record, say
 from windtunnel.cli.results import JsonOption
 from windtunnel.errors import PlatformError, UsageError
 
@@ -52,7 +52,7 @@ def render(
         return
     from windtunnel.deployments.argo.rendering import rendered
 
-    echo(rendered(made).rstrip())
+    print_data(rendered(made).rstrip())
 
 
 @app.command(

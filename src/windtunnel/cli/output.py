@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.analysis.words import failed
 from windtunnel.errors import WindtunnelError
+from windtunnel.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from windtunnel.run.record import MetricSummary, RunRecord
 
@@ -78,6 +81,10 @@ def console(*, stderr: bool = False) -> Console:
             except OSError as error:
                 self._lose(error)
 
+        def render_str(self, text: str, **options: Any) -> Text:
+            """Return what is shown of a text, which may be another program's: nothing that acts on the terminal."""
+            return super().render_str(printable(text), **options)
+
         def _lose(self, error: OSError) -> None:
             self.quiet = True
             if not self.stderr:
@@ -102,6 +109,11 @@ def print_error(error: WindtunnelError) -> None:
     print_log_tail(error.step, error.log_tail)
 
 
+def print_traceback() -> None:
+    """Show where the exception that is being handled comes from."""
+    say(traceback.format_exc().rstrip())
+
+
 def print_log_tail(step: str | None, lines: Sequence[str]) -> None:
     """Show a step's last lines, on standard error."""
     if lines:
@@ -111,7 +123,12 @@ def print_log_tail(step: str | None, lines: Sequence[str]) -> None:
 
 
 def echo(text: str) -> None:
-    """Print a line on standard output."""
+    """Print lines for a person, on standard output."""
+    print_data(printable(text))
+
+
+def print_data(text: str) -> None:
+    """Print text for a machine as it is, on standard output."""
     STDOUT.is_used = True
     try:
         sys.stdout.write(f"{text}\n")
@@ -122,7 +139,7 @@ def echo(text: str) -> None:
 
 def print_json(data: Any) -> None:
     """Print data for a machine, on standard output."""
-    echo(json.dumps(data, indent=2))
+    print_data(json.dumps(data, indent=2))
 
 
 def shorten(path: str | Path) -> str:

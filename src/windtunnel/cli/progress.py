@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from windtunnel.cli.output import console, say
 from windtunnel.plan import Job, Plan
+from windtunnel.printable import printable
 from windtunnel.run.events import Event, EventType
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ class Progress:
 
     def _now(self, text: str) -> None:
         if self._status:
-            self._status.update(text)
+            from rich.text import Text
+
+            self._status.update(Text(printable(text)))
 
     def _line(self, text: str, style: str | None = None) -> None:
         self._last_line = time.monotonic()

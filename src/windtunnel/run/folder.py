@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import time
 import tomllib
@@ -18,6 +17,7 @@ from typing import Any
 
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
+from windtunnel.printable import printable
 from windtunnel.run.output import open_file
 from windtunnel.run.record import WORDS, RunRecord
 from windtunnel.run.samples import Sample, Samples
@@ -227,8 +227,3 @@ def tail(path: Path, lines: int = 10) -> tuple[str, ...]:
         return ()
     visible = [printable(line) for line in text.splitlines()]
     return tuple([line for line in visible if line.strip()][-lines:])
-
-
-def printable(line: str) -> str:
-    """Return a line without the control characters that would act on a terminal or a page."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", line)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from windtunnel.run.folder import RunFolder, printable
+from windtunnel.printable import printable
+from windtunnel.run.folder import RunFolder
 from windtunnel.run.output import open_file
 from windtunnel.secrets import Redaction
 
