@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from windtunnel.analysis.recover import read_plan
+from windtunnel.analysis.recover import find_plan
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import summarise_usage
 from windtunnel.run.events import timestamp
@@ -57,6 +57,8 @@ def write_run(
     for item in usage:
         folder.append("usage", item.to_json())
     folder.close()
+    plan, _problem = find_plan(folder)
+    assert plan
     record = RunRecord(
         run_id=folder.run_id,
         benchmark="made",
@@ -68,7 +70,7 @@ def write_run(
         status="succeeded",
         exit_code=0,
         validity="valid",
-        metrics=summarise(samples, read_plan(folder)),
+        metrics=summarise(samples, plan),
         phases=phases,
         usage=summarise_usage(usage, phases),
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from windtunnel.backends.recording import Outcome, RecordingBackend
-from windtunnel.cli import output
+from windtunnel.cli import output, showing, tables
 from windtunnel.errors import PlatformError
 from windtunnel.run.record import Cause, FailureCount, MetricSummary, RunRecord, SweepPart
 
@@ -47,20 +47,20 @@ def record(run_recorded: RunRecorded, single_node: str) -> RunRecord:
 )
 def test_numbers_have_four_digits(value: float | None, text: str) -> None:
     """Large and small ones are written with a power of ten."""
-    assert output.number(value) == text
+    assert showing.number(value) == text
 
 
 def test_an_interval_is_a_half_width(record: RunRecord) -> None:
     """It is absolute, and relative to the mean where there is one."""
     metric = record.metrics["rate"]
-    assert output.interval(metric) == "± 4.968 (24.8%)"
-    assert output.interval(metric.model_copy(update={"ci95": None})) == "–"
-    assert output.interval(metric.model_copy(update={"mean": 0.0, "ci95": (-1.0, 1.0)})) == "± 1.000"
+    assert showing.interval(metric) == "± 4.968 (24.8%)"
+    assert showing.interval(metric.model_copy(update={"ci95": None})) == "–"
+    assert showing.interval(metric.model_copy(update={"mean": 0.0, "ci95": (-1.0, 1.0)})) == "± 1.000"
 
 
 def test_a_record_is_printed_on_standard_output(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
     """Verdict first, then the metrics, then where the rest is."""
-    output.print_record(record)
+    showing.print_record(record)
     printed = capsys.readouterr()
     assert printed.err == ""
     lines = printed.out.splitlines()
@@ -97,7 +97,7 @@ def test_any_name_of_a_metric_is_printed(record: RunRecord, capsys: pytest.Captu
     """Names come from programs: brackets and colons in them are printed."""
     metric: MetricSummary = record.metrics["rate"]
     record.metrics = {name: metric}
-    output.print_record(record)
+    showing.print_record(record)
     assert f"\n{name} " in capsys.readouterr().out
 
 
@@ -105,7 +105,7 @@ def test_any_name_of_a_metric_is_printed(record: RunRecord, capsys: pytest.Captu
 def test_any_unit_of_a_metric_is_printed(record: RunRecord, capsys: pytest.CaptureFixture[str], unit: str) -> None:
     """A unit in brackets is printed with them."""
     record.metrics = {"rate": record.metrics["rate"].model_copy(update={"unit": unit})}
-    output.print_record(record)
+    showing.print_record(record)
     assert f" {unit} " in capsys.readouterr().out
 
 
@@ -114,7 +114,7 @@ def test_reasons_and_survivors_are_printed(record: RunRecord, capsys: pytest.Cap
     record.reasons = ["server died: [why]"]
     record.cause = None
     record.resources.left = ["server (process 7)"]
-    output.print_record(record)
+    showing.print_record(record)
     printed = capsys.readouterr().out
     assert "  - server died: [why]\n" in printed
     assert "left behind: server (process 7)\n" in printed
@@ -145,8 +145,8 @@ def test_nothing_that_is_shown_acts_on_the_terminal(
     record.resources.left = [f"le{evil}ft"]
     record.path = f"pa{evil}th"
     record.sweep = SweepPart(id="id", values={f"ke{evil}y": f"val{evil}ue"})
-    output.print_record(record)
-    output.print_sweep([record], 1)
+    showing.print_record(record)
+    showing.print_sweep([record], 1)
     output.say(f"no{evil}te")
     output.print_error(PlatformError(f"err{evil}or", step="server", log_tail=(f"li{evil}ne",)))
     output.echo(f"ec{evil}ho")
@@ -162,8 +162,46 @@ def test_nothing_that_is_shown_acts_on_the_terminal(
 def test_failed_requests_are_shown(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
     """Also where they are few enough for a valid result; where none failed there is nothing to say."""
     record.failures = [FailureCount(step="client", source="wrk", requests=1749, failures=3)]
-    output.print_record(record)
+    showing.print_record(record)
     assert "client: 3 of 1,749 requests failed\n" in capsys.readouterr().out
     record.failures[0].failures = 0
-    output.print_record(record)
+    showing.print_record(record)
     assert "requests failed" not in capsys.readouterr().out
+
+
+def test_a_pipe_gets_every_row_and_every_word(record: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    """However many there are, and however wide: what reads it may look for any of them."""
+    count = 2 * tables.MOST_ROWS
+    record.metrics = {f"{n:0200}": record.metrics["rate"] for n in range(count)}
+    showing.print_record(record)
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert [line.split()[0] for line in printed.out.splitlines()[2:-1]] == list(record.metrics)
+
+
+def test_a_terminal_gets_as_many_rows_as_a_person_reads(
+    record: RunRecord, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first ones, and how to see the others."""
+    record.metrics = {f"m{n}": record.metrics["rate"] for n in range(tables.MOST_ROWS + 1200)}
+    monkeypatch.setattr(type(output.console()), "is_terminal", True)
+    showing.print_record(record)
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines()[2:-1]] == list(record.metrics)[: tables.MOST_ROWS]
+    assert printed.err == "1,200 more metrics are not shown; --json has them all\n"
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_cell_is_one_line_of_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
+) -> None:
+    """Names come from programs: none breaks a line, acts on a terminal, or is taken for a style."""
+    monkeypatch.setattr(type(output.console()), "is_terminal", is_terminal)
+    columns = [tables.Column("na[me]"), tables.Column("n", is_right=True)]
+    tables.print_table(columns, [["two\nlines", "1"], ["\x1b]0;gone\x07title", "10"], ["[bold]x", "100"]])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["na[me]", "n"],
+        ["two", "lines", "1"],
+        ["title", "10"],
+        ["[bold]x", "100"],
+    ]

@@ -65,3 +65,31 @@ def test_what_a_lost_run_had_summarised_is_kept(folder: RunFolder) -> None:
     summarised = recover(folder, record("lost"))
     again = recover(folder, summarised.model_copy(update={"reasons": ["its own"]}))
     assert again.reasons == ["its own"]
+
+
+def test_a_damaged_line_is_told_and_hides_no_other(folder: RunFolder) -> None:
+    """What can be read is summarised."""
+    text = (folder.path / "samples.jsonl").read_text(encoding="utf-8")
+    first, *others = text.splitlines(keepends=True)
+    (folder.path / "samples.jsonl").write_text("".join([first, "{cut\n", *others]), encoding="utf-8")
+    (folder.path / "events.jsonl").write_text('{"type": "iteration_started"}\n[]\n{}\n', encoding="utf-8")
+    found = recover(folder, record("lost"))
+    assert found.metrics["rate"].values == [1.0, 3.0]
+    assert found.reasons[1:] == [
+        "samples.jsonl: 1 line cannot be read; this is without",
+        "events.jsonl: 2 lines cannot be read; this is without",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "No such file"), ("{cut", "it is no JSON"), ('{"schema_version": 99}', "version")]
+)
+def test_a_run_without_its_plan_is_told(folder: RunFolder, text: str | None, words: str) -> None:
+    """Without the plan it is not known how its samples belong together."""
+    (folder.path / "plan.json").unlink()
+    if text is not None:
+        (folder.path / "plan.json").write_text(text, encoding="utf-8")
+    found = recover(folder, record("lost"))
+    assert (found.metrics, found.validity) == ({}, "invalid")
+    assert found.reasons[1].startswith("what was measured cannot be summarised: plan.json: ")
+    assert words in found.reasons[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -191,3 +192,28 @@ def test_a_broken_record_does_not_hide_the_other_runs(keep: Keep, store: Path) -
     wanted = keep("good")
     (keep("broken").path / "run.json").write_text("{", encoding="utf-8")
     assert open_run("good", store).path == wanted.path
+
+
+def test_a_whole_id_is_opened_without_a_look_at_the_others(
+    keep: Keep, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may have ten thousand runs."""
+    wanted = keep("redis-1")
+    monkeypatch.setattr("windtunnel.run.store._names", lambda _store: pytest.fail("looked"))
+    assert open_run("redis-1", store).path == wanted.path
+
+
+def test_a_list_of_runs_reads_heads_alone(keep: Keep, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run measured is not read for it, and a lost one is called so."""
+    keep("a", status="running", driver={"pid": 1, "started": 0.0, "host": platform.node()})
+    monkeypatch.setattr(RunFolder, "read_record", lambda _self: pytest.fail("read"))
+    ((folder, head),) = find_runs(store)
+    assert (folder.run_id, head.run_id, head.status) == ("a", "a", "lost")
+
+
+def test_many_names_are_not_all_listed(keep: Keep, store: Path) -> None:
+    """The first ones say what is meant."""
+    for number in range(9):
+        keep(f"redis-{number}")
+    with pytest.raises(UsageError, match=r"is the start of 9 runs: redis-0, redis-1, redis-2, redis-3, redis-4, …$"):
+        open_run("redis", store)

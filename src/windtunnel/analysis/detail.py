@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from windtunnel.analysis.plots.distribution import Line
 from windtunnel.analysis.plots.thin import Span
 from windtunnel.analysis.plots.timeline import phase_spans, seconds_of
-from windtunnel.analysis.recover import read_plan, recover
+from windtunnel.analysis.recover import damages, find_plan, recover
 from windtunnel.analysis.statistics import by_series, value_by_iteration
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
@@ -77,6 +77,7 @@ class Detail:
         values: The value of each series in each iteration, warm-up included.
         usage: What each step used.
         events: All events.
+        damages: What the folder should have and has not, a sentence each.
     """
 
     record: RunRecord
@@ -84,6 +85,7 @@ class Detail:
     values: Mapping[str, Mapping[int, float]]
     usage: Sequence[UsageSample]
     events: Sequence[Mapping[str, Any]]
+    damages: Sequence[str] = ()
 
     @property
     def origin(self) -> float:
@@ -151,18 +153,27 @@ def load_detail(folder: RunFolder) -> Detail:
 
     Raises:
         UsageError: The run has no record.
-        PlanError: The run's plan is of another version.
     """
     record = recover(folder, read_run(folder))
     series = by_series(folder.samples())
-    plan = read_plan(folder) if series else None
+    plan, problem = find_plan(folder)
+    usage, events = list(_usage(folder)), list(folder.events())
     return Detail(
         record=record,
         series=series,
-        values={name: value_by_iteration(group, plan) for name, group in series.items()} if plan else {},
-        usage=[UsageSample(**line) for line in folder.lines("usage")],
-        events=list(folder.lines("events")),
+        values={name: value_by_iteration(group, plan) if plan else {} for name, group in series.items()},
+        usage=usage,
+        events=events,
+        damages=[*problem, *damages(folder)],
     )
+
+
+def _usage(folder: RunFolder) -> Iterator[UsageSample]:
+    for line in folder.lines("usage"):
+        try:
+            yield UsageSample.from_json(line)
+        except ValueError:
+            folder.damaged["usage.jsonl"] += 1
 
 
 def percentiles_of(values: Line) -> list[float]:

@@ -15,6 +15,8 @@ from windtunnel.analysis.words import number, size
 from windtunnel.run.record import MetricSummary
 
 _MOST_VALUES = 24
+_FEW_VALUES = 8
+"""How many are drawn if not all can be: the table has them, and each takes a while."""
 _MOST_DISTRIBUTIONS = 12
 _SMALL = (3.5, 2.1)
 _MIDDLE = (5.4, 2.7)
@@ -46,10 +48,11 @@ class Figures:
 def figures_of(detail: Detail) -> Figures:
     """Return the figures that a run has something to show in."""
     metrics, distributions = detail.record.metrics, detail.distributions()
+    drawn = len(metrics) if len(metrics) <= _MOST_VALUES else _FEW_VALUES
     steps = len({sample.step for sample in detail.usage})
     return Figures(
-        values=[_values(detail, name, index) for index, name in enumerate(list(metrics)[:_MOST_VALUES])],
-        values_left_out=max(0, len(metrics) - _MOST_VALUES),
+        values=[_values(detail, name, index) for index, name in enumerate(list(metrics)[:drawn])],
+        values_left_out=len(metrics) - drawn,
         distributions=[
             _distribution(detail, name, lines, index)
             for index, (name, lines) in enumerate(list(distributions.items())[:_MOST_DISTRIBUTIONS])

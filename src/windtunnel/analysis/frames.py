@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from windtunnel.analysis.recover import recover
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
 from windtunnel.run.record import RunRecord
-from windtunnel.run.samples import Sample
 from windtunnel.run.store import read_run
 
 # A run that measured nothing has the columns of any other, so that the same analysis works.
-_COLUMNS = {name: [item.name for item in fields(kind)] for name, kind in (("samples", Sample), ("usage", UsageSample))}
+_COLUMNS = {"usage": [item.name for item in fields(UsageSample)]}
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,21 @@ class Run:
     @cached_property
     def samples(self) -> pd.DataFrame:
         """One row a sample: metric, value, unit, iteration, time, step, labels, warmup."""
-        return self._frame("samples")
+        found = self.folder.samples()
+
+        kinds = np.asarray(found.kind_of, dtype=np.intp)
+        return pd.DataFrame(
+            {
+                "metric": _spread([kind.metric for kind in found.kinds], kinds),
+                "value": np.asarray(found.values),
+                "unit": _spread([kind.unit for kind in found.kinds], kinds),
+                "iteration": np.asarray(found.iterations, dtype=np.int64),
+                "time": _moments(np.asarray(found.times), "s"),
+                "step": _spread([kind.step for kind in found.kinds], kinds),
+                "labels": _spread([kind.labels for kind in found.kinds], kinds),
+                "warmup": np.array([kind.warmup for kind in found.kinds], dtype=bool)[kinds],
+            }
+        )
 
     @cached_property
     def usage(self) -> pd.DataFrame:
@@ -50,10 +66,20 @@ class Run:
     def _frame(self, name: str) -> pd.DataFrame:
         frame = pd.DataFrame(list(self.folder.lines(name)), columns=_COLUMNS.get(name))
         if "time" in frame:
-            unit: Literal["s"] | None = None if name == "events" else "s"
-            # A client may have given a time that no calendar has.
-            frame["time"] = pd.to_datetime(frame["time"], unit=unit, utc=True, errors="coerce")
+            frame["time"] = _moments(frame["time"], None if name == "events" else "s")
         return frame
+
+
+def _spread(distinct: Sequence[object], places: NDArray[np.intp]) -> NDArray[np.object_]:
+    """Return what stands at each of the places; one object for all that are alike."""
+    column = np.empty(len(distinct), dtype=object)
+    column[:] = distinct
+    return column[places]
+
+
+def _moments(times: Any, unit: Literal["s"] | None) -> Any:
+    """Return times as pandas has them; a client may have given one that no calendar has."""
+    return pd.to_datetime(times, unit=unit, utc=True, errors="coerce")
 
 
 def load_run(path: str | Path) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
         raise UsageError(f"{error.name} is missing: pip install 'windtunnel[report]'") from None
 
     detail = load_detail(folder)
+    in_tables = dict(islice(detail.kept.items(), _MOST_ROWS))
     environment = Environment(
         loader=PackageLoader("windtunnel.analysis"),
         autoescape=select_autoescape(["html.j2", "html"]),
@@ -65,8 +67,8 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
         dark=DARK,
         most_rows=_MOST_ROWS,
         percentile_names=PERCENTILES,
-        percentiles={name: percentiles_of(line) for name, line in detail.kept.items()},
-        extremes={name: (line.values.min(), line.values.max()) for name, line in detail.kept.items()},
+        percentiles={name: percentiles_of(line) for name, line in in_tables.items()},
+        extremes={name: (line.values.min(), line.values.max()) for name, line in in_tables.items()},
         figures=figures.figures_of(detail),
         phases=detail.phase_totals(),
         traces=load_traces(folder),
@@ -75,7 +77,8 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
         host_facts=[
             (key.replace("_", " "), _fact(key, value)) for key, value in _read_json(folder, "environment.json").items()
         ],
-        benchmark=(folder.path / "benchmark.toml").read_text(encoding="utf-8"),
+        benchmark=_read_text(folder, "benchmark.toml"),
+        damages=detail.damages,
         base="" if at is None else _relative(folder.path, at),
         **_iterations(detail),
         **_notes(detail),
@@ -143,8 +146,19 @@ def _relative(run: Path, at: Path) -> str:
 
 
 def _read_json(folder: RunFolder, name: str) -> Mapping[str, Any]:
-    path = folder.path / name
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    try:
+        found = json.loads(_read_text(folder, name))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read_text(folder: RunFolder, name: str) -> str:
+    """Return the text of a file that a damaged run may lack; nothing then."""
+    try:
+        return (folder.path / name).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _fact(key: str, value: Any) -> Any:

@@ -10,8 +10,9 @@ import typer
 from windtunnel.addresses import parse_store
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
-from windtunnel.cli.output import echo, print_data, print_json, print_log_tail, print_record, say
+from windtunnel.cli.output import echo, print_data, print_json, print_log_tail, say
 from windtunnel.cli.results import JsonOption
+from windtunnel.cli.showing import print_record
 from windtunnel.errors import PlatformError, UsageError
 
 if TYPE_CHECKING:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -12,14 +14,15 @@ from windtunnel.cli.app import app
 from windtunnel.cli.output import (
     STATUS_STYLE,
     VERDICT_STYLE,
-    console,
     echo,
+    print_data,
     print_json,
     print_log_tail,
-    print_record,
     say,
     shorten,
 )
+from windtunnel.cli.showing import print_record
+from windtunnel.cli.tables import Column, print_table, shown
 from windtunnel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,31 +43,51 @@ DEFAULT_STORE = Path("runs")
 @app.command(epilog="Example: windtunnel runs --json")
 def runs(store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -> None:
     """List the runs in a store, the oldest first."""
-    from rich.table import Table
-
+    from windtunnel.run.record import Status
     from windtunnel.run.store import find_runs
 
-    found = [record for _folder, record in find_runs(_records_of(store), lambda error: say(error.message, "yellow"))]
+    found = list(find_runs(_records_of(store), _warn))
     if as_json:
-        print_json([record.model_dump(mode="json") for record in found])
+        _print_records(folder for folder, _head in found)
         return
     if not found:
         say(f"no runs in {store}")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("run", "started", "status", "verdict", "exit", "backend"):
-        table.add_column(column, overflow="fold" if column == "run" else "ellipsis")
-    for record in found:
-        verdict = record.validity or "–"
-        table.add_row(
-            record.run_id,
-            (record.started or "")[:19].replace("T", " "),
-            f"[{STATUS_STYLE.get(record.status, 'red')}]{record.status}[/]",
-            f"[{VERDICT_STYLE.get(verdict, 'dim')}]{verdict}[/]",
-            "–" if record.exit_code is None else str(record.exit_code),
-            record.backend,
-        )
-    console().print(table, soft_wrap=False)
+    styles = {status: STATUS_STYLE.get(status, "red") for status in get_args(Status)}
+    columns = [Column("run", is_folded=True), Column("started"), Column("status", styles=styles)]
+    columns += [Column("verdict", styles={"–": "dim"} | VERDICT_STYLE), Column("exit"), Column("backend")]
+    rows = [
+        [
+            head.run_id or folder.run_id,
+            (head.started or "")[:19].replace("T", " "),
+            head.status,
+            head.validity or "–",
+            "–" if head.exit_code is None else str(head.exit_code),
+            head.backend,
+        ]
+        for folder, head in found[-shown(len(found), "older runs", "`windtunnel runs | less` has them all") :]
+    ]
+    print_table(columns, rows)
+
+
+def _print_records(folders: Iterable[RunFolder]) -> None:
+    """Print a list of records as JSON, one at a time: ten thousand of them need not be held."""
+    from windtunnel.run.store import read_run
+
+    mark = "["
+    for folder in folders:
+        try:
+            record = read_run(folder)
+        except UsageError as error:
+            _warn(error)
+            continue
+        print_data(f"{mark}{json.dumps(record.model_dump(mode='json'))}")
+        mark = ","
+    print_data("]" if mark == "," else "[]")
+
+
+def _warn(error: UsageError) -> None:
+    say(error.message, "yellow")
 
 
 @app.command(epilog="Example: windtunnel show last")

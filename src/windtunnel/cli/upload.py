@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.output import print_json, print_record, say
+from windtunnel.cli.output import print_json, say
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption, RunArgument
+from windtunnel.cli.showing import print_record
 from windtunnel.errors import ExitCode, UsageError
 
 ToOption = Annotated[

@@ -13,17 +13,18 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeVar
 
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
 from windtunnel.printable import printable
 from windtunnel.run.output import open_file
-from windtunnel.run.record import WORDS, RunRecord
+from windtunnel.run.record import WORDS, RunHead, RunRecord
 from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.spare import Spare
 from windtunnel.secrets import Redaction
 
+M = TypeVar("M", RunHead, RunRecord)
 RECORD = "run.json"
 _SPARE = f".{RECORD}.spare.tmp"
 _TAIL = 16_384
@@ -139,6 +140,14 @@ class RunFolder:
         free = room.f_bavail if os.geteuid() else room.f_bfree  # root may use what is reserved for it
         return room.f_blocks > 0 and free == 0
 
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield what ``events.jsonl`` holds, as `lines` does; each has a type."""
+        for line in self.lines("events"):
+            if isinstance(line.get("type"), str):
+                yield line
+            else:
+                self.damaged["events.jsonl"] += 1
+
     def samples(self) -> Samples:
         """Return what ``samples.jsonl`` holds, as `lines` does."""
         found, damaged = Samples(), 0
@@ -195,9 +204,16 @@ class RunFolder:
         Raises:
             UsageError: There is none, or it cannot be read.
         """
+        return self._read(RunRecord)
+
+    def read_head(self) -> RunHead:
+        """Return what ``run.json`` says of the run as a whole (errors as `read_record`)."""
+        return self._read(RunHead)
+
+    def _read(self, kind: type[M]) -> M:
         path = self.path / RECORD
         try:
-            return RunRecord.model_validate_json(path.read_bytes())
+            return kind.model_validate_json(path.read_bytes())
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: not a run's record ({error})") from None
 

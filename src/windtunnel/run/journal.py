@@ -6,9 +6,9 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from windtunnel.errors import PlatformError
@@ -48,6 +48,18 @@ class UsageSample:
     def to_json(self) -> dict[str, Any]:
         """Return the line of ``usage.jsonl``."""
         return vars(self)
+
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> UsageSample:
+        """Return what a line of ``usage.jsonl`` holds; what a newer version says beside it is passed over.
+
+        Raises:
+            ValueError: The line holds none.
+        """
+        try:
+            return cls(**{item.name: line[item.name] for item in fields(cls)})
+        except KeyError as error:
+            raise ValueError(repr(error)) from None
 
 
 class Journal:

@@ -102,6 +102,18 @@ class Upload(_Model):
     error: str | None = None
 
 
+class RunHead(_Model):
+    """What a list of runs shows of a record; hundreds are read in the time of one with many metrics."""
+
+    run_id: str | None
+    backend: str
+    started: str | None = None
+    status: Status
+    exit_code: int | None = None
+    validity: Validity | None = None
+    driver: dict[str, Any] = Field(default_factory=dict)
+
+
 class RunRecord(_Model):
     """The object that `run --json` prints and the run's folder keeps."""
 

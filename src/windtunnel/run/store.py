@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,34 +10,39 @@ from windtunnel.errors import UsageError
 from windtunnel.names import nearest
 from windtunnel.run.driver import is_alive
 from windtunnel.run.folder import RECORD, RunFolder
-from windtunnel.run.record import RunRecord
+from windtunnel.run.record import RunHead, RunRecord, Status
+
+MOST_NAMES = 5
+"""How many runs an error lists that a name may mean."""
 
 
 def read_run(folder: RunFolder) -> RunRecord:
     """Return a run's record; a running one whose driver is gone is called ``lost``."""
     record = folder.read_record()
     record.path = str(folder.path)
-    if record.status == "running" and not is_alive(record.driver):
-        record.status = "lost"
+    record.status = _status(record)
     return record
 
 
 def find_runs(
     store: Path, on_broken: Callable[[UsageError], None] = lambda _error: None
-) -> Iterator[tuple[RunFolder, RunRecord]]:
-    """Yield every run in `store` that has a record, the oldest first.
+) -> Iterator[tuple[RunFolder, RunHead]]:
+    """Yield every run in `store` that has a record, with that record's head, the oldest first.
 
     Args:
         store: The folder that keeps runs.
         on_broken: Told of each record that cannot be read; it does not hide the others.
     """
     found = []
-    for path in sorted(path.parent for path in store.glob(f"*/{RECORD}")) if store.is_dir() else []:
-        folder = RunFolder(path)
+    for name in sorted(_names(store)):
+        folder = RunFolder(store / name)
         try:
-            found.append((folder, read_run(folder)))
+            head = folder.read_head()
         except UsageError as error:
             on_broken(error)
+            continue
+        head.status = _status(head)
+        found.append((folder, head))
     yield from sorted(found, key=lambda pair: pair[1].started or "")
 
 
@@ -48,13 +54,26 @@ def open_run(name: str, store: Path) -> RunFolder:
     """
     if (Path(name) / RECORD).exists():
         return RunFolder(Path(name))
-    runs = [folder for folder, _record in find_runs(store)]
-    if name == "last" and runs:
-        return runs[-1]
-    matches = [run for run in runs if run.run_id == name] or [run for run in runs if run.run_id.startswith(name)]
+    if name and Path(name).name == name and (store / name / RECORD).exists():
+        return RunFolder(store / name)
+    if name == "last" and (runs := list(find_runs(store))):
+        return runs[-1][0]
+    names = sorted(_names(store))
+    matches = [each for each in names if each.startswith(name)]
     if len(matches) == 1:
-        return matches[0]
-    ids = [run.run_id for run in runs]
+        return RunFolder(store / matches[0])
     if matches:
-        raise UsageError(f"{name!r} is the start of {len(matches)} runs: {', '.join(r.run_id for r in matches)}")
-    raise UsageError(f"no run {name!r} in {store}{nearest(name, ids)}; `windtunnel runs` lists them")
+        listed = ", ".join(matches[:MOST_NAMES]) + (", …" if len(matches) > MOST_NAMES else "")
+        raise UsageError(f"{name!r} is the start of {len(matches)} runs: {listed}")
+    raise UsageError(f"no run {name!r} in {store}{nearest(name, names)}; `windtunnel runs` lists them")
+
+
+def _names(store: Path) -> Iterator[str]:
+    """Yield the name of each folder of `store` that has a record."""
+    if store.is_dir():
+        with os.scandir(store) as entries:
+            yield from (entry.name for entry in entries if os.path.exists(f"{entry.path}/{RECORD}"))  # noqa: PTH110
+
+
+def _status(record: RunHead | RunRecord) -> Status:
+    return "lost" if record.status == "running" and not is_alive(record.driver) else record.status

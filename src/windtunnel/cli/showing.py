@@ -1,0 +1,89 @@
+"""Results as a person reads them on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from windtunnel.analysis.words import failed
+from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, shorten
+from windtunnel.cli.tables import Column, print_table, shown
+
+if TYPE_CHECKING:
+    from windtunnel.run.record import MetricSummary, RunRecord
+
+
+def number(value: float | None) -> str:
+    """Return a number with four significant digits, as a table shows it."""
+    if value is None:
+        return "–"
+    magnitude = abs(value)
+    if magnitude != 0 and (magnitude >= 1e7 or magnitude < 1e-3):  # noqa: PLR2004 - where digits stop helping
+        return f"{value:.3e}"
+    digits = 0 if magnitude >= 1000 else 1 if magnitude >= 100 else 2 if magnitude >= 10 else 3  # noqa: PLR2004
+    return f"{value:,.{digits}f}"
+
+
+def interval(metric: MetricSummary) -> str:
+    """Return the half-width of a metric's confidence interval, absolute and relative."""
+    if metric.ci95 is None:
+        return "–"
+    half = (metric.ci95[1] - metric.ci95[0]) / 2
+    relative = f" ({half / abs(metric.mean):.1%})" if metric.mean else ""
+    return f"± {number(half)}{relative}"
+
+
+def print_record(record: RunRecord) -> None:
+    """Show a run's verdict, its metrics in a table, and where the rest is."""
+    out = console()
+    style = STATUS_STYLE.get(record.status, "red")
+    verdict = record.validity or "no result"
+    out.print(
+        f"[bold]{record.benchmark}[/]  [{style}]{record.status}[/], "
+        f"[{VERDICT_STYLE.get(verdict, 'red')}]{verdict}[/]  {record.engine} on {record.backend}"
+    )
+    for reason in record.reasons:
+        out.print(f"  - {reason}", markup=False)
+    if record.cause and record.cause.message not in " ".join(record.reasons):
+        out.print(f"  - {record.cause.message}", markup=False)
+    if record.metrics:
+        _print_metrics(record.metrics)
+    for each in [each for each in record.failures if each.failures]:
+        out.print(f"{each.step}: {failed(each.requests, each.failures)}", style="yellow", markup=False)
+    for left in record.resources.left:
+        out.print(f"left behind: {left}", style="red", markup=False)
+    out.print(f"run: {shorten(record.path or '')}", markup=False)
+    if record.upload:
+        out.print(f"{'stored' if record.upload.complete else 'not all stored'}: {record.upload.url}", markup=False)
+        if record.upload.error and not (record.cause and record.cause.message == record.upload.error):
+            out.print(f"  - {record.upload.error}", markup=False)
+
+
+def _print_metrics(metrics: Mapping[str, MetricSummary]) -> None:
+    columns = [Column("metric", is_folded=True), Column("unit")]
+    columns += [Column(name, is_right=True) for name in ("n", "mean", "95 % interval", "median", "p90", "p99")]
+    most = shown(len(metrics), "more metrics", "--json has them all")
+    rows = []
+    for name, metric in islice(metrics.items(), most):
+        middle = (number(value) for value in (metric.median, metric.p90, metric.p99))
+        rows.append([name, metric.unit or "", str(metric.n), number(metric.mean), interval(metric), *middle])
+    print_table(columns, rows)
+
+
+def print_sweep(records: Sequence[RunRecord], planned: int) -> None:
+    """Show a sweep as a table: a row a run, with the matrix's values, its verdict, and the mean of each metric."""
+    keys = list(records[0].sweep.values) if records[0].sweep else []
+    metrics = list(dict.fromkeys(name for record in records for name in record.metrics))
+    columns = [Column(key, is_folded=True) for key in keys]
+    columns += [Column("verdict", styles=VERDICT_STYLE)]
+    columns += [Column(metric, is_right=True, is_folded=True) for metric in metrics]
+    rows = []
+    for record in records:
+        values = record.sweep.values if record.sweep else {}
+        means = [number(record.metrics[name].mean) if name in record.metrics else "–" for name in metrics]
+        rows.append([*(str(values[key]) for key in keys), record.validity or "no result", *means])
+    console().print(
+        f"[bold]sweep[/] {records[0].sweep.id if records[0].sweep else ''}: {len(records)} of {planned} runs"
+    )
+    print_table(columns, rows)
