@@ -38,15 +38,20 @@ def is_reference(value: str) -> bool:
     return value.startswith(("$", "%(", "{{", "<"))
 
 
+def is_key_file(name: str, value: str) -> bool:
+    """Tell whether a value is the path of a key's file, and so no secret itself."""
+    return value.startswith(("/", "./", "../", "~/")) and words(name)[-1:] in (["key"], ["keys"])
+
+
 def is_secret_parameter(name: str, value: str) -> bool:
     """Tell whether a parameter of an address, or an option, is a secret."""
-    if is_reference(unquote(value)):
+    if is_reference(unquote(value)) or is_key_file(name, value):
         return False
     last = words(name)[-1:]
     if last in (["sig"], ["signature"], ["hmac"]):
         return len(value) >= _LONG
     if last in (["key"], ["keys"]) and not is_plainly_secret(name):
-        return is_secret(name) and len(value) >= _LONG and not value.startswith(("/", ".", "~"))
+        return is_secret(name) and len(value) >= _LONG
     return is_secret(name)
 
 

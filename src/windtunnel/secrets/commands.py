@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from windtunnel.secrets.addresses import Span, is_reference
+from windtunnel.secrets.addresses import Span, is_key_file, is_reference
 from windtunnel.secrets.names import is_plainly_secret, is_secret, words
 from windtunnel.secrets.texts import find_in_text, merged
 
@@ -75,7 +75,7 @@ def _operands(command: Sequence[str]) -> Iterator[Span]:
         if number == 0:
             continue
         option = command[number - 1]
-        if not word or word.startswith("-") or is_reference(word):
+        if not word or word.startswith("-") or is_reference(word) or is_key_file(option, word):
             continue
         if option in _PASSWORDS.get(program, ()) or _is_secret_option(option):
             yield number, 0

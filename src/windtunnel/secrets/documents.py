@@ -18,6 +18,8 @@ Hide = Callable[[str, list[Span]], str]
 COMMANDS = frozenset({"command", "exec", "stop"})
 OURS = frozenset({"better", "isolation", "kind", "name", "needs", "parser", "placement", "reduce", "strategy"})
 """Keys whose values are words of Windtunnel's or names of the benchmark's: they are never secrets."""
+_HUGE = 10_000
+"""Bits of an integer."""
 _FREE = frozenset({"env", "files", "labels"})
 """Tables whose keys are the user's own."""
 
@@ -84,7 +86,9 @@ def _all(value: Any, whole: Callable[[str], Any]) -> Any:
         return [_all(item, whole) for item in value]
     if isinstance(value, bool) or value is None or value == "":
         return value
-    return whole(str(value))
+    # Python refuses to write an integer of thousands of digits in decimal.
+    is_huge = isinstance(value, int) and value.bit_length() > _HUGE
+    return whole(hex(value) if is_huge else str(value))
 
 
 def _rewrite_command(command: Sequence[str], hide: Hide) -> list[str]:

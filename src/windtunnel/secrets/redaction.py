@@ -111,9 +111,10 @@ class Redaction:
             return self.toml(override)
         except ValueError:
             key, separator, value = override.partition("=")
-            if separator and is_secret_place(key_path(key.strip())):
-                return f"{key}{separator}{REDACTED}"
-            return f"{key}{separator}{self.line(value)}" if separator else self.line(override)
+            path = key_path(key.strip())
+            if not separator or not path:
+                return self.line(override)
+            return f"{key}={REDACTED if is_secret_place(path) else self.line(value)}"
 
     def mask(self, path: Path, start: int = 0) -> int:
         """Overwrite the secrets in a file with as many asterisks, in place: who reads or writes it can go on.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from windtunnel.secrets.addresses import Span, find_in_addresses, is_reference, is_secret_parameter
+from windtunnel.secrets.addresses import Span, find_in_addresses, is_key_file, is_reference, is_secret_parameter
 from windtunnel.secrets.names import is_plainly_secret, is_secret, words
 
 # A name is looked for from its beginning only: from each of its letters, a long word would take for ever.
@@ -82,7 +82,7 @@ def _in_header(text: str, start: int) -> Span | None:
 def _is_assigned(match: re.Match[str], value: str) -> bool:
     """Tell whether a name's value is a secret: names such as ``key`` need more than themselves."""
     name = match["name"]
-    if is_reference(value) or not value.strip():
+    if is_reference(value) or not value.strip() or is_key_file(name, value):
         return False
     if is_plainly_secret(name.lstrip("-")):
         return True

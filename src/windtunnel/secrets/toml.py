@@ -180,4 +180,8 @@ def _means(text: str, wanted: Any) -> bool:
 
 def _same(one: Any, other: Any) -> bool:
     # 1 and true and 1.0 are equal to Python, and nan is not even equal to itself.
-    return repr(one) == repr(other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return type(one) is type(other) and (one == other or (one != one and other != other))  # noqa: PLR0124 - nan
