@@ -6,17 +6,19 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from xdist.remote import Producer
 
-from support import docker_lab, kubernetes_lab
+from support import docker_lab, kubernetes_lab, needs
 from support.kubernetes_faults import Fault
 from support.lab import Lab, living
 from support.scheduling import Scheduling
 
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 _PR_SET_CHILD_SUBREAPER = 36
 
 # Where the tests are started in the background SIGINT is ignored, and so it would be by all that they start.
@@ -26,6 +28,25 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     """Say which tests stay together."""
     return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that is skipped where none is to be."""
+    return _without_skips((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Do the same for the tests of a file."""
+    return _without_skips((yield))
+
+
+def _without_skips(report: Report) -> Report:
+    if report.outcome == "skipped" and needs.is_unexpected(str(report.longrepr)):
+        report.outcome = "failed"
+        report.longrepr = f"a skip that support/needs.py does not expect: {report.longrepr}"
+    return report
 
 
 @pytest.fixture

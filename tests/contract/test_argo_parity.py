@@ -11,6 +11,7 @@ import pytest
 from support import argo_lab, kubernetes_lab
 from support.docker_lab import client_server, single_node
 from support.lab import Lab, Result
+from support.needs import package
 from windtunnel.strategies import STRATEGIES
 
 pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
@@ -36,7 +37,7 @@ def engines(lab: Lab, tmp_path: Path) -> Lab:
     """A folder in which each engine works."""
     argo_lab.need_argo()
     kubernetes_lab.image()
-    pytest.importorskip("prefect", reason="prefect is not installed")
+    package("prefect")
     lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
     lab.patience = 240
     return lab

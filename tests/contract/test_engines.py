@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.needs import package
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.benchmark import parse
 from windtunnel.engines import ENGINES, find_engine
@@ -59,7 +60,7 @@ CASES: dict[str, tuple[str, dict[str, tuple[Outcome, ...]], int]] = {
 @pytest.fixture(scope="module")
 def _prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A temporary Prefect server with a database of its own, for all tests of this module."""
-    testing = pytest.importorskip("prefect.testing.utilities", reason="prefect is not installed")
+    testing = package("prefect.testing.utilities", "prefect")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

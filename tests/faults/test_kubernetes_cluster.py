@@ -11,6 +11,7 @@ from cluster import docker as nodes
 from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, REQUESTS, Fault, shell_client
 from support.kubernetes_lab import kubectl
 from support.lab import finish
+from support.needs import lacking
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
 
@@ -62,7 +63,7 @@ def test_a_run_outlives_a_restart_of_the_api_server(fault: Fault) -> None:
 def restart_api_server() -> None:
     """Kill the API server; the control plane's container starts it again."""
     if not any(each.name == nodes.CONTROL_PLANE for each in nodes.containers()):
-        pytest.skip("the API server of this cluster is not ours to restart")
+        lacking("the API server of this cluster is not ours to restart", "kubernetes")
     find = 'for p in /proc/[0-9]*; do [ "$(cat $p/comm)" = kube-apiserver ] && echo ${p#/proc/}; done; true'
     for pid in nodes.in_node("control-plane", ["sh", "-c", find]).split():
         nodes.in_node("control-plane", ["kill", "-9", pid])

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from support.lab import Lab, client_server, finish, living
+from support.needs import package
 
-pytest.importorskip("prefect", reason="prefect is not installed")
+package("prefect")
 NothingLeft = Callable[[], None]
 # Prefect's temporary server takes its time to start on a busy machine.
 START_SECONDS = 180

@@ -13,6 +13,7 @@ import pytest
 
 from support import docker_lab
 from support.lab import Lab, Result, finish, single_node
+from support.needs import package
 from support.s3_lab import BUCKET, SECRET, S3Lab, s3_server
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -126,7 +127,7 @@ def test_a_run_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
 @pytest.mark.full
 def test_a_docker_run_by_prefect_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
     """Engine and backend make no difference."""
-    pytest.importorskip("prefect", reason="prefect is not installed")
+    package("prefect")
     lab.env |= {"PREFECT_HOME": str(lab.path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     text = docker_lab.single_node(["echo", "rate=4"], f'{RATE}\n[output]\nstore = "{STORE}"')
     result = lab.run(text, "--engine", "prefect", "--backend", "docker")

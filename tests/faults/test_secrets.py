@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.lab import Lab, Result
+from support.needs import package
 from support.secrets import KEPT, MARK, SHORT, full_of_secrets, leaks, leaks_below
 
 
@@ -70,7 +71,7 @@ def test_an_input_that_cannot_be_had_does_not_tell_its_address(lab: Lab) -> None
 
 def test_no_secret_is_left_by_a_run_on_docker(lab: Lab) -> None:
     """Not in its folder, nor on the terminal, nor in what the daemon still tells of any container."""
-    pytest.importorskip("docker", reason="docker is not installed")
+    package("docker")
     from support import docker_lab
 
     file = lab.write(full_of_secrets("full", image=docker_lab.image(), end=3))
@@ -86,7 +87,7 @@ def test_no_secret_is_left_by_a_run_on_docker(lab: Lab) -> None:
 @pytest.mark.timeout(300)
 def test_the_prefect_engine_tells_a_server_no_secret(lab: Lab) -> None:
     """Parameters, states, logs, artifacts and results, all in its home and database, have none."""
-    pytest.importorskip("prefect", reason="prefect is not installed")
+    package("prefect")
     lab.env |= {"PREFECT_HOME": str(lab.path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
     lab.patience = 240
     file = lab.write(full_of_secrets("full", end=3))

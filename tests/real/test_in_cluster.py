@@ -14,6 +14,7 @@ import pytest
 from support import docker_lab, kubernetes_lab
 from support.kubernetes_lab import kubectl
 from support.lab import Lab, Result
+from support.needs import package
 from windtunnel.backends.kubernetes.settings import runner_image
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "kubernetes.md"
@@ -74,7 +75,7 @@ def test_a_pod_of_the_cluster_runs_a_benchmark(job_name: str) -> None:
 @pytest.mark.full
 def test_a_prefect_flow_runs_a_benchmark_on_the_cluster(lab: Lab, tmp_path: Path) -> None:
     """The same walk with Prefect's tasks: exit 0, and the flow's state says so."""
-    pytest.importorskip("prefect", reason="prefect is not installed")
+    package("prefect")
     kubernetes_lab.image()
     lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
     lab.patience = 200

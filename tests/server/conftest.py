@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.needs import package
 from support.prefect_lab import PrefectLab
 
-pytest.importorskip("prefect", reason="prefect is not installed")
+package("prefect")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from windtunnel.backends import BACKENDS
 from windtunnel.cli import main
 from windtunnel.cli.output import console
 from windtunnel.engines import ENGINES
+from windtunnel.engines.request import Request
+from windtunnel.run import control
+from windtunnel.run.record import RunRecord
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -186,6 +190,35 @@ def test_a_run_is_found_again(command: Command, file: str) -> None:
     code, out, _err = command("report", "last", "--output", "report.html")
     assert (code, out) == (0, "report: report.html\n")
     assert Path("report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_each_run_of_a_sweep_has_the_whole_timeout(
+    command: Command, single_node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time begins when it does, not with the sweep: here each run takes most of it."""
+    now, left = 0.0, []
+    monkeypatch.setattr(control, "time", SimpleNamespace(monotonic=lambda: now))
+
+    def start(request: Request) -> RunRecord:
+        nonlocal now
+        left.append(request.control.left)
+        now += 3000
+        return RunRecord(
+            run_id="x",
+            benchmark="x",
+            strategy="x",
+            engine="x",
+            backend="x",
+            status="succeeded",
+            exit_code=0,
+            sweep=request.sweep,
+        )
+
+    monkeypatch.setattr("windtunnel.engines.find_engine", lambda _name: start)
+    Path("b.toml").write_text(f'{single_node}\n[matrix]\n"run.repeats" = [1, 2, 3]\n', encoding="utf-8")
+
+    assert command("run", "b.toml", "--json", "--backend=recording")[0] == 0
+    assert left == [3600, 3600, 3600]
 
 
 def test_a_store_without_runs_has_none(command: Command) -> None:

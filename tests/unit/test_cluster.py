@@ -11,6 +11,7 @@ import pytest
 
 from cluster import build, docker, images, kubeconfig, lock, places, programs, shell, state
 from cluster.docker import CONTROL_PLANE, Container, Node
+from support.needs import lacking
 
 
 def test_the_key_depends_on_names_and_contents_and_not_on_order() -> None:
@@ -167,7 +168,7 @@ def test_the_context_comes_and_goes_and_others_stay(tmp_path: Path, monkeypatch:
     """By the real kubectl: a colleague's context is after `down` as it was before `up`."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
-        pytest.skip("kubectl is not installed")
+        lacking("kubectl is not installed", "kubernetes")
     monkeypatch.setattr(places, "kubectl", lambda: Path(kubectl))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
     kubeconfig.config([["set-cluster", "work", "--server=https://work"], ["set-context", "work", "--cluster=work"]])

@@ -13,6 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from support.needs import package
 from windtunnel.backends import hurry, make_backend
 from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.docker import cgroup, warden
@@ -166,7 +167,7 @@ def test_waiting_is_what_threads_waited_or_else_what_the_limit_took() -> None:
 )
 def test_why_docker_does_not_work_is_told(monkeypatch: pytest.MonkeyPatch, host: str, says: str) -> None:
     """In words that name the address."""
-    pytest.importorskip("docker")
+    package("docker")
     monkeypatch.setenv("DOCKER_HOST", host)
 
     assert make_backend("docker").available() == says

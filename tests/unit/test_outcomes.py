@@ -167,9 +167,24 @@ def test_a_failure_counts_before_what_is_left(
     assert record.resources.left == ["it"]
 
 
-def test_the_first_cause_wins(run_recorded: RunRecorded, client_server: str) -> None:
-    """A server's death explains the client's failure, not the other way round."""
+def test_a_death_explains_a_failure(run_recorded: RunRecorded, client_server: str) -> None:
+    """A server's death is the cause of the client's failure, not the other way round."""
     backend = RecordingBackend({"server": [Outcome(death=DEATH)], "client": [Outcome(status=1)]})
     record = run_recorded(client_server, backend)
     assert outcome(record) == (5, "failed", "server_died", "invalid")
     assert [line["data"]["code"] for line in events(record, "cause")] == ["server_died"]
+
+
+def test_the_first_cause_wins(run_recorded: RunRecorded, client_server: str) -> None:
+    """What fails in a later stage, whatever its exit code, is a note; it changes neither cause nor exit code."""
+
+    def hold() -> None:
+        raise PlatformError("the platform went away", code="daemon_lost", step="server")
+
+    record = run_recorded(client_server, RecordingBackend({"client": [Outcome(status=3)]}), hold=hold)
+
+    assert outcome(record) == (1, "failed", "command_failed", "invalid")
+    assert record.cause is not None
+    assert record.cause.message == "client exited with status 3 in iteration 1"
+    assert [line["data"]["code"] for line in events(record, "cause")] == ["command_failed"]
+    assert "also: the platform went away" in [line["message"] for line in events(record, "note")]

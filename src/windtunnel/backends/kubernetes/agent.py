@@ -170,6 +170,7 @@ class _Connection:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self.is_open = True
+        self._reason: Exception = OSError("the connection was closed")
         thread = threading.Thread(target=self._read, name="kubernetes-agent", daemon=True)  # noqa: TID251 - hands on all
         thread.start()
 
@@ -178,7 +179,7 @@ class _Connection:
         answer: Future[dict[str, Any]] = Future()
         with self._lock:
             if not self.is_open:
-                raise OSError("the connection is lost")
+                raise self._reason
             key = next(self._numbers)
             self._waiting[key] = answer
         try:
@@ -199,22 +200,22 @@ class _Connection:
 
     def _read(self) -> None:
         """Hand out answers until the connection is lost; a bug in doing so is handed to all who wait."""
-        reason: Exception = OSError("the connection was closed")
         try:
             while line := self._read_line():
                 answer = json.loads(line)
                 if waiting := self._waiting.get(answer.pop("id")):
                     waiting.set_result(answer)
             with _connection_words():
-                reason = OSError(self._streams.read_stderr(timeout=0) or reason)
+                if words := self._streams.read_stderr(timeout=0):
+                    self._reason = OSError(words)
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            reason = error
+            self._reason = error
         self.close()
         with self._lock:
             lost = list(self._waiting.values())
         for waiting in lost:
             if not waiting.done():
-                waiting.set_exception(reason)
+                waiting.set_exception(self._reason)
 
     def _read_line(self) -> str:
         with _connection_words():
