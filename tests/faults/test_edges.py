@@ -275,3 +275,23 @@ def test_starvation_is_seen_in_short_iterations_too(lab: Lab) -> None:
 
     assert result.record["validity"] == "suspect"
     assert "client was starved of CPU" in result.record["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (
+            '{"metric": "time", "value": 5, "unit": "ms"}\n{"metric": "time", "value": 0.005, "unit": "s"}',
+            "mixed_units",
+        ),
+        ('{"metric": "rate", "value": 900}', "two_sources"),
+        ('{"metric": "requests", "value": 46}\n{"metric": "failures", "value": 46}', "all_failed"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_no_result(lab: Lab, lines: str, cause: str) -> None:
+    """What the client writes of its own may not fit together; that is told, with exit 5."""
+    result = lab.run(shell(f"echo rate=1; echo '{lines}' > \"$$WINDTUNNEL_METRICS\"", RATE))
+
+    assert result.exit_code == 5
+    assert result.cause == cause
+    assert result.record["validity"] == "invalid"

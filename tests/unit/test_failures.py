@@ -93,7 +93,7 @@ def test_a_run_whose_requests_all_failed_is_invalid(run_recorded: RunRecorded, o
     assert outcome(record) == (5, "failed", "all_failed", "invalid")
     (found,) = record.failures
     assert (found.step, found.source, found.requests) == ("client", "wrk", found.failures)
-    assert record.reasons[0] == f"client: {found.failures:,} of {found.failures:,} requests failed (wrk)"
+    assert record.reasons == [f"client: {found.failures:,} of {found.failures:,} requests failed (wrk)"]
 
 
 def test_a_run_in_which_no_request_came_to_an_end_says_so(run_recorded: RunRecorded) -> None:

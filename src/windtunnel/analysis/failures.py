@@ -80,9 +80,9 @@ class Failures:
         return InvalidResult(f"{self.step}: {total}{self._teller()}", code="all_failed", step=self.step)
 
     def doubt(self) -> str | None:
-        """Return what to say if too many failed, in all or in one iteration; None if there is nothing to say."""
+        """Return what to say if too many failed, in all or in one iteration; None if not, or if it is an error."""
         over = {number: outcome for number, outcome in self.outcomes.items() if outcome.share > self.limit}
-        if not over or self.limit >= _ALL:
+        if not over or self.limit >= _ALL or self.error():
             return None
         if self.total.share > self.limit:
             words = str(self.total)
