@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import hashlib
 import itertools
@@ -31,6 +32,7 @@ class Origin:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, str], bytes]] = [(200, {"Content-Length": str(len(DATA))}, DATA)]
         self.requests = 0
+        self.authorizations: list[str | None] = []
         origin = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +41,7 @@ class Origin:
             def do_GET(self) -> None:
                 status, headers, body = origin.answers[min(origin.requests, len(origin.answers) - 1)]
                 origin.requests += 1
+                origin.authorizations.append(self.headers["Authorization"])
                 self.send_response(status)
                 for name, value in {"Connection": "close", **headers}.items():
                     self.send_header(name, value)
@@ -97,6 +100,15 @@ def test_a_download_is_verified_and_kept_in_the_cache(origin: Origin, cache: Pat
     assert [kept.name for kept in cache.glob("*")] == ([DIGEST] if sha256 else [])
     assert path.stat().st_mode & 0o777 == 0o444
     assert cache_folder("inputs") == cache
+
+
+def test_an_addresss_password_goes_to_its_server_alone(origin: Origin) -> None:
+    """As Basic authentication, decoded; not to where that server redirects to."""
+    here = {"Location": origin.url, "Content-Length": "0"}
+    origin.answers.insert(0, (302, here, b""))
+    path, _digest = fetch(origin.url.replace("://", "://me:p%40ss@"))
+    assert path.read_bytes() == DATA
+    assert origin.authorizations == [f"Basic {base64.b64encode(b'me:p@ss').decode()}", None]
 
 
 def test_a_pinned_download_is_made_once(origin: Origin) -> None:

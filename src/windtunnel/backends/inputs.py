@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.client
 import stat
@@ -107,7 +108,7 @@ def _read(src: str, target: Path) -> None:
 
 def _read_url(url: str, target: Path) -> None:
     try:
-        response = urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS)  # noqa: S310 - the scheme was checked
+        response = urllib.request.urlopen(_request(url), timeout=_TIMEOUT_SECONDS)  # noqa: S310 - the scheme was checked
     except urllib.error.HTTPError as error:
         error.close()
         raise
@@ -117,6 +118,17 @@ def _read_url(url: str, target: Path) -> None:
         # http.client does not tell an answer that ends too soon when it is read in parts.
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Return the request for an address; its user and password go to that server alone, by RFC 7617."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())  # noqa: S310 - the scheme was checked
+    if at:
+        encoded = base64.b64encode(unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {encoded}")
+    return request
 
 
 def _copy_file(source: Path, target: Path, control: Control) -> None:

@@ -77,6 +77,8 @@ class Redaction:
     def error(self, error: E) -> E:
         """Take secrets out of an error's words; return it."""
         error.args = tuple(self.text(item) if isinstance(item, str) else item for item in error.args)
+        if isinstance(error, OSError) and isinstance(error.filename, str):
+            error.filename = self.text(error.filename)
         if isinstance(error, WindtunnelError):
             error.message = self.text(error.message)
             error.log_tail = tuple(self.known(line) for line in error.log_tail)
