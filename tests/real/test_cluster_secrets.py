@@ -14,9 +14,12 @@ from support.argo_lab import Workflow, argo
 from support.claims import Claim, volume
 from support.kubernetes_lab import kubectl
 from support.lab import Lab, Result
+from support.secrets import KEPT, full_of_secrets, leaks, leaks_below
 
 pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(400)]
 full = pytest.mark.full
+ENCODED = "Authorization: Bearer Zpw_bearer"
+"""One that is long enough to be known in base64 from what images and certificates have."""
 KINDS, ARGOS = marked.SEEN.split(","), marked.ARGOS.split(",")
 
 
@@ -78,6 +81,26 @@ def test_a_submitted_benchmark_shows_no_secret_and_its_secret_goes_with_it(lab: 
     assert kubectl("get", "secret", secret, "--output", "name")
     kubectl("delete", "workflow", name)
     Workflow(name).until(lambda: not kubectl("get", "secret", secret, "--ignore-not-found"), "end of its Secret", 60)
+
+
+@full
+@pytest.mark.parametrize("how", [("run", "--backend", "kubernetes"), ("submit", "--wait")], ids=["run", "submit"])
+def test_a_client_that_prints_secrets_of_every_kind_shows_them_in_its_own_output_alone(
+    lab: Lab, how: tuple[str, ...]
+) -> None:
+    """What a program prints is its pod's to show; what is kept of it has none."""
+    argo_lab.need_argo()
+    lab.patience = 240
+    file = lab.write(full_of_secrets("full", image=kubernetes_lab.image()))
+    with marked.watched(*KINDS, *ARGOS) as seen:
+        result = lab.call(how[0], str(file), *how[1:], "--json")
+    file.unlink()
+
+    assert result.exit_code == 0, result.stderr
+    assert kubernetes_lab.salt(result.record["run_id"]) in "".join(seen)
+    assert leaks("".join(seen)) == marked.leaks("".join(seen), ENCODED) == []
+    assert leaks(result.stdout + result.stderr) == leaks_below(lab.path) == []
+    assert KEPT in (lab.only_run() / "logs" / "client.1.log").read_text()
 
 
 @pytest.fixture

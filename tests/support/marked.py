@@ -70,15 +70,15 @@ def digest(host: str, other: str = f"{MARK}-override") -> str:
     return hashlib.sha256("|".join(texts).encode()).hexdigest()
 
 
-def leaks(text: str) -> list[str]:
+def leaks(text: str, mark: str = MARK) -> list[str]:
     """Return where a mark stands in a text, plain or encoded once or twice, with what is around it."""
-    found = ((text.find(each), each) for each in _spellings())
-    return [text[max(0, place - 200) : place + 80] for place, _each in found if place >= 0]
+    places = (text.find(each) for each in _spellings(mark))
+    return [text[max(0, place - 200) : place + 80] for place in places if place >= 0]
 
 
-def _spellings() -> Iterable[str]:
-    once = list(_encoded(MARK.encode()))
-    return [MARK, *once, *(twice for each in once for twice in _encoded(each.encode()))]
+def _spellings(mark: str) -> Iterable[str]:
+    once = list(_encoded(mark.encode()))
+    return [mark, *once, *(twice for each in once for twice in _encoded(each.encode()))]
 
 
 def _encoded(text: bytes) -> Iterator[str]:

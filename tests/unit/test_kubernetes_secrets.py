@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.secrets import KEPT, full_of_secrets, leaks
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Launch
 from windtunnel.backends.kubernetes.gated import patch
@@ -16,8 +18,10 @@ from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.spec import Surroundings, pod
 from windtunnel.backends.kubernetes.steps import Made, belongings, make_step
 from windtunnel.backends.labels import RunLabels
+from windtunnel.benchmark import parse
 from windtunnel.errors import Unsupported
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.strategies import make_plan
 
 MARK = "Zq7Marked"
 SERVER = Service(
@@ -88,6 +92,22 @@ def test_kubernetes_puts_the_same_strings_together() -> None:
     shown = [entry["name"] for entry in container["env"] if "value" in entry]
     assert "PLAIN" in shown
     assert not {"API_TOKEN", "DATABASE", "HEADER"} & set(shown)
+
+
+def test_a_benchmark_full_of_secrets_shows_none_and_loses_none() -> None:
+    """Secrets of every kind: names, addresses, options, headers, commands in words, files."""
+    benchmark = parse(full_of_secrets("full", image="i"), Path("full.toml")).benchmark
+    found = make_plan(benchmark)
+    job = found.step("client")
+    assert isinstance(job, Job)
+    naming, client = made(found)
+    shown = [pod_of(found), patch(naming, found, job, 1, "runner")]
+    (secret,) = belongings(naming, client)
+    data = secret["stringData"].values()
+
+    assert leaks(json.dumps(shown)) == []
+    assert KEPT in json.dumps(shown)
+    assert all(value in data for value in (*client.env.values(), *client.container.argv) if leaks(value))
 
 
 def test_files_with_a_secret_are_mounted_from_the_secret() -> None:
