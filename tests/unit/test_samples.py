@@ -75,6 +75,7 @@ def test_what_is_no_finite_number_is_noted_and_left_out(log: Path, word: str) ->
         ("1.234", 1.234),
         ("+.5", 0.5),
         ("1.5e-3", 0.0015),
+        ("-1e300", -1e300),
     ],
 )
 def test_what_can_mean_one_thing_only_is_read(log: Path, word: str, value: float) -> None:
@@ -171,8 +172,11 @@ def test_a_note_of_a_long_match_is_short(log: Path, metrics_file: Path) -> None:
     """A line of a megabyte is not told whole."""
     log.write_text(f"rate={'x' * 1_000_000}\n", encoding="utf-8")
     metrics_file.write_text(f'{{"metric": "rate", "value": "{"x" * 1_000_000}"}}\n["{"x" * 1_000_000}"]', "utf-8")
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"rate={'1,2' * 1000}\n")
     _found, notes = find(log, RATE, file=metrics_file)
-    assert len(notes) == 3
+    assert len(notes) == 4
+    assert notes[1].endswith("let the program print digits and a decimal point, often by LC_ALL=C")
     assert all(len(note) < 400 for note in notes)
 
 

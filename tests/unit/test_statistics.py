@@ -214,3 +214,14 @@ def test_the_largest_numbers_have_statistics() -> None:
     found = summary([sample(value, number) for number, value in enumerate([LARGEST, -LARGEST, LARGEST], start=1)])
     numbers = [found.mean, found.stdev, *(found.ci95 or ()), found.p50, found.p90, found.p99]
     assert all(math.isfinite(number or math.inf) for number in numbers)
+
+
+def test_a_metric_of_nobody_is_not_reduced_as_a_parsers() -> None:
+    """What the benchmark says of a parser's metric, or of all of them, is not said of the client's own."""
+    for spec in (
+        MetricSpec(name="requests", parser="wrk", reduce="sum"),
+        MetricSpec(name=None, parser="wrk", reduce="sum"),
+    ):
+        assert summary([sample(1.0), sample(3.0)], spec).values == [2.0]
+    whole = MetricSpec(name=None, parser="wrk", reduce="sum")
+    assert summary([sample(1.0, metric="requests"), sample(3.0, metric="requests")], whole).values == [4.0]

@@ -90,8 +90,8 @@ def test_too_few_iterations_make_suspect(count: int, words: str) -> None:
 
 def test_missing_values_make_suspect() -> None:
     """A metric that some iterations did not give is named with its count."""
-    verdict = judge(None, plan(repeats=4), measured(rate=4, errors=3), {}, NONE)
-    assert verdict == ("suspect", ["errors: 3 of 4 iterations have a value"])
+    verdict = judge(None, plan(repeats=4), measured(rate=4, errors=2), {}, NONE)
+    assert verdict == ("suspect", ["errors: 2 of 4 iterations have a value"])
 
 
 def test_a_starved_step_makes_suspect() -> None:
@@ -197,3 +197,13 @@ def test_a_closing_stretch_is_no_maximum() -> None:
     assert summarise_usage([usage(5.0), closing], RAN)["server"].cpu_max == 1.0
     assert summarise_usage([closing], RAN)["server"].cpu_max == 18.3
     assert summarise_usage([usage(5.0), closing], RAN)["server"].memory_max == 9
+
+
+def test_a_parser_that_found_nothing_is_missed_whatever_else_was_found() -> None:
+    """All that it gives is wanted, so any of it will do."""
+    job = Job(name="client", program=Program(command=("measure",)), metrics=(MetricSpec(name=None, parser="wrk"),))
+    asked = Plan(benchmark="b", strategy="single-node", timeout=1.0, steps=(job,))
+    error = missing_samples(asked, measured(rate=3))
+    assert error is not None
+    assert error.message == "client gave no samples of what wrk prints"
+    assert missing_samples(asked, measured(requests=3)) is None
