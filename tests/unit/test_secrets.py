@@ -76,6 +76,13 @@ SECRETS_IN_TEXT = {
     "ini": "[a]\npassword = {}\n",
     "yaml": "db:\n  password: {}\n",
     "python": "client.login(password='{}')",
+    "xml": "<a><password>{}</password></a>",
+    "redis": "bind 0.0.0.0\nrequirepass {}\nport 1",
+    "sql": "ALTER USER me WITH PASSWORD '{}'",
+    "subscript": "os.environ['API_TOKEN'] = '{}'",
+    "python header": 'headers={{"Authorization": f"Bearer {}"}}',
+    "flow": "{{api_key: {}, x: 1}}",
+    "list": "user=me,password={},x=1",
     "connection": "Server=h;Password={};Database=x",
     "private key": "-----BEGIN RSA PRIVATE KEY-----{}-----END RSA PRIVATE KEY-----",
 }
@@ -111,6 +118,11 @@ HARMLESS = (
     "user@tcp(h)/db and 12:30@tcp",
     "the bearer of this letter",
     "Password: $PASSWORD",
+    "def f(token: Words, password: SecretStr, x: int) -> None:",
+    "call(token=tok)",
+    "CREATE USER me PASSWORD '$PASSWORD'",
+    "<token>$TOKEN</token> <tokenizer>a</tokenizer>",
+    "a password of 12 letters, 'quoted'",
 )
 
 

@@ -47,10 +47,10 @@ def is_secret_parameter(name: str, value: str) -> bool:
     """Tell whether a parameter of an address, or an option, is a secret."""
     if is_reference(unquote(value)) or is_key_file(name, value):
         return False
-    last = words(name)[-1:]
-    if last in (["sig"], ["signature"], ["hmac"]):
-        return len(value) >= _LONG
-    if last in (["key"], ["keys"]) and not is_plainly_secret(name):
+    *before, last = words(name) or [""]
+    if last in {"sig", "signature", "hmac"}:
+        return bool(before) or len(value) >= _LONG
+    if last in {"key", "keys"} and not is_plainly_secret(name):
         return is_secret(name) and len(value) >= _LONG
     return is_secret(name)
 

@@ -14,15 +14,21 @@ from windtunnel.secrets.names import is_plainly_secret, is_secret, words
 
 # A name is looked for from its beginning only: from each of its letters, a long word would take for ever.
 _ASSIGNMENT = re.compile(
-    r"(?<![\w.$-])(?P<name>-{0,2}[A-Za-z_][\w.-]{0,127})\\?[\"']?(?P<sign>[ \t]{0,8}(?:=>|:=|[:=])(?!=)[ \t]{0,8})"
+    r"(?<![\w.$-])(?P<name>-{0,2}[A-Za-z_][\w.-]{0,127})\\?[\"']?\]?(?P<sign>[ \t]{0,8}(?:=>|:=|[:=])(?!=)[ \t]{0,8})"
 )
-_QUOTED = re.compile(r"(?P<quote>\\?[\"'`])(?P<value>(?:(?!(?P=quote))[^\n])*)(?P=quote)")
+_QUOTED = re.compile(r"[fbruFBRU]{0,2}(?P<quote>\\?[\"'`])(?P<value>(?:(?!(?P=quote))[^\n])*)(?P=quote)")
 _BARE = re.compile(r"[^\s\"'`,;&|)\]}>\\]+")
-_QUOTE = re.compile(r"\\?[\"']")
+_QUOTE = re.compile(r"[fbruFBRU]{0,2}\\?[\"']")
 _LINE = re.compile(r"[^\"'`\n]+")
 _SCHEMES = re.compile(r"(?i)(?:basic|bearer|digest|token|apikey|negotiate)[ \t]+")
 _BEARER = re.compile(r"(?i)\bbearer[ \t]+(?P<value>[\w.~+/-]{8,512}=*)")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(?P<value>[^-]+)")
+_ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w.-]{0,63})>(?P<value>[^<\n]+)</")
+_CLAUSE = re.compile(
+    r"(?im)^[ \t]*(?:requirepass|masterauth)[ \t]+(?P<line>[^\s#]+)"
+    r"|\b(?:password|identified by)[ \t]+'(?P<quoted>[^'\n]+)'"
+)
+"""A line of a Redis server's configuration, and what SQL says of a user."""
 _TYPES = frozenset(
     {"any", "bool", "bytes", "false", "float", "int", "none", "null", "number", "object", "str", "string", "true"}
 )
@@ -35,7 +41,9 @@ def find_in_text(text: str) -> list[Span]:
     found = [*find_in_addresses(text), *_in_assignments(text)]
     found += [match.span("value") for match in _BEARER.finditer(text) if any(map(str.isdigit, match["value"]))]
     found += [match.span("value") for match in _PRIVATE_KEY.finditer(text)]
-    return merged(found)
+    found += [match.span("value") for match in _ELEMENT.finditer(text) if is_plainly_secret(match["name"])]
+    found += [match.span(match.lastgroup or 0) for match in _CLAUSE.finditer(text)]
+    return merged([(start, end) for start, end in found if not is_reference(text[start:end])])
 
 
 def merged(spans: list[Span]) -> list[Span]:
@@ -99,7 +107,8 @@ def _is_value(match: re.Match[str], bare: re.Match[str], text: str) -> bool:
         return False
     if re.fullmatch(r"[A-Za-z_][\w.]*", value):
         is_variable = is_secret(value.rpartition(".")[2]) and words(value)[-1] == words(match["name"])[-1]
-        if is_variable or after in {")", ","}:
+        is_code = after == ")" or (after == "," and ":" in match["sign"] and not any(map(str.isdigit, value)))
+        if is_variable or is_code:
             return False
     if match["sign"] in {"=", ":"} or "-" in match["name"]:
         return True
