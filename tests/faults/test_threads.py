@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support import docker_lab
+from support import docker_lab, kubernetes_lab
 from support.lab import PROGRAMS, Lab, client_server, finish, free_port, living, single_node
 from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.run.control import Control
@@ -106,3 +107,35 @@ def test_one_in_a_container_is_measured_and_ended(lab: Lab) -> None:
 
     assert result.exit_code == 0
     assert result.record["resources"]["left"] == []
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("cluster_empty")
+@pytest.mark.parametrize("placement", ["apart", "same-pod"])
+def test_one_in_a_pod_is_measured_and_ended(lab: Lab, placement: str) -> None:
+    """Its memory counts as its container's, though /proc tells neither of the process itself."""
+    keys = f'placement = "{placement}"'
+    text = docker_lab.client_server(
+        server="--ignore-term --end-main-thread --latency 0.3",
+        client="--requests 10",
+        server_keys=keys,
+        ready="{ tcp = true }",
+    ).replace(docker_lab.image(), kubernetes_lab.image())
+    result = lab.run(text, "--backend", "kubernetes")
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["usage"]["server"]["memory_max"] > 1e6
+    assert result.record["resources"]["left"] == []
+
+
+@pytest.mark.full
+def test_one_in_a_pod_is_ended_when_the_driver_is_killed(lab: Lab, cluster_empty: NothingLeft) -> None:
+    """What runs its container takes it for ended, so the collector beside it ends it."""
+    lab.env = dict(os.environ)  # with the short lease
+    text = docker_lab.client_server(server="--ignore-term --end-main-thread", client="--hang-in 1")
+    file = lab.write(text.replace(docker_lab.image(), kubernetes_lab.image()))
+    with lab.start("run", str(file), "--backend", "kubernetes") as process:
+        lab.wait_for_log("client", "hanging", 60, process)
+        process.kill()
+        finish(process)
+    cluster_empty()

@@ -14,6 +14,7 @@ import pytest
 
 from support.lab import PROGRAMS, free_port
 from windtunnel.backends.docker import usage as docker
+from windtunnel.backends.kubernetes.pod import collector
 from windtunnel.backends.kubernetes.pod import usage as pod
 from windtunnel.backends.process import usage as process
 from windtunnel.run.control import Control
@@ -97,3 +98,14 @@ def test_the_memory_of_a_process_without_a_main_thread_counts(headless: int, mon
 
     assert inside["memory"] > 1e6
     assert samples[0].memory > 1e6
+
+
+def test_a_pod_ends_what_its_runtime_takes_for_ended(headless: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without a main thread, and no other."""
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        monkeypatch.setattr(pod, "processes", lambda: iter([(headless, "pod/client"), (other.pid, "pod/client")]))
+        collector.end_headless()
+        os.waitid(os.P_PID, headless, os.WEXITED | os.WNOWAIT)
+
+        assert other.poll() is None
+        other.kill()

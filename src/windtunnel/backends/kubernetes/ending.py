@@ -63,8 +63,8 @@ class Ending:
                 # The engine's own container waits for a word that never comes, and the collector for that one's end.
                 self.delete(running, COLLECT_SECONDS)
             # Its collector is told to send once all that was beside it has ended.
-            graces = sum(each.service.grace for each in self.launcher.beside(running))
-            self._collect(running, graces + COLLECT_SECONDS if can_send else _LEAST_COLLECT)
+            self._end_beside(running)
+            self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
             if not any(replica.is_engines for replica in running.replicas):
                 self.delete(running, 0)
             return
@@ -82,6 +82,18 @@ class Ending:
             self.place.watcher.wait_change(is_over, KILL_SECONDS)
         if can_send:
             self._collect(running, _LEAST_COLLECT)
+
+    def _end_beside(self, running: RunningStep) -> None:
+        """Give the servers in a client's pod, which are told of its end, their graces; kill what stays.
+
+        Kubernetes would give them the pod's. And what runs its containers may take a server whose main
+        thread has ended for one that is over, and never end it.
+        """
+        if beside := self.launcher.beside(running):
+            self.wait(lambda: all(each.is_gone for each in beside), sum(each.service.grace for each in beside))
+            is_engines = any(replica.is_engines for replica in running.replicas)
+            if not is_engines and not all(each.is_gone for each in beside):
+                self._kill(running)
 
     def _kill(self, running: RunningStep) -> None:
         """End its containers at once, though its pods were given a grace."""

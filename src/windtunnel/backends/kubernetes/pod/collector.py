@@ -9,6 +9,7 @@ place FOLDER…`` it makes folders and puts files where the step finds them.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 
 from windtunnel.backends.kubernetes.pod.host import describe_host
 from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS, PYTHON, RESULTS, TOKEN_HEADER, WORK
-from windtunnel.backends.kubernetes.pod.usage import Sampler
+from windtunnel.backends.kubernetes.pod.usage import Sampler, headless
 
 SAMPLE_SECONDS = 0.5
 CALL_SECONDS = 10.0
@@ -194,7 +195,13 @@ def make_folder(folder: Path) -> None:
 def collect(hub: str, results_token: str, usage_token: str, name: str) -> None:
     """Sample until SIGTERM, then send what there is."""
     over = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: over.set())
+
+    def stop(_number: int, _frame: object) -> None:
+        over.set()
+        # At once: what follows may wait for a hub that is gone, and there is little time then.
+        end_headless()
+
+    signal.signal(signal.SIGTERM, stop)
     sampler, waiting = Sampler(), ""
     while True:
         is_over = over.wait(SAMPLE_SECONDS)
@@ -205,6 +212,13 @@ def collect(hub: str, results_token: str, usage_token: str, name: str) -> None:
             break
     extra = {"host.json": json.dumps(describe_host()).encode()}
     insist("sending what the step wrote", lambda: send(f"{hub}/results/{name}", results_token, extra))
+
+
+def end_headless() -> None:
+    """Kill the processes that a container runtime takes for ended while their threads go on, and never ends."""
+    for pid in headless():
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def post(url: str, token: str, text: str) -> bool:

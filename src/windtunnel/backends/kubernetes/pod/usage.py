@@ -71,13 +71,29 @@ def processes() -> Iterator[tuple[int, str]]:
             yield number, group
 
 
+def headless() -> Iterator[int]:
+    """Yield each process of this pod's other containers whose main thread has ended while others go on."""
+    for number, _group_of in processes():
+        try:
+            fields = _fields(number)
+        except OSError:
+            continue
+        if fields[0] == "Z" and int(fields[17]) > 1:
+            yield number
+
+
+def _fields(pid: int) -> list[str]:
+    """Return what follows the name in a process's status (proc_pid_stat(5))."""
+    # The name may have blanks and parentheses; numbers follow the last of those.
+    return (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+
+
 def _read() -> dict[str, Reading]:
     found: dict[str, Reading] = {}
     for number, group in processes():
         folder = PROC / str(number)
         try:
-            # The name may have blanks and parentheses; numbers follow the last of those (proc_pid_stat(5)).
-            fields = (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            fields = _fields(number)
             reading = found.setdefault(group, Reading())
             reading.cpu += sum(map(int, fields[11:15])) / TICKS
             reading.memory += int((_thread(number) / "statm").read_text(encoding="ascii").split()[1]) * PAGE
