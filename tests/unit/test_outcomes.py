@@ -10,10 +10,14 @@ import pytest
 
 from support.recorded import events, outcome, stops
 from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.benchmark import parse
+from windtunnel.engines.execute import execute
+from windtunnel.engines.request import Request
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
+from windtunnel.strategies import make_plan
 
 RunRecorded = Callable[..., RunRecord]
 GOOD = Outcome(output="rate=5")
@@ -139,6 +143,26 @@ def test_a_cancelled_run_is_cancelled(run_recorded: RunRecorded, client_server: 
     assert record.cause.message == "by hand"
 
 
+def test_an_engines_own_interruption_is_handed_on(tmp_path: Path, client_server: str) -> None:
+    """An engine that interrupts an act gets its exception back, after everything was torn down and written."""
+
+    class Interruption(BaseException):
+        pass
+
+    def call(name: str, act: Callable[[], object]) -> object:
+        if name.startswith("benchmark"):
+            raise Interruption
+        return act()
+
+    loaded, backend = parse(client_server, tmp_path / "benchmark.toml"), RecordingBackend()
+    plan = make_plan(loaded.benchmark)
+    with pytest.raises(Interruption):
+        execute(Request(loaded, plan, backend, tmp_path, Control.for_plan(plan), run_id="run"), "other", call)
+
+    assert outcome(RunFolder(tmp_path / "run").read_record())[:3] == (130, "cancelled", "cancelled")
+    assert backend.calls[-2:] == ["stop server", "close"]
+
+
 def test_what_is_left_behind_is_told(run_recorded: RunRecorded, client_server: str) -> None:
     """Exit 7 where it would have been 0, with what is left by name and by number."""
     record = run_recorded(client_server + REPEATS, RecordingBackend({"client": [GOOD]}, left=["server (process 7)"]))
@@ -187,4 +211,18 @@ def test_the_first_cause_wins(run_recorded: RunRecorded, client_server: str) -> 
     assert record.cause is not None
     assert record.cause.message == "client exited with status 3 in iteration 1"
     assert [line["data"]["code"] for line in events(record, "cause")] == ["command_failed"]
-    assert "also: the platform went away" in [line["message"] for line in events(record, "note")]
+    also = [line["message"] for line in events(record, "note") if line["message"].startswith("also")]
+    assert also == ["also: the platform went away"]
+
+
+def test_a_cause_has_no_secrets(run_recorded: RunRecorded, single_node: str) -> None:
+    """Neither its message nor its last lines, in the record, on disk and in the events."""
+    text = single_node.replace("[client]", '[client]\nenv = { API_TOKEN = "swordfish-9" }')
+    error = PlatformError("no swordfish-9 here", code="x", step="client", log_tail=("swordfish-9 it was",))
+    record = run_recorded(text, RecordingBackend({"client": [Outcome(error=error)]}))
+
+    assert record.cause is not None
+    assert record.cause.code == "x"
+    for path in Path(record.path or "").glob("*.json*"):
+        assert "swordfish" not in path.read_text(encoding="utf-8")
+    assert "swordfish" not in record.model_dump_json()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -72,6 +73,7 @@ def test_a_run_that_cannot_tell_its_end_has_failed(
     monkeypatch.setattr(RunFolder, "write_record", refuse)
     record = run_recorded(single_node, GOOD)
     assert outcome(record)[:3] == (3, "failed", "store_failed")
+    assert record.reasons[-1] == "results cannot be written: Input/output error"
 
 
 def test_reserved_space_is_taken_and_given_back(tmp_path: Path) -> None:
@@ -84,3 +86,50 @@ def test_reserved_space_is_taken_and_given_back(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_text(encoding="utf-8") == "short"
     reserved.remove()
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_record_of_a_run_that_goes_on_does_not_use_the_last_room(
+    new_folder: Callable[[str], RunFolder], single_node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept for the end."""
+    folder = new_folder(single_node)
+    record = RunRecord(run_id="x", benchmark="x", strategy="x", engine="x", backend="x", status="running")
+
+    def refuse(*_arguments: object, **_options: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        folder.write_record(record)
+    folder.write_record(record.model_copy(update={"status": "failed"}))
+    assert folder.read_record().status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("told", "user", "is_full"),
+    [
+        ((9, 0, 0), 0, True),
+        ((9, 1, 0), 0, False),
+        ((9, 1, 0), 1000, True),
+        ((9, 2, 1), 1000, False),
+        ((0, 0, 0), 0, False),
+    ],
+)
+def test_a_disk_is_full_when_this_user_gets_no_more_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: tuple[int, int, int], user: int, *, is_full: bool
+) -> None:
+    """Root may use what is reserved for it; a file system that counts no blocks tells nothing."""
+    room = SimpleNamespace(**dict(zip(("f_blocks", "f_bfree", "f_bavail"), told, strict=True)))
+    monkeypatch.setattr("os.statvfs", lambda _path: room)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert RunFolder(tmp_path).is_full is is_full
+
+
+def test_a_disk_that_is_full_after_an_iteration_ends_the_run(
+    run_recorded: RunRecorded, single_node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client printed may be missing, although all that was asked for could be written."""
+    monkeypatch.setattr(RunFolder, "is_full", True)
+    record = run_recorded(single_node + "\n[run]\nrepeats = 3\n", GOOD)
+    assert outcome(record)[:3] == (3, "failed", "store_failed")
+    assert record.metrics["rate"].n == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.recorded import outcome, stops
+from support.recorded import events, outcome, stops
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.control import Control
@@ -95,6 +95,35 @@ def test_a_run_ends_when_a_thread_of_its_own_dies(
     assert record.cause is not None
     assert record.cause.log_tail[-1] == "KeyError: 'pid'"
     assert stops(backend) == ["stop client", "stop server"]
+    assert not [line for line in events(record, "note") if line["message"].startswith("also")]
+
+
+def test_a_thread_that_died_explains_what_fails_after_it(run_recorded: RunRecorded, single_node: str) -> None:
+    """What comes of it, such as a step that cannot be started, is a note."""
+    control = Control(3600)
+    lost = PlatformError("the warden is gone", code="warden_lost", step="client")
+
+    def observe(event: Event) -> None:
+        if event.type == "iteration_starting":
+            start_thread(control, "warden", fail(KeyError("pid"))).join()
+
+    backend = RecordingBackend({"client": [Outcome(error=lost)]})
+    record = run_recorded(single_node, backend, control=control, observers=[observe])
+    assert outcome(record)[:3] == (70, "failed", "internal")
+    assert "also: the warden is gone" in [line["message"] for line in events(record, "note")]
+
+
+def test_what_fails_before_the_run_begins_starts_nothing(run_recorded: RunRecorded, client_server: str) -> None:
+    """A store that is full from the beginning is no reason to start a server."""
+    control, backend = Control(3600), RecordingBackend()
+    record = run_recorded(
+        client_server,
+        backend,
+        control=control,
+        observers=[lambda event: control.fail(FULL) if event.type == "run_started" else None],
+    )
+    assert outcome(record)[:3] == (3, "failed", "store_failed")
+    assert backend.calls == []
 
 
 def test_a_thread_that_dies_at_the_end_is_told_too(run_recorded: RunRecorded, single_node: str) -> None:
