@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from support.lab import Lab, Result
+from support import needs
+from support.lab import Lab, Result, single_node
 from support.needs import package
 from support.secrets import KEPT, MARK, SHORT, full_of_secrets, leaks, leaks_below
 
@@ -82,6 +84,20 @@ def test_no_secret_is_left_by_a_run_on_docker(lab: Lab) -> None:
         held = [client.api.inspect_container(each["Id"]) for each in client.api.containers(all=True)]
     assert leaks(json.dumps(held, indent=1)) == []
     assert_nothing_leaks(lab, file, result)
+
+
+def test_a_trace_of_system_calls_has_no_secret(lab: Lab) -> None:
+    """It is masked before it is compressed: commands and what is written stand there."""
+    needs.program("strace", "strace")
+    token = f"{MARK}_traced"
+    tables = f'[client.env]\nAPI_TOKEN = "{token}"'
+    result = lab.run(single_node(["sh", "-c", f"echo {token}"], f"trace = true\n{tables}"))
+
+    assert result.exit_code == 5, result.stderr  # it measures nothing
+    (record,) = lab.only_run().rglob("strace.txt.gz")
+    text = gzip.decompress(record.read_bytes()).decode()
+    assert "echo *" in text
+    assert leaks(text) == []
 
 
 @pytest.mark.timeout(300)

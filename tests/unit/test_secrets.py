@@ -214,6 +214,17 @@ def test_a_file_is_masked_in_place(tmp_path: Path) -> None:
     assert (path.stat().st_ino, data.count(b"*"), b"swordfish" in data) == (inode, 33, False)
 
 
+def test_a_short_secret_is_masked_in_texts_only(tmp_path: Path) -> None:
+    """Of an image or an archive, these few bytes may be a part by chance."""
+    path = tmp_path / "data"
+    hidden = Redaction(frozenset({"q7-zx", "swordfish-1"}))
+    path.write_bytes(b"q7-zx swordfish-1")
+    hidden.mask(path, is_text=False)
+    binary = path.read_bytes()
+    hidden.mask(path)
+    assert (binary, path.read_bytes()) == (b"q7-zx ***********", b"***** ***********")
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link", "nothing"])
 def test_what_is_no_file_is_not_masked(tmp_path: Path, kind: str) -> None:
     """It neither waits nor follows a link out of the run's folder."""

@@ -92,7 +92,8 @@ class RunFolder:
         below = (found for name in ("logs", "artifacts") for found in (self.path / name).rglob("*"))
         for file in [path] if path else below:
             with suppress(OSError):  # a log that its step has taken away has no secrets either
-                self._masked[file] = self.redaction.mask(file, self._masked.get(file, 0))
+                is_text = file.is_relative_to(self.path / "logs")
+                self._masked[file] = self.redaction.mask(file, self._masked.get(file, 0), is_text=is_text)
 
     def append(self, name: str, *lines: Mapping[str, Any]) -> None:
         """Append lines of JSON to ``<name>.jsonl``, each whole or not at all, and hand them to the system at once."""

@@ -118,7 +118,7 @@ class Redaction:
                 return self.line(override)
             return f"{key}={REDACTED if is_secret_place(path) else self.line(value)}"
 
-    def mask(self, path: Path, start: int = 0) -> int:
+    def mask(self, path: Path, start: int = 0, *, is_text: bool = True) -> int:
         """Overwrite the secrets in a file with as many asterisks, in place: who reads or writes it can go on.
 
         What is no file (a pipe, a folder) is left alone. Memory is bounded, whatever the file's size.
@@ -126,14 +126,16 @@ class Redaction:
         Args:
             path: The file.
             start: How many of its bytes were looked at before.
+            is_text: Whether short secrets are looked for too: other data may have the same few bytes by chance.
 
         Returns:
             How many were looked at now, to begin after them the next time.
         """
-        spellings = [spelling.encode(errors="surrogatepass") for spelling in self._spellings]
+        found = [spelling for spelling in self._spellings if is_text or len(spelling) >= _LONG]
+        spellings = [spelling.encode(errors="surrogatepass") for spelling in found]
         if not spellings or path.is_symlink() or not path.is_file():
             return start
-        pattern = re.compile(self._pattern.encode(errors="surrogatepass"))
+        pattern = re.compile("|".join(map(_pattern, found)).encode(errors="surrogatepass"))
         # A secret may stand across the end of a piece, and a letter before or after it counts.
         overlap = max(map(len, spellings)) + 1
         with path.open("r+b") as file:

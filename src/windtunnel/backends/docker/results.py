@@ -50,6 +50,7 @@ def collect(
                 temporary / OUT.name, globs, folder.path / "artifacts" / label, partial(journal.note, step=running.name)
             )
             if running.step.program.trace:
+                folder.redaction.mask(temporary / RAW)  # once it is compressed, nothing is found in it
                 keep_trace(temporary / RAW, folder.path / "artifacts" / label, running.name, is_urgent)
             metrics = temporary / METRICS.name
             if metrics.is_file() and number == 1:

@@ -177,6 +177,7 @@ class ProcessSession(AttendedSession[RunningStep]):
         collect_artifacts(running.out, globs, self._folder.path / "artifacts" / running.label, tell)
         if running.trace:
             folder = self._folder.path / "artifacts" / running.label
+            self._folder.redaction.mask(running.trace)  # once it is compressed, nothing is found in it
             keep_trace(running.trace, folder, running.name, lambda: self._control.is_urgent)
         for folder in (running.work, running.out):
             if problem := remove_tree(folder):
