@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import argo_scenario, kubernetes_scenario
+from bench import argo_scenario, kubernetes_scenario, large_scenario
 from bench.docker_scenario import by_hand, is_possible, write_benchmark
 from bench.scenario import Scenario
 from bench.timing import gap, last_gap, timed
@@ -49,6 +49,7 @@ def scenarios(folder: Path) -> Iterator[Scenario]:
     for arguments in (["--help"], ["validate", sample], ["plan", sample]):
         ours = partial(timed, [WINDTUNNEL, *arguments], folder)
         yield Scenario(f"windtunnel {arguments[0]}, against doing nothing", "s", 0.3, ours, lambda: 0.0)
+    yield from large_scenario.scenarios(folder)
     yield from _client_server(folder)
     if is_possible(partial(print, file=sys.stderr)):
         yield from _on_docker(folder)

@@ -175,6 +175,17 @@ def test_any_text_gives_numbers_or_nothing(name: str, text: list[tuple[str, str]
     assert all(math.isfinite(item.value) for item in found)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.parametrize(
+    "line", [" \n", "\r====== ", "====== ", '"a",', "a: 1 ", "Aggregated 1 ", " 1", "transaction type: "]
+)
+def test_a_parser_takes_time_in_proportion_to_its_text(name: str, line: str) -> None:
+    """A megabyte of what a row may begin with is read at once, in lines or in one; a quadratic parser takes hours."""
+    for text in (line * (1_000_000 // len(line)), f"{line}\n" * 100_000):
+        assert list(measurements(name, text)) == []
+
+
 @pytest.mark.parametrize("output", sorted(path.name for path in OUTPUTS.glob("[apsw]*.txt")))
 def test_output_that_breaks_off_gives_no_wrong_number(output: str) -> None:
     """Of a program that was killed while it printed, what is read is what it would have been in the end."""

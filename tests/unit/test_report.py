@@ -189,7 +189,7 @@ def test_many_metrics_are_all_in_the_table(measured: Callable[..., RunFolder]) -
         name_a_metric(folder, f"metric_{number:02}")
     page = Page(render(folder))
     assert "metric_29" in page.text
-    assert page.tags.count("svg") == 9
+    assert page.tags.count("svg") == 5
 
 
 def test_labels_overrides_and_what_was_left_are_told_as_they_are(measured: Callable[..., RunFolder]) -> None:

@@ -129,6 +129,10 @@ class Detail:
 
     def iterations(self) -> list[Iteration]:
         """Return every iteration that began, in order."""
+        return self._iterations
+
+    @cached_property
+    def _iterations(self) -> list[Iteration]:
         found = _iterations(self.events, self.origin)
         for phase in self.record.phases:
             if phase.phase == "run" and (phase.step, phase.iteration) in found:

@@ -15,7 +15,7 @@ from windtunnel.analysis.words import number, size
 from windtunnel.run.record import MetricSummary
 
 _MOST_VALUES = 24
-_FEW_VALUES = 8
+_FEW_VALUES = 4
 """How many are drawn if not all can be: the table has them, and each takes a while."""
 _MOST_DISTRIBUTIONS = 12
 _SMALL = (3.5, 2.1)
