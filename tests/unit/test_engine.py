@@ -343,3 +343,14 @@ def test_a_server_that_died_after_the_clients_last_request_is_a_dead_server(
 
     assert looked_for == ["server"]
     assert (record.exit_code, record.validity) == (5, "invalid")
+
+
+def test_the_end_of_an_iteration_tells_what_it_measured(run_recorded: RunRecorded, single_node: str) -> None:
+    """Its own number of samples, and of what could not be read the first few sentences and how many more there are."""
+    outcomes = [Outcome(output="rate=1\nrate=2\n"), Outcome(output="rate=.\n" * 8 + "rate=3\n")]
+    record = run_recorded(single_node + run_table(repeats=2), RecordingBackend({"client": outcomes}))
+    lines = list(RunFolder(Path(record.path or "")).lines("events"))
+    assert [line["data"]["samples"] for line in lines if line["type"] == "iteration_finished"] == [2, 1]
+    notes = [line["message"] for line in lines if line["type"] == "note"]
+    assert len(notes) == 6
+    assert notes[-1] == "and 3 more like these"

@@ -175,6 +175,15 @@ def test_any_text_gives_numbers_or_nothing(name: str, text: list[tuple[str, str]
     assert all(math.isfinite(item.value) for item in found)
 
 
+@pytest.mark.parametrize(("output", "start"), [("ab_slow", "Concurrency Level:"), ("wrk_plain", "Running ")])
+def test_rows_without_the_begin_of_a_report_are_no_measurements(output: str, start: str) -> None:
+    """A report whose begin is missing may be another run's, or another program's."""
+    lines_ = read(f"{output}.txt", raw=False).splitlines(keepends=True)
+    text = "".join(line for line in lines_ if not line.startswith(start))
+    assert len(text.splitlines()) == len(lines_) - 1
+    assert measure(output.partition("_")[0], text) == {}
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.parametrize(
