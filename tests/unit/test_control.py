@@ -10,7 +10,7 @@ import pytest
 
 from windtunnel.errors import Cancelled, TimedOut
 from windtunnel.plan import Plan
-from windtunnel.run.control import Control
+from windtunnel.run.control import Control, Extension
 
 
 def test_a_run_may_go_on_until_its_deadline() -> None:
@@ -74,3 +74,17 @@ def test_a_plans_control_has_its_timeout(plan_of: Callable[[str], Plan], single_
     """The timeout is the one that the benchmark gives."""
     text = single_node.replace('"single-node"', '"single-node"\ntimeout = "90s"')
     assert Control.for_plan(plan_of(text)).timeout == 90
+
+
+def test_an_extension_ends_at_its_own_deadline() -> None:
+    """Whatever became of the run before; without one, only somebody's asking ends it."""
+    control = Control(0)
+    control.cancel("by hand")
+    Extension(control).check()
+    Extension(control, 3600).check()
+    with pytest.raises(TimedOut, match="not done within 0 s"):
+        Extension(control, 0).check()
+    unending = Extension(control)
+    control.cancel("again")
+    with pytest.raises(Cancelled):
+        unending.check()

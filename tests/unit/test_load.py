@@ -131,6 +131,12 @@ def test_an_override_of_a_variable_reaches_the_program_as_it_was_written(single_
     assert parse(single_node, FILE, [f"client.env.V={value}"]).benchmark.client.env == {"V": value}
 
 
+@pytest.mark.parametrize("written", ['"1.10 x"', "'1.10 x'"])
+def test_an_override_of_a_variable_may_be_quoted(single_node: str, written: str) -> None:
+    """The quotes are TOML's, not the program's."""
+    assert parse(single_node, FILE, [f"client.env.V={written}"]).benchmark.client.env == {"V": "1.10 x"}
+
+
 @pytest.mark.parametrize("value", ["1.10", "1e3", "nan"])
 def test_a_variable_that_is_no_whole_number_has_to_be_quoted(single_node: str, value: str) -> None:
     """TOML does not keep that 1.10 is not 1.1."""

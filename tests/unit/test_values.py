@@ -83,3 +83,15 @@ def test_what_is_no_quantity_above_zero_is_refused(value: object) -> None:
     """The message says how a quantity is written."""
     with pytest.raises(ValueError, match="is not a quantity"):
         parse_quantity(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *[("500m", 0.5), ("2k", 2e3), ("3M", 3e6), ("1.5G", 1.5e9), ("1T", 1e12)],
+        *[("1Ki", 1024), ("2Mi", 2 * 1024**2), ("3Gi", 3 * 1024**3), ("1Ti", 1024**4), ("7", 7)],
+    ],
+)
+def test_each_unit_of_a_quantity_has_its_size(text: str, number: float) -> None:
+    """As Kubernetes counts them: with i they are powers of 1,024."""
+    assert parse_quantity(text) == pytest.approx(number, rel=1e-12)
