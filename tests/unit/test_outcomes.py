@@ -223,6 +223,6 @@ def test_a_cause_has_no_secrets(run_recorded: RunRecorded, single_node: str) -> 
 
     assert record.cause is not None
     assert record.cause.code == "x"
-    for path in Path(record.path or "").glob("*.json*"):
+    for path in Path(record.path or "").glob("*.*"):
         assert "swordfish" not in path.read_text(encoding="utf-8")
     assert "swordfish" not in record.model_dump_json()

@@ -76,6 +76,12 @@ def test_a_run_that_cannot_tell_its_end_has_failed(
     assert record.reasons[-1] == "results cannot be written: Input/output error"
 
 
+def test_a_run_leaves_nothing_of_what_was_reserved(run_recorded: RunRecorded, single_node: str) -> None:
+    """Also where it was not needed."""
+    folder = Path(run_recorded(single_node, GOOD).path or "")
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
 def test_reserved_space_is_taken_and_given_back(tmp_path: Path) -> None:
     """It has blocks of its own, more for a longer run; a text that is too long for them is refused."""
     reserved = Spare(tmp_path / "spare", 10)
