@@ -184,6 +184,16 @@ def test_rows_without_the_begin_of_a_report_are_no_measurements(output: str, sta
     assert measure(output.partition("_")[0], text) == {}
 
 
+@pytest.mark.parametrize("name", PARSERS)
+def test_rates_are_a_second_and_latencies_are_milliseconds(name: str) -> None:
+    """Whatever a program prints, and more of a rate is better, less of a latency."""
+    for metric, info in PARSERS[name].metrics.items():
+        if metric in {"requests_per_second", "transactions_per_second"}:
+            assert (info.unit, info.better) == ("1/s", "higher")
+        if metric.startswith("latency_"):
+            assert (info.unit, info.better) == ("ms", "lower")
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.parametrize(
