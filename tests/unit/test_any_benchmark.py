@@ -76,7 +76,7 @@ metrics = (
     st.fixed_dictionaries(
         {"name": st.from_regex("[a-z][a-z_]{0,9}", fullmatch=True)},
         optional={
-            "unit": words,
+            "unit": words.filter(str.isprintable),
             "better": st.sampled_from(["higher", "lower"]),
             "pattern": st.sampled_from(["(x)", r"rate=([\d.]+)"]),
             "reduce": st.sampled_from(["median", "mean", "max", "sum", "last"]),
