@@ -9,8 +9,8 @@ import pytest
 
 from support.outputs import attempts, read
 from support.recorded import outcome
+from windtunnel.analysis.failures import Failures, find_failures
 from windtunnel.analysis.failures import Outcome as RequestOutcome
-from windtunnel.analysis.failures import find_failures
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.parsers import Attempts
 from windtunnel.plan import Job, MetricSpec, Plan, Program
@@ -221,3 +221,18 @@ def test_failures_count_by_their_unit_and_labels() -> None:
 
     assert find_failures(samples("count"), [], plan)[0].total == RequestOutcome(20, 3)
     assert find_failures(samples("1/s"), [], plan)[0].total == RequestOutcome(None, 3)
+
+
+def test_the_worst_iteration_is_told() -> None:
+    """Among those of which too many failed, though few of all did."""
+    outcomes = {1: RequestOutcome(100, 2), 2: RequestOutcome(100, 99), 3: RequestOutcome(10**6, 0)}
+    words = Failures("client", "wrk", 0.01, outcomes).doubt()
+    assert words == "client: 99 of 100 requests failed in iteration 2 (wrk); run.max_failures allows 0.01 of them"
+
+
+def test_a_part_of_a_failure_is_not_lost() -> None:
+    """A count may be a mean of several; it is not rounded to none."""
+    job = Job(name="client", program=Program(command=("measure",)))
+    plan = Plan(benchmark="b", strategy="single-node", timeout=1.0, steps=(job,))
+    (found,) = find_failures([Sample("failures", 0.5, None, 1, 0.0, "client")], [], plan)
+    assert found.total.failures == 0.5
