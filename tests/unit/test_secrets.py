@@ -429,3 +429,17 @@ def test_a_benchmark_knows_its_names(single_node: str) -> None:
     """What a step is called is never hidden, even if it is somebody's password."""
     loaded = parse(single_node, FILE, ["client.env.TOKEN=client", "client.env.KEY=alone-1"])
     assert loaded.redaction.known("client of alone-1") == f"client of {REDACTED}"
+
+
+def test_what_survived_a_first_look_is_hidden_too(tmp_path: Path) -> None:
+    """A short signature, a shell's words among a command's, a secret whose first half was looked at before."""
+    assert REDACTED in Redaction().text("http://h/x?X-Amz-Signature=ab1")
+    hidden = Redaction().document({"command": ["sh", "-c", "redis-cli -a q7zx ping"], "name": "PGPASSWORD=x y"})
+    assert hidden == {"command": ["sh", "-c", f"redis-cli -a {REDACTED} ping"], "name": "PGPASSWORD=x y"}
+    path = tmp_path / "log"
+    path.write_bytes(b"swordf")
+    known = Redaction(frozenset({"swordfish-1"}))
+    seen = known.mask(path)
+    path.write_bytes(b"swordfish-1")
+    known.mask(path, seen)
+    assert path.read_bytes() == b"*" * 11
