@@ -151,3 +151,16 @@ def test_a_server_in_its_clients_pod_that_is_never_ready_is_told(fault: Fault) -
     assert "server was not ready within 2 s" in fault.ended(result, 3, "not_ready")
     assert "server: listening" in result.stderr
     assert result.record["validity"] is None
+
+
+@full
+def test_what_a_step_wrote_and_never_came_makes_the_result_suspect(fault: Fault) -> None:
+    """Its collector is stopped: metrics and artifacts are lost, though what it printed is there."""
+    stop = "kill -STOP $(grep -l pod.[c]ollector /proc/[0-9]*/cmdline | cut -d/ -f3)"
+    text = single_node(["sh", "-c", f"{stop}; echo rate=7"], '[[metrics]]\nname = "rate"\npattern = "rate=(.*)"')
+    result = fault.run(text, "--set", "run.repeats=3")
+    fault.wait_empty()
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["validity"] == "suspect"
+    assert "in iteration 3 its pod is gone, and with it what it wrote" in result.record["reasons"]

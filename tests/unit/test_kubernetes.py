@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 import json
 import re
 import tarfile
@@ -20,7 +19,6 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
-from windtunnel.backends.kubernetes.output import Lines, Stamp
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod import agent
 from windtunnel.backends.kubernetes.pod.collector import unpack
@@ -325,20 +323,6 @@ def test_a_token_opens_one_path_alone() -> None:
     assert token_for(b"key", "/results/a") != token_for(b"other", "/results/a")
 
 
-@pytest.mark.parametrize(
-    ("earlier", "later"),
-    [
-        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000001Z"),
-        ("2026-01-01T00:00:00.09Z", "2026-01-01T00:00:00.1Z"),
-        ("2026-01-01T00:00:00.999999999Z", "2026-01-01T00:00:01Z"),
-        ("no time", "2026-01-01T00:00:00Z"),
-    ],
-)
-def test_times_of_lines_sort_though_zeros_are_left_out(earlier: str, later: str) -> None:
-    """After a lost connection only later lines are written; a runtime writes fractions without their last zeros."""
-    assert Stamp.parse(earlier).key < Stamp.parse(later).key
-
-
 def test_the_programs_for_pods_are_all_there() -> None:
     """Each is in the ConfigMap, under the path at which it is imported."""
     names = naming()
@@ -395,19 +379,3 @@ def test_the_runners_image_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> Non
     assert runner_image() == "windtunnel"
     monkeypatch.setenv("WINDTUNNEL_RUNNER_IMAGE", "registry/python:3")
     assert runner_image() == "registry/python:3"
-
-
-STREAM = b"2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z \n2026-01-01T00:00:01Z a b\r\n2026-01-01T00:00:02Z end"
-
-
-@given(st.lists(st.integers(0, len(STREAM))), st.integers(0, 3))
-def test_lines_come_out_once_however_the_stream_is_cut(cuts: list[int], skipped: int) -> None:
-    """Their times are taken off; those that were taken before a lost connection are left out."""
-    stamps = [None, "2026-01-01T00:00:00.1Z", "2026-01-01T00:00:00.2Z", "2026-01-01T00:00:01Z"]
-    since = stamps[skipped]
-    lines = Lines(Stamp.parse(since) if since else None)
-    bounds = sorted({0, *cuts, len(STREAM)})
-
-    found = b"".join(lines.take(STREAM[begin:end]) for begin, end in itertools.pairwise(bounds))
-    assert found == b"".join([b"one\n", b"\n", b"a b\r\n", b"end"][skipped:])
-    assert lines.last == Stamp.parse("2026-01-01T00:00:02Z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,9 @@ from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.troubles import Troubles, to_error
-from windtunnel.plan import Probe, Program, Readiness, Service
+from windtunnel.plan import Job, Probe, Program, Readiness, Service
+from windtunnel.run.folder import RunFolder
+from windtunnel.run.journal import Journal
 
 EARLY, LATE = "2026-01-01T00:00:01Z", "2026-01-01T00:00:02Z"
 NOBODY: dict[str, Any] = {"type": "Normal", "message": "fine", "lastTimestamp": LATE, "metadata": {}}
@@ -197,3 +200,26 @@ def test_a_server_in_its_clients_pod_is_needed_no_longer_than_its_client(
     )
 
     assert running.is_needed == is_needed
+
+
+@pytest.mark.parametrize(("iteration", "is_doubted"), [(1, False), (2, True)])
+def test_what_is_missing_of_what_a_step_wrote_makes_its_numbers_doubtful(
+    new_folder: Callable[[str], RunFolder], single_node: str, iteration: int, *, is_doubted: bool
+) -> None:
+    """Its metrics may have been in it; those of a warm-up are not counted, and a server's are none."""
+    journal = Journal(new_folder(single_node))
+    job = Job(name="client", program=Program(command=("x",)), warmup=1, repeats=1)
+    running = RunningStep(
+        step=job,
+        label="client.1",
+        iteration=iteration,
+        address=Address("client", None),
+        log=Path("log"),
+        metrics=Path("metrics"),
+        env={},
+        values={},
+    )
+    running.tell_lack("the end of its output did not come", journal)
+
+    assert journal.doubts == ["in iteration 2 the end of its output did not come"] * is_doubted
+    assert "the end of its output did not come" in (journal.folder.path / "events.jsonl").read_text()

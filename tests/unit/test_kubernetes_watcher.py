@@ -35,8 +35,9 @@ class Stream:
     def release_conn(self) -> None:
         """Do nothing."""
 
-    def shutdown(self) -> None:
-        """Do nothing."""
+    def fileno(self) -> int:
+        """Have no file."""
+        raise OSError("none")
 
 
 @dataclass

@@ -12,6 +12,7 @@ from windtunnel.run.threads import start_thread
 
 SILENT_SECONDS = 10.0
 """How long a container that has ended may be silent before the rest of its output is not waited for any more."""
+NO_END = "the end of its output did not come"
 
 
 class Changes:
@@ -69,7 +70,7 @@ class OutputFile:
         """Return what the file lacks, if anything, when nobody waits any more; `is_over` if the container has ended."""
         if self.problem:
             return f"its output could not be written: {self.problem}"
-        return "the end of its output did not come" if is_over and not self.has_ended else None
+        return NO_END if is_over and not self.has_ended else None
 
     def _write(self, piece: bytes) -> None:
         """Append a piece; that it cannot be written is remembered, not raised.

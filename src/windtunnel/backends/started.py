@@ -11,6 +11,7 @@ from windtunnel.backends.base import Address, describe_status
 from windtunnel.backends.probes import LogReader
 from windtunnel.errors import WindtunnelError
 from windtunnel.plan import Job, Service
+from windtunnel.run.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,11 @@ class End:
 
 @dataclass(eq=False, kw_only=True)
 class StartedStep(ABC):
-    """A step that was started, and what is known of its end."""
+    """A step that was started, and what is known of its end.
+
+    Attributes:
+        iteration: The iteration that it was started for, if for one.
+    """
 
     step: Service | Job
     label: str
@@ -32,6 +37,7 @@ class StartedStep(ABC):
     metrics: Path
     env: Mapping[str, str]
     values: Mapping[str, str]
+    iteration: int | None = None
     is_stopped: bool = False
     death: WindtunnelError | None = None
     reader: LogReader = field(default_factory=LogReader)
@@ -77,3 +83,10 @@ class StartedStep(ABC):
     def end(self) -> End:
         """Return how it ended."""
         return End(describe_status(self.status or 0))
+
+    def tell_lack(self, words: str, journal: Journal) -> None:
+        """Tell what is missing of what it wrote; where it measures, its numbers may be other than they were."""
+        if isinstance(self.step, Job) and (self.iteration or 0) > self.step.warmup:
+            journal.doubt(f"in iteration {self.iteration} {words}", self.name, self.iteration)
+        else:
+            journal.note(words, self.name, self.iteration)

@@ -113,6 +113,7 @@ class Launcher:
         running = RunningStep(
             step=step,
             label=label,
+            iteration=launch.iteration,
             address=address,
             log=self._place.folder.log(step.name, launch.iteration),
             metrics=self._place.folder.path / "logs" / f"{label}.metrics.jsonl",

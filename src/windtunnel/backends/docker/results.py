@@ -43,7 +43,7 @@ def collect(
         try:
             try:
                 if not _fetch(api, container, temporary, running.name, is_urgent):
-                    journal.note("its container is gone, and with it what it wrote", running.name)
+                    running.tell_lack("its container is gone, and with it what it wrote", journal)
             except HurryError:
                 journal.note("what it wrote was fetched in part: somebody is in a hurry", running.name)
             collect_artifacts(
@@ -58,7 +58,7 @@ def collect(
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if trouble := container.output.trouble(is_over=container.exit_code is not None):
-            journal.note(trouble, running.name)
+            running.tell_lack(trouble, journal)
 
 
 def _fetch(api: APIClient, container: Container, target: Path, step: str, is_urgent: Callable[[], bool]) -> bool:

@@ -75,7 +75,8 @@ class Stream:
     def close(self) -> None:
         """End the reading, whatever is still to come."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # A TLS socket's own shutdown forgets the keys first: the reader would go on with what is still encrypted.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self._thread.join()
 
     def _read(self) -> None:

@@ -106,10 +106,10 @@ class Ending:
         beside = self.launcher.beside(running)
         for each in (running, *beside):
             if not self.results.take(each, seconds):
-                self.journal.note("its pod is gone, and with it what it wrote", each.name)
+                each.tell_lack("its pod is gone, and with it what it wrote", self.journal)
             for replica in each.replicas:
                 if replica.output and (trouble := replica.output.trouble(is_over=replica.has_terminated)):
-                    self.journal.note(trouble, each.name)
+                    each.tell_lack(trouble, self.journal)
 
     def delete(self, running: RunningStep, grace: float) -> None:
         """Have a step's pods deleted, with so many seconds of grace."""

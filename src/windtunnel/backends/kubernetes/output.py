@@ -13,10 +13,12 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from windtunnel.backends.hearing import Changes, OutputFile
+from windtunnel.backends.hearing import NO_END, Changes, OutputFile
 from windtunnel.backends.kubernetes.calls import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
+from windtunnel.backends.kubernetes.lines import Lines
 from windtunnel.backends.kubernetes.watcher import shut
 
+_GAP = "lines of its output may be missing"
 _PAUSE_SECONDS = 0.2
 _READ_SECONDS = 3600.0
 LAST_WORD = re.compile(
@@ -25,64 +27,12 @@ LAST_WORD = re.compile(
 )
 """What Argo's program, which runs the command of a pod of Argo's, says at its end; with its time if it ends a line."""
 _LAST_WORD_BYTES = 1024
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """The time at the beginning of a line: a text that sorts, and the time down to its second."""
-
-    key: str
-    to_second: str
-
-    @classmethod
-    def parse(cls, text: str) -> Stamp:
-        """Return a line's time; one that is none sorts before all others."""
-        match = _STAMP.fullmatch(text)
-        if match is None:
-            return cls("", "")
-        seconds, fraction, zone = match.groups()
-        return cls(f"{seconds}.{fraction or '':0<9}", f"{seconds}{zone}")
-
-
-class Lines:
-    """Takes the times off lines, and leaves out lines that were taken before.
-
-    Args:
-        since: The time of the last line that was taken, if any was.
-
-    Attributes:
-        last: The time of the last line so far.
-    """
-
-    def __init__(self, since: Stamp | None) -> None:
-        self.last = self._since = since
-        self._stamp: Stamp | None = None
-        self._rest = b""
-
-    def take(self, piece: bytes) -> bytes:
-        """Return what is new in a piece of the stream, which may end anywhere."""
-        found = bytearray()
-        *whole, begun = (self._rest + piece).split(b"\n")
-        self._rest = b""
-        for line in whole:
-            found += self._new(line + b"\n")
-            self._stamp = None
-        if self._stamp is None and b" " not in begun:
-            self._rest = begun  # the rest of its time is still to come
-        else:
-            found += self._new(begun)
-        return bytes(found)
-
-    def _new(self, line: bytes) -> bytes:
-        """Return a line, or what there is of one, without its time; nothing if it was taken before."""
-        if self._stamp is None:
-            head, _blank, line = line.partition(b" ")
-            self._stamp = Stamp.parse(head.decode("ascii", errors="replace"))
-        if self._since is not None and self._stamp.key <= self._since.key:
-            return b""
-        self.last = self._stamp
-        return line
+_QUIET_SECONDS = 0.25
+"""After so long without a piece, no more is on its way of what has ended."""
+ROTATED_BYTES = 10 << 20
+"""At this size the kubelet has the runtime start a new file, unless it is told otherwise."""
+LATE_SECONDS = 3.0
+"""Whoever reads so far behind may not be told of a new file in time."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +77,32 @@ class Output(OutputFile):
         self._cluster, self._source, self._is_over = cluster, source, is_over
         self._closed = threading.Event()
         self._answer: Any = None
-        self._last: Stamp | None = None
+        self._lines = Lines()
+        self._bytes, self._late = 0, 0.0
+        self._is_cut, self._is_finished = True, False
         self._thread = changes.start_thread("kubernetes-output", self._follow)
 
+    def trouble(self, *, is_over: bool) -> str | None:
+        """Return what the file lacks, or may lack, if anything."""
+        if found := super().trouble(is_over=is_over):
+            return found
+        if self.has_ended and self._is_cut:
+            return NO_END
+        if self._lines.has_gap:
+            return f"{_GAP}: the connection was lost, and its node had begun a new file when it was there again"
+        if self._bytes > ROTATED_BYTES and self._late > LATE_SECONDS:
+            size = f"{self._bytes / 1e6:,.0f} MB, read up to {self._late:.0f} s late"
+            return f"{_GAP}: it was {size}, and Kubernetes keeps little more than 10 MB; so much belongs into a file"
+        return None
+
     def finish(self) -> None:
-        """Read what is left and no longer: the container has ended, and the API would tell it up to a second later."""
-        if self._answer is not None:
+        """Read what is left and no longer: the container has ended, and the API would tell it up to a second later.
+
+        As long as something comes, nothing is done: who begins anew finds the runtime's last file alone.
+        """
+        is_quiet = time.monotonic() > self._heard_at + _QUIET_SECONDS
+        if self._answer is not None and is_quiet and not self._is_finished:
+            self._is_finished = True
             shut(self._answer)
 
     def close(self) -> None:
@@ -153,13 +123,16 @@ class Output(OutputFile):
                 except Refused as error:
                     if error.status == NOT_FOUND:
                         break
+                    self._is_cut = True
                     if error.is_final and time.monotonic() > began + NO_RIGHT_SECONDS:
                         self.refused = error
                         break
                 except (OSError, HTTPError):
-                    pass
+                    self._is_cut = True
                 else:
+                    self._is_cut = False
                     if was_over:
+                        self._lines.end()
                         break
                 self._closed.wait(0 if self._is_over() else _PAUSE_SECONDS)
         finally:
@@ -169,15 +142,21 @@ class Output(OutputFile):
 
     def _read(self) -> None:
         query = {"container": self._source.container, "follow": "true", "timestamps": "true"}
-        if self._last:
-            query["sinceTime"] = self._last.to_second
+        if self._lines.last:
+            query["sinceTime"] = self._lines.last.to_second
         path = f"{self._cluster.path('Pod', self._source.pod)}/log"
         self._answer = self._cluster.open("GET", path, query=query, timeout=_READ_SECONDS)
-        lines = Lines(self._last)
+        self._lines.resume()
+        least = float("inf")
         try:
             for piece in self._answer.stream(65536, decode_content=True):
-                self._write(lines.take(piece))
-                self._last = lines.last
+                self._write(self._lines.take(piece))
+                self._bytes += len(piece)
+                if self._lines.last:
+                    # The clocks of two machines differ: only a change counts.
+                    late = time.time() - self._lines.last.moment
+                    least = min(late, least)
+                    self._late = max(late - least, self._late)
         finally:
             with contextlib.suppress(Exception):
                 self._answer.close()

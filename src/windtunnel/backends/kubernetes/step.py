@@ -95,8 +95,8 @@ class Replica:
         if self.client and self.has_client_ended and not self.was_restarted:
             return self._ended_first(self.client)
         ended = view.is_removed or view.terminated(self.container) is not None or view.status.get("phase") == "Failed"
-        if ended and not self.died_at:
-            self.died_at = time.monotonic()
+        if ended:
+            self.died_at = self.died_at or time.monotonic()
             if self.output:
                 self.output.finish()
         return ended
@@ -157,13 +157,11 @@ class RunningStep(StartedStep):
     """A step's containers.
 
     Attributes:
-        iteration: The iteration that it was started for, if for one.
         replicas: They.
         memory: Their limit in bytes, if they have one.
         is_reached: Whether its Service was seen to lead to it.
     """
 
-    iteration: int | None = None
     replicas: list[Replica] = field(default_factory=list)
     memory: float | None = None
     is_reached: bool = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -159,6 +161,10 @@ class _Watch(Generic[V]):
 
 
 def shut(answer: Any) -> None:
-    """Shut the connection of an answer that another thread reads from."""
-    with contextlib.suppress(ValueError, RuntimeError, OSError):
-        answer.shutdown()
+    """Shut the connection of an answer that another thread reads from, which comes to its end then."""
+    # A TLS socket's own shutdown forgets the keys first: the reader would go on with what is still encrypted.
+    with (
+        contextlib.suppress(ValueError, AttributeError, OSError),
+        socket.socket(fileno=os.dup(answer.fileno())) as twin,
+    ):
+        twin.shutdown(socket.SHUT_RD)

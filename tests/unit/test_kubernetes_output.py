@@ -1,0 +1,227 @@
+"""A container's output on a cluster: whole however often the connection is lost, and told where it may not be."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
+
+from windtunnel.backends.hearing import NO_END, Changes
+from windtunnel.backends.kubernetes import output as module
+from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.lines import Lines, Stamp
+from windtunnel.backends.kubernetes.output import Output, Source
+from windtunnel.backends.kubernetes.watcher import shut
+from windtunnel.run.control import Control
+
+STREAM = b"2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z \n2026-01-01T00:00:01Z a b\r\n2026-01-01T00:00:02Z end"
+TEXT = b"one\n\na b\r\nend"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000001Z"),
+        ("2026-01-01T00:00:00.09Z", "2026-01-01T00:00:00.1Z"),
+        ("2026-01-01T00:00:00.999999999Z", "2026-01-01T00:00:01Z"),
+        ("no time", "2026-01-01T00:00:00Z"),
+    ],
+)
+def test_times_of_lines_sort_though_zeros_are_left_out(earlier: str, later: str) -> None:
+    """After a lost connection only later lines are written; a runtime writes fractions without their last zeros."""
+    assert Stamp.parse(earlier).key < Stamp.parse(later).key
+
+
+@given(st.lists(st.integers(0, len(STREAM))), st.lists(st.integers(0, len(STREAM)), max_size=4), st.data())
+def test_lines_come_out_once_however_the_stream_is_cut(cuts: list[int], losses: list[int], data: st.DataObject) -> None:
+    """Their times are taken off; a lost connection, within a line too, loses nothing and doubles nothing."""
+    lines, found = Lines(), b""
+    for end in [*sorted(losses), len(STREAM)]:
+        lines.resume()
+        second = lines.last.to_second[:-1].encode() if lines.last else b""
+        begin = STREAM.index(second) if second else 0
+        begin = data.draw(st.sampled_from([0, begin]))  # what the API repeats begins with that second, or before
+        bounds = sorted({begin, *(cut for cut in cuts if begin < cut < end), max(begin, end)})
+        found += b"".join(lines.take(STREAM[at:until]) for at, until in itertools.pairwise(bounds))
+    lines.end()
+
+    assert found == TEXT
+    assert lines.last == Stamp.parse("2026-01-01T00:00:02Z")
+    assert not lines.has_gap
+
+
+def test_a_line_that_is_not_there_any_more_after_a_lost_connection_is_a_gap() -> None:
+    """The node has begun a new file: what came between is missing, and what is there is taken."""
+    lines = Lines()
+    lines.resume()
+    lines.take(b"2026-01-01T00:00:01Z one\n2026-01-01T00:00:02Z t")
+    lines.resume()
+    found = lines.take(b"2026-01-01T00:00:02.5Z three\n")
+
+    assert found == b"three\n"
+    assert lines.has_gap
+
+
+def test_words_of_the_api_are_no_line_from_which_one_goes_on() -> None:
+    """They have no time; the whole output would be read once more."""
+    lines = Lines()
+    lines.resume()
+    lines.take(b"2026-01-01T00:00:01Z one\n")
+    lines.take(b"unable to retrieve container logs\n")
+
+    assert lines.last == Stamp.parse("2026-01-01T00:00:01Z")
+
+
+class Answer:
+    """An answer of pieces, with so many seconds before each, that is lost at its end or is not."""
+
+    def __init__(self, *text: bytes, is_lost: bool = False, pause: float = 0.0) -> None:
+        self.text, self.is_lost, self.pause = text, is_lost, pause
+
+    def stream(self, *_size: int, **_options: bool) -> Iterator[bytes]:
+        """Give one piece after the other."""
+        for piece in self.text:
+            time.sleep(self.pause)
+            yield piece
+        if self.is_lost:
+            raise OSError("reset")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Logs:
+    """A cluster of one container's output: its answers, one after the other; then its pod is gone."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers, self.queries = list(answers), list[dict[str, str]]()
+
+    def path(self, *_names: str) -> str:
+        """Return where anything is."""
+        return ""
+
+    def open(self, *_arguments: str, query: dict[str, str], **_options: object) -> Answer:
+        """Give the next answer."""
+        self.queries.append(query)
+        if not self.answers:
+            raise Refused(404, "no such pod")
+        return self.answers.pop(0)
+
+
+def followed(path: Path, logs: Logs) -> Output:
+    """Return the output of a container that has ended, once all of it came."""
+    changes = Changes(Control(60))
+    found = Output(cast("Cluster", logs), Source("pod", "client"), path / "log", lambda: not logs.answers, changes)
+    assert changes.wait_change(lambda: found.has_ended, 30)
+    return found
+
+
+def line(seconds: float, text: str) -> bytes:
+    """Return a line of the API's, which was printed so many seconds ago."""
+    moment = time.time() - seconds
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+    return f"{stamp}.{moment % 1:.9f} {text}\n".replace(".0.", ".").replace(" ", "Z ", 1).encode()
+
+
+def test_an_output_goes_on_within_the_line_in_which_its_connection_was_lost(tmp_path: Path) -> None:
+    """A number that was cut is no other number, and nothing is told."""
+    text = line(1, "rate=12345")
+    found = followed(tmp_path, Logs(Answer(text[:-4], is_lost=True), Answer(text)))
+
+    assert (tmp_path / "log").read_text() == "rate=12345\n"
+    assert found.trouble(is_over=True) is None
+
+
+def test_an_output_whose_pod_is_gone_before_its_end_came_says_so(tmp_path: Path) -> None:
+    """What it has may not be all."""
+    assert followed(tmp_path, Logs(Answer(line(1, "a"), is_lost=True))).trouble(is_over=True) == NO_END
+    assert followed(tmp_path, Logs(Answer(line(1, "a")))).trouble(is_over=True) is None
+
+
+def test_an_output_that_a_node_has_no_longer_may_lack_lines(tmp_path: Path) -> None:
+    """The line with which to go on is in a file that is not given any more."""
+    logs = Logs(Answer(line(9, "a"), is_lost=True), Answer(line(2, "b")))
+
+    assert "lines of its output may be missing" in str(followed(tmp_path, logs).trouble(is_over=True))
+
+
+@pytest.mark.parametrize(("size", "late", "words"), [(200, 0, "None"), (5, 30, "None"), (200, 30, "may be missing")])
+def test_much_output_that_is_read_late_may_lack_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, late: float, words: str
+) -> None:
+    """The node begins new files meanwhile, and gives only the last one."""
+    monkeypatch.setattr(module, "ROTATED_BYTES", 100)
+    found = followed(tmp_path, Logs(Answer(line(5, "a"), line(5 + late, "x" * size))))
+
+    assert words in str(found.trouble(is_over=True))
+
+
+def test_an_output_of_which_more_comes_is_not_cut_short_at_its_containers_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only once nothing came for a while its connection is shut, to hear of the end sooner."""
+    cut: list[object] = []
+    monkeypatch.setattr(module, "shut", cut.append)
+    monkeypatch.setattr(module, "_QUIET_SECONDS", 1e9)
+    changes, logs = Changes(Control(60)), Logs(Answer(*[line(1, "a")] * 3, pause=0.2))
+    found = Output(cast("Cluster", logs), Source("pod", "client"), tmp_path / "log", lambda: True, changes)
+    assert changes.wait_change(lambda: (tmp_path / "log").stat().st_size > 0, 30)
+    found.finish()
+    assert not cut
+    monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
+    found.finish()
+    found.finish()
+    assert len(cut) == 1
+    found.close()
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_who_shuts_an_answer_over_tls_has_its_reader_read_nothing_else() -> None:
+    """What is on its way comes as it was sent, or not at all, but never as it is encrypted."""
+    serving, asking = _without_certificate(ssl.PROTOCOL_TLS_SERVER), _without_certificate(ssl.PROTOCOL_TLS_CLIENT)
+    size = 8 << 20
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=_answer, args=(listener, serving, size), daemon=True)
+        server.start()
+        pool: Any = urllib3.PoolManager(ssl_context=asking, cert_reqs="CERT_NONE")
+        answer = pool.request("GET", f"https://127.0.0.1:{listener.getsockname()[1]}/", preload_content=False)
+        stream = answer.stream(4096)
+        found = next(stream)
+        shut(answer)
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            for piece in stream:
+                found += piece
+        assert len(found) < size
+        assert set(found) == set(b"x")
+        pool.clear()
+
+
+def _without_certificate(side: int) -> ssl.SSLContext:
+    """Return one side of TLS that encrypts and knows nobody."""
+    context = ssl.SSLContext(side)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AECDH-AES128-SHA:@SECLEVEL=0")
+    return context
+
+
+def _answer(listener: socket.socket, context: ssl.SSLContext, size: int) -> None:
+    near, _address = listener.accept()
+    with near, context.wrap_socket(near, server_side=True) as tls:
+        tls.recv(65536)
+        tls.sendall(b"HTTP/1.1 200 ok\r\nContent-Length: %d\r\n\r\n" % size)
+        try:
+            tls.sendall(b"x" * size)
+        except OSError:
+            return
