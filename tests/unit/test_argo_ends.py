@@ -12,9 +12,9 @@ import pytest
 
 from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.deployments.argo import __main__ as argo_main
-from windtunnel.deployments.argo import causes, finishing, workflow
+from windtunnel.deployments.argo import causes, driving, finishing, workflow
 from windtunnel.deployments.argo.following import Follower
-from windtunnel.errors import PlatformError, UsageError, WindtunnelError
+from windtunnel.errors import Cancelled, PlatformError, TimedOut, UsageError, WindtunnelError
 from windtunnel.run.control import Control
 from windtunnel.run.record import Cause, ResourceCount, RunRecord
 
@@ -142,6 +142,36 @@ def test_a_driver_that_refuses_says_why_in_the_workflow(
         follow(kept)
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "cause"),
+    [
+        (TimedOut("no store in time"), 4, "timed_out: no store in time"),
+        (Cancelled("stopped"), 130, "cancelled: stopped"),
+        (PlatformError("no right", code="forbidden"), 3, "forbidden: no right"),
+        (KeyError("x"), 70, "internal: a bug of Windtunnel's: KeyError; the log has more"),
+    ],
+)
+def test_a_run_that_could_not_begin_is_told_and_its_clients_wait_no_more(
+    finish: Finish, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, cause: str
+) -> None:
+    """Whatever it was, a bug too: the store may be asked until the deadline."""
+    ended: list[str] = []
+
+    def failing(*_arguments: object) -> None:
+        raise error
+
+    kept = Kept()
+    monkeypatch.setattr(driving, "connect", lambda: kept.cluster)
+    monkeypatch.setattr(driving, "_run", failing)
+    monkeypatch.setattr(driving, "end_clients", lambda _cluster, _name, words: ended.append(words))
+    with pytest.raises(type(error)):
+        driving.drive()
+    found, outputs = finish(kept)
+
+    assert (found, outputs["cause"]) == (code, cause)
+    assert ended == [cause]
+
+
 def test_a_refusal_is_forgotten_when_a_run_begins(finish: Finish) -> None:
     """After `argo retry` of what was refused."""
     kept = Kept()
@@ -217,7 +247,7 @@ def test_a_bug_in_a_part_is_told_and_is_no_failure_of_the_benchmarks(
     monkeypatch.setattr("sys.argv", ["argo", "finish"])
 
     assert argo_main.main() == 70
-    assert last_word.read_text() == "internal: a bug of Windtunnel's: KeyError; see its log"
+    assert last_word.read_text() == "internal: a bug of Windtunnel's: KeyError; the log has more"
     assert "Traceback" in capsys.readouterr().err
 
 

@@ -23,6 +23,7 @@ class Clients:
 
     def __init__(self, *looks: list[dict[str, Any]], shutdown: str = "", refusal: Refused | None = None) -> None:
         self.looks, self.spec, self.refusal = list(looks), {"shutdown": shutdown}, refusal
+        self.nodes: dict[str, Any] = {}
         self.failed: dict[str, dict[str, Any]] = {}
 
     def find(self, _kind: str, _selector: str) -> list[dict[str, Any]]:
@@ -41,7 +42,7 @@ class Clients:
             self.failed[path] = body["status"]
         elif method == "PATCH" and body:
             self.spec |= body["spec"]
-        return {"spec": self.spec}
+        return {"spec": self.spec, "status": {"nodes": self.nodes}}
 
     @property
     def cluster(self) -> Cluster:
@@ -85,6 +86,26 @@ def test_where_no_pod_will_come_none_is_awaited(pods: list[dict[str, Any]]) -> N
     """Argo makes no iteration after one that failed."""
     clients = Clients([pod("Running")], pods)
     end_clients(clients.cluster, NAME, WORDS, 2)
+
+    assert (clients.failed, clients.spec["shutdown"]) == ({}, "")
+
+
+def test_a_pod_that_was_taken_away_is_not_awaited() -> None:
+    """As the driver takes one away whose command was killed together with Argo's program; Argo itself may be gone."""
+    clients = Clients([pod("Succeeded")])
+    end_clients(clients.cluster, NAME, WORDS, 3, released=2)
+
+    assert (clients.failed, clients.spec["shutdown"]) == ({}, "")
+
+
+def test_clients_that_argo_calls_over_are() -> None:
+    """Whatever became of their pods."""
+    clients = Clients([])
+    clients.nodes = {
+        "x": {"displayName": "drive", "phase": "Running"},
+        "y": {"displayName": "clients", "phase": "Failed"},
+    }
+    end_clients(clients.cluster, NAME, WORDS, 1)
 
     assert (clients.failed, clients.spec["shutdown"]) == ({}, "")
 

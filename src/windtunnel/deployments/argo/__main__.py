@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 
-from windtunnel.deployments.argo.causes import leave, words_of
-from windtunnel.errors import ExitCode, WindtunnelError
+from windtunnel.deployments.argo.causes import as_known, leave, words_of
+from windtunnel.errors import WindtunnelError
 
 
 def main() -> int:
@@ -20,12 +20,15 @@ def main() -> int:
         return parts[sys.argv[1]]()
     except WindtunnelError as error:
         sys.stderr.write("\n".join((f"error: {error.message}", *(f"  | {line}" for line in error.log_tail))) + "\n")
-        leave(words_of(error.code, error.message))
-        return int(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - an unknown exit code would pass for the benchmark's own failure
+        return _leave(error)
+    except Exception as error:  # noqa: BLE001 - Python's own exit code would pass for the benchmark's own failure
         traceback.print_exc()
-        leave(words_of(WindtunnelError.default_code, f"a bug of Windtunnel's: {type(error).__name__}; see its log"))
-        return int(ExitCode.BUG)
+        return _leave(as_known(error))
+
+
+def _leave(error: WindtunnelError) -> int:
+    leave(words_of(error.code, error.message))
+    return int(error.exit_code)
 
 
 if __name__ == "__main__":

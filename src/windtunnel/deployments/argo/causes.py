@@ -11,7 +11,7 @@ import base64
 import json
 from pathlib import Path
 
-from windtunnel.errors import ExitCode
+from windtunnel.errors import ExitCode, WindtunnelError
 from windtunnel.run.record import RunRecord
 
 LAST_WORD = Path("/dev/termination-log")
@@ -35,6 +35,13 @@ def cause_of(record: RunRecord) -> str:
     if record.exit_code == ExitCode.LEFT_BEHIND:
         return words_of("left_behind", ", ".join(record.resources.left))
     return words_of(record.validity or record.status, "; ".join(record.reasons))
+
+
+def as_known(error: Exception) -> WindtunnelError:
+    """Return an error as it is told: of one that nobody thought of, its kind alone, since its words may be anything."""
+    if isinstance(error, WindtunnelError):
+        return error
+    return WindtunnelError(f"a bug of Windtunnel's: {type(error).__name__}; the log has more")
 
 
 def failure_of(failures: str) -> str | None:

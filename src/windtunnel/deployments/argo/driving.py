@@ -17,7 +17,7 @@ from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.calls import Cluster, connect
 from windtunnel.backends.kubernetes.objects import Arranged, Manifest
 from windtunnel.backends.kubernetes.pod.places import result_file
-from windtunnel.deployments.argo.causes import cause_of, leave, words_of
+from windtunnel.deployments.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.deployments.argo.given import Given
 from windtunnel.deployments.argo.names import (
     FETCH_SECONDS,
@@ -42,9 +42,10 @@ from windtunnel.deployments.argo.workflow import (
 )
 from windtunnel.engines.execute import execute
 from windtunnel.engines.request import Request, make_request
-from windtunnel.errors import PlatformError, UsageError, WindtunnelError
+from windtunnel.errors import PlatformError, UsageError
 from windtunnel.run.control import Control
 from windtunnel.run.events import Event
+from windtunnel.run.record import RunRecord
 
 FETCHED_AS = "run"
 """What the archive of a run's folder is called."""
@@ -94,24 +95,30 @@ def drive() -> int:
     """Run the benchmark and tell the workflow what became of it; return the run's exit code.
 
     Raises:
-        WindtunnelError: The run could not begin; Argo waits for it no more.
+        WindtunnelError: The run could not begin, or its folder was not fetched; Argo waits for it no more.
     """
     heed, cluster = Heed(), connect()
     workflow = read(cluster, os.environ["WINDTUNNEL_WORKFLOW"])
     try:
-        given = Given.find()
-        if RESUBMITTED in labels_of(workflow):
-            # Who waited for the run's folder does not wait for that of another run.
-            given = replace(given, is_fetched=False)
-        request = _request(given, cluster, workflow)
-        begin(cluster, workflow, given.run_id)
-    except WindtunnelError as error:
+        given, record = _run(cluster, workflow, heed)
+    except Exception as error:
+        known = as_known(error)
         with contextlib.suppress(PlatformError):
-            refuse(cluster, workflow, error)
-            end_clients(cluster, workflow["metadata"]["name"], words_of(error.code, error.message))
+            refuse(cluster, workflow, known)
+            end_clients(cluster, workflow["metadata"]["name"], words_of(known.code, known.message))
         raise
+    return _conclude(cluster, given, record)
+
+
+def _run(cluster: Cluster, workflow: dict[str, Any], heed: Heed) -> tuple[Given, RunRecord]:
+    given = Given.find()
+    if RESUBMITTED in labels_of(workflow):
+        # Who waited for the run's folder does not wait for that of another run.
+        given = replace(given, is_fetched=False)
+    request = _request(given, cluster, workflow)
+    begin(cluster, workflow, given.run_id)
     heed.tell(request.control)
-    return _drive(cluster, given, request)
+    return given, execute(request, "argo", _call)
 
 
 def check(given: Given, workflow: dict[str, Any]) -> None:
@@ -125,16 +132,17 @@ def check(given: Given, workflow: dict[str, Any]) -> None:
         raise UsageError("this run is over, and its servers are gone: use `argo resubmit`, which starts a new one")
 
 
-def _drive(cluster: Cluster, given: Given, request: Request) -> int:
-    record = execute(request, "argo", _call)
+def _conclude(cluster: Cluster, given: Given, record: RunRecord) -> int:
     leave(words := cause_of(record))
-    tell(cluster, given.workflow, record)
     try:
+        tell(cluster, given.workflow, record)
         if given.is_fetched:
             _await_fetch(cluster, given.workflow, Path(record.path or ""))
     finally:
         if record.exit_code:
-            end_clients(cluster, given.workflow, words, given.job.warmup + given.job.repeats)
+            job = given.job
+            ran = [each.iteration or 0 for each in record.phases if (each.step, each.phase) == (job.name, "run")]
+            end_clients(cluster, given.workflow, words, job.warmup + job.repeats, max(ran, default=0))
     return record.exit_code or 0
 
 

@@ -58,7 +58,7 @@ def overrides_of(given: str, cluster: Cluster | None = None) -> Text:
 
 def check_hidden(benchmark: Text, overrides: Text, redaction: Redaction) -> None:
     """Refuse secrets that are not in a Secret (UsageError); their values are not repeated."""
-    why = "it has secrets, and all who may look at workflows can read them: put"
+    why = "it has secrets, which all who may look at workflows read until this one is deleted: put"
     if not benchmark.is_hidden and has_secrets(benchmark.text, redaction):
         raise UsageError(
             f"benchmark: {why} the file into a Secret, `kubectl create secret generic NAME --from-file={FILE}`,"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
-from windtunnel.backends.kubernetes.gated import is_held
+from windtunnel.backends.kubernetes.gated import CLIENTS, is_held
 from windtunnel.backends.kubernetes.objects import ENGINES_OWN, ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.deployments.argo.names import COMPONENT, PLAN
@@ -15,9 +16,10 @@ from windtunnel.deployments.argo.workflow import read, stop
 MAKING_SECONDS = 60.0
 """How long Argo may take to make a client's pod; after that the workflow is stopped."""
 _LOOK_SECONDS = 0.5
+_OVER = {"Succeeded", "Failed", "Error"}
 
 
-def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | None = None) -> None:
+def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | None = None, released: int = 0) -> None:
     """Return once no client's pod waits for its driver, or will.
 
     Argo makes a pod anew that is deleted before it ran, and of a workflow that is stopped it shows
@@ -28,6 +30,7 @@ def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | N
         workflow: The workflow.
         words: Why the run is over.
         iterations: How many pods there are to be in all, if that is known.
+        released: The last iteration whose pod ran.
 
     Raises:
         PlatformError: The API refuses.
@@ -42,7 +45,7 @@ def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | N
         except Refused:
             # The account is that of an older `install argo`, which may not do it.
             break
-        if _are_over(pods, iterations) or read(cluster, workflow)["spec"].get("shutdown"):
+        if _are_over(pods, iterations, released) or _is_told(read(cluster, workflow)):
             return
         time.sleep(_LOOK_SECONDS)
     stop(cluster, workflow)
@@ -56,8 +59,21 @@ def _fail(cluster: Cluster, held: Sequence[PodView], words: str) -> bool:
     return bool(held)
 
 
-def _are_over(pods: Sequence[PodView], iterations: int | None) -> bool:
-    """Tell whether Argo makes no client's pod any more: one failed, or that which plans them, or all are through."""
-    clients = [view.status.get("phase") for view in pods if ITERATION in view.labels]
+def _are_over(pods: Sequence[PodView], iterations: int | None, released: int) -> bool:
+    """Tell whether Argo makes no client's pod any more.
+
+    One failed, or that which plans them, or all are through, or the last was taken away, as a driver does where its
+    command was killed together with Argo's program.
+    """
+    clients = {view.labels[ITERATION]: view.status.get("phase") for view in pods if ITERATION in view.labels}
     planned = [view.status.get("phase") for view in pods if view.labels.get(COMPONENT) == PLAN]
-    return "Failed" in (*clients, *planned) or clients.count("Succeeded") == iterations
+    phases = [*clients.values()]
+    is_taken_away = bool(released) and str(released) not in clients
+    return "Failed" in (*phases, *planned) or phases.count("Succeeded") == iterations or is_taken_away
+
+
+def _is_told(workflow: dict[str, Any]) -> bool:
+    """Tell whether Argo says so: of a workflow that is stopped, or of its clients."""
+    nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
+    phases = [node.get("phase") for node in nodes if node.get("displayName") == CLIENTS]
+    return bool(workflow["spec"].get("shutdown") or _OVER & set(phases))

@@ -18,10 +18,13 @@ from windtunnel.deployments.argo.names import (
     STATUS,
     VALIDITY,
 )
-from windtunnel.errors import ExitCode, PlatformError, UsageError, WindtunnelError
+from windtunnel.errors import Cancelled, PlatformError, TimedOut, UsageError, WindtunnelError
 from windtunnel.run.record import RunRecord
 
 GROUP = "/apis/argoproj.io/v1alpha1"
+_REFUSALS: dict[int, type[WindtunnelError]] = {
+    int(kind.exit_code): kind for kind in (UsageError, PlatformError, TimedOut, Cancelled)
+}
 _OVER = {"Succeeded", "Failed"}
 _MOST = 200_000
 """Bytes of annotations; all of an object's together may be 256 KiB."""
@@ -86,7 +89,7 @@ def refusal_of(workflow: dict[str, Any]) -> WindtunnelError | None:
     found = _if_own(workflow, REFUSED)
     if found is None:
         return None
-    kind = UsageError if found["exit_code"] == ExitCode.BAD_INPUT else PlatformError
+    kind = _REFUSALS.get(found["exit_code"], WindtunnelError)
     return kind(str(found["message"]), code=str(found["code"]))
 
 
