@@ -146,6 +146,30 @@ def test_a_result_that_is_no_file_ends_the_run(lab: Lab, place: str, thing: str)
     assert "stands where a file should be" in result.record["cause"]["message"]
 
 
+@pytest.mark.parametrize("thing", ["mkfifo", "mkdir"])
+def test_a_later_output_whose_place_is_taken_ends_the_run(lab: Lab, thing: str) -> None:
+    """Exit 3 with what is wrong: nobody waits for a pipe's reader, and what was measured before is kept."""
+    command = f"echo rate=1; [ $$ITERATION = 2 ] || {thing} $$(ls -d {lab.path}/runs/*/logs)/client.2.log"
+    metrics = '[run]\nrepeats = 3\n[[metrics]]\nname = "rate"\npattern = "rate=([0-9]+)"'
+    result = lab.run(single_node(["sh", "-c", command], metrics, 'timeout = "60s"'))
+
+    assert (result.exit_code, result.cause) == (3, "command_not_runnable")
+    assert "its output client.2.log cannot be written" in result.record["cause"]["message"]
+    assert "something else than a file is in its place" in result.record["cause"]["message"]
+    assert result.record["metrics"]["rate"]["values"] == [1]
+
+
+def test_samples_are_not_written_into_a_pipe(lab: Lab) -> None:
+    """A client that puts one in their place does not stop the run: it ends, and says why."""
+    command = f"echo rate=1; mkfifo $$(ls -d {lab.path}/runs/*)/samples.jsonl"
+    result = lab.run(
+        single_node(["sh", "-c", command], '[[metrics]]\nname = "rate"\npattern = "rate=([0-9]+)"', 'timeout = "60s"')
+    )
+
+    assert result.exit_code == 3
+    assert "a named pipe stands where a file should be" in result.record["cause"]["message"]
+
+
 @pytest.mark.alone
 def test_reading_ends_when_somebody_is_in_a_hurry(lab: Lab) -> None:
     """Ctrl-C twice ends it within two seconds, however much there is to read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import pytest
 from support.s3_lab import BUCKET, S3Lab, s3_server
 from windtunnel.addresses import ObjectAddress
 from windtunnel.errors import Cancelled, PlatformError, TimedOut
+from windtunnel.run import upload
 from windtunnel.run.bucket_upload import BucketUpload
 from windtunnel.run.control import Control, Extension
 from windtunnel.run.folder import RunFolder
@@ -59,6 +61,24 @@ def test_files_of_any_size_arrive_whole(s3: S3Lab, folder: RunFolder, is_new: bo
     assert set(s3.objects()) == {"p/run-1/run.json", "p/run-1/empty", "p/run-1/large"}
     assert s3.read("p/run-1/empty") == b""
     assert s3.read("p/run-1/large") == (folder.path / "large").read_bytes()
+
+
+def test_only_files_are_sent(s3: S3Lab, folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe, a device or a socket is passed over; a pipe that takes a file's place meanwhile is not waited for."""
+    for name in ("artifacts", "logs"):
+        (folder.path / name).mkdir()
+        os.mkfifo(folder.path / name / "pipe")
+        (folder.path / name / "device").symlink_to("/dev/zero")
+        with socket.socket(socket.AF_UNIX) as made:
+            monkeypatch.chdir(folder.path / name)
+            made.bind("socket")
+    send(folder)
+    assert set(s3.objects()) == {"p/run-1/run.json", "p/run-1/empty", "p/run-1/large"}
+
+    late = folder.path / "logs" / "pipe"
+    monkeypatch.setattr(upload, "_files", lambda _folder: [late])
+    with pytest.raises(PlatformError, match="a named pipe stands where a file should be"):
+        send(folder)
 
 
 def test_what_has_grown_is_sent_again_and_nothing_else(s3: S3Lab, folder: RunFolder) -> None:

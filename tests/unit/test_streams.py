@@ -22,7 +22,7 @@ from windtunnel.errors import Cancelled, InvalidResult
 from windtunnel.plan import MetricSpec, Probe
 from windtunnel.run.extraction import Source, extract
 from windtunnel.run.folder import tail
-from windtunnel.run.output import LONGEST_LINE, PIECE, NotAFile, open_file, read_pieces, split_lines
+from windtunnel.run.output import LONGEST_LINE, PIECE, NotAFile, open_file, open_to_append, read_pieces, split_lines
 from windtunnel.run.tally import NOTES_KEPT, Tally
 
 RATE = MetricSpec(name="rate", pattern=r"^rate=(\d+)$")
@@ -68,6 +68,16 @@ def test_only_files_are_opened(no_file: tuple[Path, str]) -> None:
     with pytest.raises(NotAFile, match=f"{name} stands where a file should be"):
         open_file(path)
     assert tail(path) == ()
+
+
+def test_nothing_is_appended_to_what_is_no_file(no_file: tuple[Path, str]) -> None:
+    """A pipe's writer would wait for its reader; a device takes or refuses what is written at once."""
+    path, name = no_file
+    if name == "a device":
+        open_to_append(path).close()
+        return
+    with pytest.raises(NotAFile, match=f"{name} stands where a file should be"):
+        open_to_append(path)
 
 
 def test_a_pipe_that_takes_a_files_place_at_the_last_moment_is_not_waited_for(

@@ -29,6 +29,7 @@ import json
 import os
 import select
 import signal
+import stat
 import sys
 import time
 
@@ -132,7 +133,7 @@ def keep(commands: int, idle: int) -> NoReturn:
 def start(command: dict[str, Any]) -> int:
     """Start a step's command in a session of its own and return its process id."""
     os.chdir(command["cwd"])
-    output = os.open(command["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    output = open_output(command["output"])
     try:
         return os.posix_spawn(
             command["argv"][0],
@@ -145,6 +146,27 @@ def start(command: dict[str, Any]) -> int:
         )
     finally:
         os.close(output)
+
+
+def open_output(path: str) -> int:
+    """Return a descriptor of the file that a step's output is appended to (OSError that tells of it).
+
+    Another step may have put a pipe there: without O_NONBLOCK its opening waits for a reader.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    problem = "something else than a file is in its place"
+    try:
+        output = os.open(path, flags, 0o644)
+    except OSError as error:
+        if error.errno not in {errno.ENXIO, errno.EISDIR}:
+            problem = str(error.strerror)
+    else:
+        if stat.S_ISREG(os.fstat(output).st_mode):
+            os.set_blocking(output, True)
+            return output
+        os.close(output)
+    # ENOENT would be taken for the command's.
+    raise OSError(errno.EIO, f"its output {os.path.basename(path)} cannot be written: {problem}")
 
 
 def reap(name: str, main: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import threading
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import IO, Any
 from windtunnel.addresses import ObjectAddress
 from windtunnel.errors import PlatformError
 from windtunnel.run.folder import RunFolder
+from windtunnel.run.output import open_file
 from windtunnel.run.s3 import Bucket
 from windtunnel.run.upload import Upload, pieces
 
@@ -45,8 +47,8 @@ class BucketUpload(Upload):
 
     def _send(self, path: Path, name: str, is_over: threading.Event) -> None:
         key = self._target.below(name).key
-        with path.open("rb") as file:
-            size = path.stat().st_size  # what is written meanwhile is sent the next time
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size  # what is written meanwhile is sent the next time
             part = self._part * max(1, math.ceil(size / (self._part * _MOST_PARTS)))
             digests = [hashlib.sha256(data).digest() for data in pieces(file, part, size)]
             checksum = _combined(digests)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
 from windtunnel.printable import printable
-from windtunnel.run.output import open_file
+from windtunnel.run.output import open_file, open_to_append
 from windtunnel.run.record import WORDS, RunHead, RunRecord
 from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.spare import Spare
@@ -100,7 +100,7 @@ class RunFolder:
         data = "".join(f"{_encode(line)}\n" for line in lines).encode()
         with self._lock:
             if name not in self._files:
-                self._files[name] = (self.path / f"{name}.jsonl").open("ab", buffering=0)
+                self._files[name] = open_to_append(self.path / f"{name}.jsonl")
             file = self._files[name]
             size, written = file.tell(), 0
             try:

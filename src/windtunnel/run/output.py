@@ -11,6 +11,7 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -47,6 +48,21 @@ def open_file(path: Path) -> IO[bytes]:
         file.close()
         raise
     return file
+
+
+def open_to_append(path: Path) -> io.FileIO:
+    """Open a file to append to it, and make it where there is none, without waiting; a device waits for nobody.
+
+    Raises:
+        NotAFile: It is a pipe, a folder or a socket.
+        OSError: It cannot be written.
+    """
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        if not stat.S_ISCHR(found.st_mode):
+            _check_kind(path, found)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    return io.FileIO(os.open(path, flags, 0o666), "ab")
 
 
 def read_pieces(path: Path, offset: int = 0) -> Iterator[tuple[str, int]]:
