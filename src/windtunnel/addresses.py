@@ -9,7 +9,7 @@ from pathlib import Path
 S3, CLAIM = "s3://", "pvc://"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
-_CLAIM = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 _STORE_HINT = "use a folder, s3://bucket/prefix or pvc://claim/path"
 
@@ -57,6 +57,11 @@ def parse_object(text: str) -> ObjectAddress:
     return ObjectAddress(bucket, key)
 
 
+def is_object_name(text: str) -> bool:
+    """Tell whether an object of Kubernetes may be called so."""
+    return bool(_OBJECT.fullmatch(text))
+
+
 def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
     """Return what a store's text means: a folder, a prefix of a bucket, or a folder of a volume claim.
 
@@ -70,7 +75,7 @@ def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
         return replace(address, key=_folder_path(text, address.key))
     if text.startswith(CLAIM):
         claim, _, path = text.removeprefix(CLAIM).partition("/")
-        if not _CLAIM.fullmatch(claim):
+        if not is_object_name(claim):
             msg = f"{text!r} is no folder of a volume claim; write it like pvc://claim/path"
             raise ValueError(msg)
         return ClaimAddress(claim, _folder_path(text, path))

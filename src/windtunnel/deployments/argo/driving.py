@@ -36,6 +36,7 @@ from windtunnel.deployments.argo.workflow import (
     begin,
     labels_of,
     path,
+    pods_in,
     read,
     refuse,
     tell,
@@ -50,7 +51,7 @@ from windtunnel.run.record import RunRecord
 FETCHED_AS = "run"
 """What the archive of a run's folder is called."""
 _LOOK_SECONDS = 0.1
-_STOPPED = "stopped: Argo asked for it, as `argo stop` and `argo terminate` have it do"
+_STOPPED = "stopped: Argo asked for it (`argo stop`, `argo terminate`), or the driver's pod was deleted or evicted"
 T = TypeVar("T")
 
 
@@ -130,6 +131,10 @@ def check(given: Given, workflow: dict[str, Any]) -> None:
         )
     if labels_of(workflow).get(RUN) == given.run_id:
         raise UsageError("this run is over, and its servers are gone: use `argo resubmit`, which starts a new one")
+    if any(node.get("phase") == "Skipped" for node in pods_in(workflow)):
+        raise UsageError(
+            "iterations of another run are none of this one: use `argo resubmit` without --memoized, or submit it again"
+        )
 
 
 def _conclude(cluster: Cluster, given: Given, record: RunRecord) -> int:

@@ -14,8 +14,17 @@ from windtunnel.backends.kubernetes.warden import KINDS
 from windtunnel.backends.labels import RUN as RUN_LABEL
 from windtunnel.deployments.argo.causes import cause_of, failure_of, leave, words_of
 from windtunnel.deployments.argo.names import EXIT_CODE, OUTPUTS, VERDICT
-from windtunnel.deployments.argo.workflow import change, drives, read, refusal_of, run_of, tell_lost, told
-from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
+from windtunnel.deployments.argo.workflow import (
+    change,
+    drives,
+    read,
+    refusal_of,
+    run_of,
+    stopped_early,
+    tell_lost,
+    told,
+)
+from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.record import RunRecord
 
 DRIVER_SECONDS = 800.0
@@ -32,10 +41,11 @@ def finish() -> int:
     left = _remove(cluster, run) if run else []
     failure = failure_of(os.environ.get("WINDTUNNEL_FAILURES", ""))
     if record is None:
-        error = refusal_of(found) or _lost(failure)
+        error = refusal_of(found) or stopped_early(found) or _lost(failure)
         code, cause = int(error.exit_code), words_of(error.code, error.message)
-        _write(run, "failed", "", code, cause)
-        tell_lost(cluster, name, run, code)
+        status = "cancelled" if isinstance(error, Cancelled) else "failed"
+        _write(run, status, "", code, cause)
+        tell_lost(cluster, name, run, status, code)
         sys.stderr.write(f"{error.message}\n")
         leave(cause)
         return code

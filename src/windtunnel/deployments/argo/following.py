@@ -27,13 +27,17 @@ from windtunnel.deployments.argo.workflow import (
     change,
     drives,
     path,
+    pods_in,
     read,
     refusal_of,
+    stopped_early,
     told,
 )
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
+from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
+from windtunnel.run.store import read_run
 
 _LOOK_SECONDS = 0.2
 _IDLE = 5
@@ -41,7 +45,8 @@ _IDLE = 5
 _AS_US = {"fieldManager": "windtunnel", "force": "true"}
 _PLURALS = {"Workflow": "workflows", "CronWorkflow": "cronworkflows"}
 _OVER = {"Succeeded", "Failed", "Error"}
-_SHOWN = {"Pod"}
+_PASSING = {"PodInitializing", "ContainerCreating"}
+"""What Argo says of pods that are about to run."""
 _AGENT = ["python", "-m", "windtunnel.backends.kubernetes.pod.agent"]
 
 
@@ -134,7 +139,7 @@ class Follower:
     store: Path
     say: Callable[[str], None]
     control: Control
-    _seen: dict[str, str] = field(default_factory=dict)
+    _seen: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     _asked: int = 0
     _folder: Path | None = None
 
@@ -164,20 +169,25 @@ class Follower:
     def _result(self, found: dict[str, Any]) -> RunRecord:
         record = told(found)
         if record is None:
-            message = (found.get("status") or {}).get("message") or "there is no record of its run"
-            raise refusal_of(found) or PlatformError(f"workflow {self.name}: {message}", code="workflow_failed")
+            message = _failure_of(found) or "there is no record of its run"
+            failed = PlatformError(f"workflow {self.name}: {message}", code="workflow_failed")
+            raise refusal_of(found) or stopped_early(found) or failed
         if self._folder is None:
             raise PlatformError(f"{record.run_id} is over ({record.status}) and was not fetched", code="not_fetched")
-        return record.model_copy(update={"path": str(self._folder)})
+        # What the workflow has may be shortened.
+        return read_run(RunFolder(self._folder))
 
     def _tell(self, found: dict[str, Any]) -> None:
-        nodes = (found.get("status") or {}).get("nodes") or {}
-        for key, node in nodes.items():
-            phase = str(node.get("phase"))
-            if node.get("type") in _SHOWN and self._seen.get(key) != phase:
-                self._seen[key] = phase
-                words = f": {node['message']}" if node.get("message") and phase not in {"Pending", "Running"} else ""
-                self.say(f"{node['displayName']}  {phase}{words}")
+        for node in pods_in(found):
+            phase, message = str(node.get("phase")), str(node.get("message") or "")
+            if phase == "Running" or message in _PASSING:
+                message = ""
+            # What a pod waits for, maybe in vain, Argo says again and again, with other numbers.
+            state = (phase, message.partition(":")[0])
+            seen = self._seen.setdefault(node["id"], set())
+            if state not in seen:
+                seen.add(state)
+                self.say(f"{node['displayName']}  {phase}" + (f": {message}" if message else ""))
 
     def _heed(self) -> None:
         if self.control.asked > self._asked:
@@ -208,3 +218,10 @@ class Follower:
             agent.close()
         annotate(self.cluster, self.name, **{FETCHED: pod})
         self.say(f"fetched {self._folder}")
+
+
+def _failure_of(workflow: dict[str, Any]) -> str | None:
+    """Return why a workflow failed; of one whose pods could not be made, Argo has the words at the pods alone."""
+    status = workflow.get("status") or {}
+    errors = [node["message"] for node in pods_in(workflow) if node.get("phase") == "Error" and node.get("message")]
+    return errors[0] if errors and status.get("phase") == "Error" else status.get("message")

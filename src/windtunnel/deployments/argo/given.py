@@ -12,7 +12,7 @@ from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.steps import is_in_client
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.deployments.argo.names import PARAMETERS
-from windtunnel.deployments.argo.parameters import FILE, benchmark_of, check_hidden, decoded, overrides_of
+from windtunnel.deployments.argo.parameters import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of
 from windtunnel.errors import DescriptorError, PlanError, Unsupported
 from windtunnel.plan import Job, Plan
 from windtunnel.strategies import make_plan
@@ -67,8 +67,8 @@ class Given:
             plan=ported(plan),
             run_id=run_id,
             store=given["store"] or None,
-            is_strict=given["strict"] == "true",
-            is_fetched=given["fetch"] == "true",
+            is_strict=flag_of("strict", given["strict"]),
+            is_fetched=flag_of("fetch", given["fetch"]),
             workflow=variables["WINDTUNNEL_WORKFLOW"],
             image=variables["WINDTUNNEL_RUNNER_IMAGE"],
             planned=variables.get("WINDTUNNEL_PLANNED"),

@@ -7,6 +7,7 @@ import binascii
 import time
 from dataclasses import dataclass
 
+from windtunnel.addresses import is_object_name
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, connect
 from windtunnel.errors import UsageError
 from windtunnel.secrets import Redaction
@@ -15,6 +16,7 @@ FILE, SET = "benchmark.toml", "set"
 """The keys under which a ConfigMap or a Secret has a benchmark, and what is changed in it."""
 SECRET = "secret/"  # noqa: S105 - how a parameter begins that names one
 _KINDS = {"configmap/": "ConfigMap", SECRET: "Secret"}
+_FLAGS = {"true": True, "false": False, "": False}
 _SOON_SECONDS = 5.0
 """How long after a workflow its Secret may come, which belongs to it; `submit` makes it at once."""
 _LOOK_SECONDS = 0.3
@@ -76,6 +78,14 @@ def has_secrets(text: str, redaction: Redaction) -> bool:
     return redaction.toml(text) != text.replace("\r\n", "\n")
 
 
+def flag_of(parameter: str, given: str) -> bool:
+    """Return what ``true`` or ``false`` means; nothing is false (UsageError)."""
+    value = _FLAGS.get(given.strip().lower())
+    if value is None:
+        raise UsageError(f"{parameter}: {given!r} is neither true nor false")
+    return value
+
+
 def decoded(text: str) -> str:
     """Return what was encoded as base64 (ValueError)."""
     return base64.b64decode(text, validate=True).decode()
@@ -86,8 +96,12 @@ def _from_object(parameter: str, given: str, key: str, cluster: Cluster | None) 
     if begin is None:
         return None
     named, kind = given.strip(), _KINDS[begin]
+    name = named.removeprefix(begin)
+    # It becomes a part of the API's path: with a slash in it, it could be any object, and a Secret that is none here.
+    if not is_object_name(name):
+        raise UsageError(f"{parameter}: {named!r} names no {kind}; write it like {begin}NAME, of this namespace")
     try:
-        data = _read(cluster or connect(), kind, named.removeprefix(begin))
+        data = _read(cluster or connect(), kind, name)
     except Refused as error:
         raise UsageError(f"{parameter}: {named}: {error.message}") from None
     if key not in data:

@@ -28,6 +28,14 @@ _REFUSALS: dict[int, type[WindtunnelError]] = {
 _OVER = {"Succeeded", "Failed"}
 _MOST = 200_000
 """Bytes of annotations; all of an object's together may be 256 KiB."""
+_LONG: tuple[dict[str, Any], ...] = (
+    {"phases": []},
+    {"metrics": {}, "usage": {}},
+    {"labels": {}, "overrides": [], "sweep": None, "driver": {}},
+)
+"""What may be long in a record, in the order in which it is left out."""
+_REASONS = 10
+"""How many reasons there are of a record that is still too long."""
 
 
 def path(cluster: Cluster, kind: str, name: str = "") -> str:
@@ -67,6 +75,12 @@ def labels_of(workflow: dict[str, Any]) -> dict[str, str]:
     return dict(workflow["metadata"].get("labels") or {})
 
 
+def pods_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a workflow's nodes that are pods, or were to be."""
+    nodes = (workflow.get("status") or {}).get("nodes") or {}
+    return [node for node in nodes.values() if node.get("type") == "Pod"]
+
+
 def begin(cluster: Cluster, workflow: dict[str, Any], run_id: str) -> None:
     """Note on a workflow which run its driver begins (PlatformError)."""
     annotate(cluster, workflow["metadata"]["name"], **{BEGUN: _own(workflow, run=run_id), REFUSED: None})
@@ -93,18 +107,32 @@ def refusal_of(workflow: dict[str, Any]) -> WindtunnelError | None:
     return kind(str(found["message"]), code=str(found["code"]))
 
 
+def stopped_early(workflow: dict[str, Any]) -> Cancelled | None:
+    """Return that a workflow was stopped before its driver began a run, if that is so."""
+    is_stopped = bool((workflow.get("spec") or {}).get("shutdown"))
+    return Cancelled("stopped before its run began") if is_stopped and run_of(workflow) is None else None
+
+
 def tell(cluster: Cluster, name: str, record: RunRecord) -> None:
-    """Write the verdict on a workflow: labels to select by, and the whole record (PlatformError)."""
-    text = record.model_dump_json()
-    if len(text.encode()) > _MOST:
-        text = record.model_copy(update={"phases": []}).model_dump_json()
+    """Write the verdict on a workflow: labels to select by, and the record (PlatformError)."""
     labels = _labels(record.run_id, record.status, record.validity, record.exit_code)
-    change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: text}}})
+    change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: _short(record)}}})
 
 
-def tell_lost(cluster: Cluster, name: str, run: str | None, code: int) -> None:
+def _short(record: RunRecord) -> str:
+    """Return a record as JSON without what is too much for an annotation: the run's folder has all of it."""
+    text = record.model_dump_json()
+    for emptied in (*_LONG, {"reasons": record.reasons[:_REASONS], "failures": []}):
+        if len(text.encode()) <= _MOST:
+            break
+        record = record.model_copy(update=emptied)
+        text = record.model_dump_json()
+    return text
+
+
+def tell_lost(cluster: Cluster, name: str, run: str | None, status: str, code: int) -> None:
     """Write on a workflow that there is no record of its run, or no run; that of an older one goes (PlatformError)."""
-    labels = _labels(run, "failed", None, code)
+    labels = _labels(run, status, None, code)
     change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: None}}})
 
 

@@ -1,0 +1,165 @@
+"""What who waits for a workflow is told: of pods that wait, of what never began, and of a run with much to tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from windtunnel.backends.kubernetes.calls import Cluster
+from windtunnel.deployments.argo import following, workflow
+from windtunnel.deployments.argo.following import Follower
+from windtunnel.deployments.argo.names import FOLDER
+from windtunnel.errors import Cancelled, PlatformError
+from windtunnel.run.control import Control
+from windtunnel.run.record import MetricSummary, RunRecord
+
+NAME = "bench-abcde"
+WAITS = 'ImagePullBackOff: Back-off pulling image "windtunnel:none": not found'
+FORBIDDEN = 'pods "bench-abcde-drive" is forbidden: violates PodSecurity "restricted:latest"'
+SUMMARY = MetricSummary(
+    unit="ms",
+    better="lower",
+    n=1,
+    mean=1.0,
+    median=1.0,
+    stdev=None,
+    ci95=None,
+    p50=1.0,
+    p90=1.0,
+    p99=1.0,
+    values=[1.0],
+    samples=1,
+)
+
+
+class Shown:
+    """A cluster whose workflow is another at each look, and the last of these from then on."""
+
+    def __init__(self, *looks: dict[str, Any], shutdown: str = "") -> None:
+        self.looks, self.annotations = list(looks), dict[str, str]()
+        self.spec = {"shutdown": shutdown}
+        self.namespace = "default"
+
+    def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read it, or patch its annotations."""
+        if method == "PATCH" and body:
+            kept = self.annotations | body["metadata"]["annotations"]
+            self.annotations = {key: value for key, value in kept.items() if value is not None}
+            return {}
+        status = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return {
+            "metadata": {"name": NAME, "uid": "u-1", "annotations": dict(self.annotations)},
+            "spec": self.spec,
+            "status": status,
+        }
+
+    def find(self, _kind: str, _selector: str) -> list[dict[str, Any]]:
+        """Return the driver's pods."""
+        return []
+
+    @property
+    def cluster(self) -> Cluster:
+        """What the code under test takes it for."""
+        return cast("Cluster", self)
+
+
+def status(phase: str, message: str = "", **pods: tuple[str, str]) -> dict[str, Any]:
+    """Return what Argo says of a workflow and of its pods, a phase and a message each."""
+    nodes = {
+        name: {"id": name, "displayName": name, "type": "Pod", "phase": each[0], "message": each[1]}
+        for name, each in pods.items()
+    }
+    return {"phase": phase, "message": message, "nodes": nodes}
+
+
+def follow(shown: Shown, said: list[str], store: Path = Path("runs")) -> RunRecord:
+    """Follow it to its end."""
+    return Follower(shown.cluster, NAME, store, said.append, Control(1)).follow()
+
+
+def test_what_a_pod_waits_for_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an image that there is none of, a pod waits a quarter of an hour; that it is about to run is no news."""
+    monkeypatch.setattr(following, "_LOOK_SECONDS", 0)
+    said: list[str] = []
+    shown = Shown(
+        status("Running", drive=("Pending", "PodInitializing")),
+        status("Running", drive=("Pending", WAITS)),
+        status("Running", drive=("Pending", f"{WAITS} (2)")),
+        status("Running", drive=("Running", "")),
+        status("Failed", "lost", drive=("Failed", "main: Error")),
+    )
+    with pytest.raises(PlatformError, match="lost"):
+        follow(shown, said)
+
+    assert said == ["drive  Pending", f"drive  Pending: {WAITS}", "drive  Running", "drive  Failed: main: Error"]
+
+
+def test_pods_that_could_not_be_made_say_why() -> None:
+    """Argo says `No more retries left` of such a workflow, which is said of its exit handler."""
+    shown = Shown(status("Error", "No more retries left", drive=("Error", FORBIDDEN)))
+    with pytest.raises(PlatformError, match="violates PodSecurity"):
+        follow(shown, [])
+
+
+@pytest.mark.parametrize("how", ["Stop", "Terminate"])
+def test_a_workflow_that_was_stopped_before_its_run_began_is_cancelled(how: str) -> None:
+    """Exit code 130, as of any run that its user ends."""
+    shown = Shown(status("Failed", f"Stopped with strategy '{how}'"), shutdown=how)
+    with pytest.raises(Cancelled, match="stopped before its run began") as error:
+        follow(shown, [])
+
+    assert error.value.exit_code == 130
+
+
+@pytest.mark.parametrize(
+    "much",
+    [
+        {"metrics": {f"latency_of_endpoint_{number}": SUMMARY for number in range(3000)}},
+        {"reasons": [f"endpoint_{number}: {'x' * 200}" for number in range(3000)]},
+        {"labels": {"machine": "x" * 250_000}},
+    ],
+    ids=lambda much: next(iter(much)),
+)
+def test_a_run_that_has_much_to_tell_is_told_shortly_and_comes_home_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, much: dict[str, Any]
+) -> None:
+    """A workflow's annotations may be 256 KiB; one that was refused was a run that was lost, folder and all."""
+    record = RunRecord.model_validate(
+        {
+            "run_id": "bench-1",
+            "benchmark": "bench",
+            "strategy": "single-node",
+            "engine": "argo",
+            "backend": "kubernetes",
+            "status": "succeeded",
+            "exit_code": 0,
+            "validity": "suspect",
+            "reasons": ["why"],
+        }
+        | much
+    )
+    folder = tmp_path / "bench-1"
+    folder.mkdir()
+    (folder / "run.json").write_text(record.model_dump_json())
+    shown = Shown(status("Succeeded"))
+    workflow.begin(shown.cluster, shown.call("GET", ""), "bench-1")
+    workflow.tell(shown.cluster, NAME, record)
+    told = workflow.told(shown.call("GET", ""))
+
+    assert told
+    assert (told.status, told.validity, told.exit_code) == ("succeeded", "suspect", 0)
+    assert told.reasons[0] == record.reasons[0]
+    assert sum(len(key) + len(value.encode()) for key, value in shown.annotations.items()) < 1 << 18
+
+    def fetch(self: Follower, _pod: str) -> None:
+        self._folder = folder
+
+    monkeypatch.setattr(Follower, "_fetch", fetch)
+    shown.annotations[FOLDER] = "bench-1-drive"
+    whole = follow(shown, [], tmp_path)
+
+    assert whole == record.model_copy(update={"path": str(folder)})
+    assert json.loads((folder / "run.json").read_text())["path"] is None
