@@ -133,6 +133,43 @@ def test_a_server_without_memory_is_told_so(lab: Lab) -> None:
     assert len(lab.samples()) == 2
 
 
+def test_a_process_that_is_killed_for_memory_is_doubted(lab: Lab) -> None:
+    """The command goes on without it and succeeds: what it tells then is not what was to be measured."""
+    limit = 'resources = { memory = "64Mi" }'
+    script = "python3 -c \"x = b'x' * 200_000_000\"; echo rate=4"
+    result = run(lab, single_node(shell(script), RATE, client=limit))
+
+    assert result.exit_code == 0
+    assert result.record["validity"] == "suspect"
+    assert "client: a process of it was killed, it ran out of its memory of 64 MiB" in result.record["reasons"]
+
+
+def test_a_container_that_somebody_pauses_is_doubted(lab: Lab) -> None:
+    """Its numbers have the pause in them, and nothing else would tell."""
+    script = "while [ ! -e go ]; do sleep 0.1; done; echo rate=4"
+    file = lab.write(single_node(shell(script), RATE))
+    with lab.start("run", str(file), "--backend", "docker", "--json") as process:
+        lab.wait_for("iteration_started", 60)
+        name = f"{lab.only_run().name}-client.1"
+        with docker_client() as client:
+            client.api.pause(name)
+            client.api.unpause(name)
+            client.api.exec_start(client.api.exec_create(name, ["touch", "go"])["Id"])
+        result = finish(process)
+
+    assert result.exit_code == 0
+    assert result.record["validity"] == "suspect"
+    assert "client: its container was paused by somebody else, through Docker" in result.record["reasons"]
+
+
+def test_results_that_a_step_removed_are_told(lab: Lab) -> None:
+    """As its own act, and what it measured is doubted; that its container is gone is another matter."""
+    result = run(lab, single_node(shell("rm -r /windtunnel/results; echo rate=4"), RATE))
+
+    assert result.exit_code == 0
+    assert "in iteration 1 it removed /windtunnel/results, and with it what it wrote" in result.record["reasons"]
+
+
 def test_a_limit_that_the_machine_does_not_have_is_the_platforms_error(lab: Lab) -> None:
     """Exit 3 in the daemon's words."""
     result = run(lab, single_node(["true"], client='resources = { cpu = "1000" }'))

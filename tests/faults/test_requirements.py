@@ -12,7 +12,7 @@ import pytest
 
 from support import docker_lab
 from support import lab as process_lab
-from support.docker_lab import need_docker, wait_empty
+from support.docker_lab import nameless_volumes, need_docker, wait_empty
 from support.lab import Lab, finish
 from support.package_index import SCRIPT, Index, package_index
 
@@ -137,6 +137,19 @@ def test_a_step_of_docker_cannot_change_its_packages(lab: Lab, index: Index) -> 
     result = lab.run(benchmark("docker", ["sh", "-c", script], "speed"), "--backend", "docker")
 
     assert result.exit_code == 0, result.stderr
+    assert index.requests > 0
+
+
+@pytest.mark.alone
+def test_volumes_of_pips_container_go_with_it(lab: Lab, index: Index) -> None:
+    """Those that the image declares, when packages are installed and when they are taken from the cache."""
+    need_docker()
+    before = nameless_volumes()
+    for _ in range(2):
+        result = lab.run(benchmark("docker", IMPORT, "speed"), "--backend", "docker")
+        assert result.exit_code == 0, result.stderr
+
+    assert nameless_volumes() <= before
     assert index.requests > 0
 
 

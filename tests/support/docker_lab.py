@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
+import tarfile
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 import docker
 import docker.errors
@@ -19,6 +24,7 @@ from support.needs import lacking
 from windtunnel.backends import make_backend
 
 DOCKERFILE = Path(__file__).with_name("Dockerfile")
+_NAMELESS = re.compile("[0-9a-f]{64}")
 SERVERS_DOCKERFILE = Path(__file__).with_name("servers.Dockerfile")
 
 
@@ -74,9 +80,15 @@ def _build(client: docker.DockerClient, tag: str, dockerfile: Path, target: str)
 
 
 def single_node(
-    command: list[str], tables: str = "", *, client: str = "", target: str = "plain", keys: str = ""
+    command: list[str],
+    tables: str = "",
+    *,
+    client: str = "",
+    target: str = "plain",
+    keys: str = "",
+    name: str | None = None,
 ) -> str:
-    """Return a benchmark of one command in the tests' image; `client` is more of its table."""
+    """Return a benchmark of one command in the tests' image, or that of `name`; `client` is more of its table."""
     return f"""
 spec_version = "1"
 [benchmark]
@@ -84,7 +96,7 @@ name = "alone"
 strategy = "single-node"
 {keys}
 [client]
-image = "{image(target)}"
+image = "{name or image(target)}"
 command = {json.dumps(command)}
 {client}
 {tables}
@@ -126,6 +138,43 @@ command = {json.dumps(client_command)}
 """
 
 
+@contextmanager
+def image_with(name: str, kind: bytes, text: str) -> Iterator[str]:
+    """Lend an image that is the tests' and has one more entry, a file that holds `text` or a link that leads there."""
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size, entry.linkname = kind, len(text) if kind == tarfile.REGTYPE else 0, text
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(text.encode()))
+    with docker_client() as client:
+        container = client.containers.create(image(), ["true"])
+        try:
+            container.put_archive("/", data.getvalue())
+            made = container.commit("windtunnel-tests", f"with-{uuid4().hex}")
+        finally:
+            container.remove(v=True)
+        try:
+            yield made.tags[0]
+        finally:
+            client.images.remove(made.id, force=True)
+
+
+@contextmanager
+def foreign_image() -> Iterator[str]:
+    """Lend an image for another architecture, whose one program, ``/program``, does not run here."""
+    with tempfile.TemporaryDirectory() as folder, docker_client() as client:
+        program = Path(folder, "program")
+        program.write_bytes(b"\x7fELF, but of another machine")
+        program.chmod(0o755)
+        Path(folder, "Dockerfile").write_text("FROM scratch\nCOPY program /program\n", encoding="utf-8")
+        tag = f"windtunnel-tests:foreign-{uuid4().hex}"
+        client.images.build(path=folder, tag=tag, platform="linux/s390x", rm=True)
+        try:
+            yield tag
+        finally:
+            client.images.remove(tag, force=True)
+
+
 def inventory(runs: Path) -> set[str]:
     """Return the containers, networks and volumes of all runs below a folder, found by name, whatever their labels."""
     ids = [path.parent.name for path in runs.glob("**/plan.json")]
@@ -134,6 +183,13 @@ def inventory(runs: Path) -> set[str]:
         names |= {f"network {item['Name']}" for item in client.api.networks()}
         names |= {f"volume {item['Name']}" for item in client.api.volumes()["Volumes"] or ()}
     return {name for name in names if any(run_id in name for run_id in ids)}
+
+
+def nameless_volumes() -> set[str]:
+    """Return the volumes that were made because an image declares them, and that no container has any more."""
+    with docker_client() as client:
+        found = client.api.volumes(filters={"dangling": True})["Volumes"] or ()
+    return {item["Name"] for item in found if _NAMELESS.fullmatch(item["Name"])}
 
 
 def wait_empty(runs: Path, seconds: float = 10.0) -> None:

@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,10 @@ from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.docker import cgroup, warden
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.events import Watcher
+from windtunnel.backends.docker.images import Image
+from windtunnel.backends.docker.inside import IS_FOLDER
 from windtunnel.backends.docker.results import collect
+from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Cancelled, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
@@ -59,6 +63,25 @@ def test_only_files_come_out_of_a_container_and_only_to_their_place(tmp_path: Pa
         "in/here/out/second": "a" * 5000,
         "in/here/etc/absolute": "kept below",
     }
+
+
+def test_zeros_that_come_out_of_a_container_take_no_space(tmp_path: Path) -> None:
+    """A sparse file of a step's does not fill this machine's disk."""
+    unpack(archive_of(("results/out/big", tarfile.REGTYPE, "a" + "\0" * (8 << 20) + "b" + "\0" * (1 << 20))), tmp_path)
+
+    big = tmp_path / "out" / "big"
+    content = big.read_bytes()
+    assert (len(content), content.strip(b"\0")) == ((9 << 20) + 2, b"a" + b"\0" * (8 << 20) + b"b")
+    assert big.stat().st_blocks * 512 < 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("architecture", "machine", "is_native"),
+    [("amd64", "amd64", True), ("386", "amd64", True), ("", "amd64", True), ("arm64", "amd64", False)],
+)
+def test_an_image_for_another_machine_is_told_apart(architecture: str, machine: str, *, is_native: bool) -> None:
+    """A smaller machine's programs run as they are."""
+    assert Image("i", "sha256:1", None, "", {}, architecture).is_native(machine) == is_native
 
 
 def test_an_archive_that_breaks_off_is_an_error(tmp_path: Path) -> None:
@@ -215,6 +238,44 @@ def test_a_sealed_step_takes_no_absolute_path(where: str) -> None:
         backend.check(plan("sealed"))
 
 
+@pytest.mark.parametrize(
+    ("path", "is_seen"),
+    [
+        ("/etc/hosts", False),
+        ("/proc/sys/x", False),
+        ("/dev/shm/x", False),
+        ("/windtunnel/results/metrics.jsonl", False),
+        ("/windtunnel", False),
+        ("/etc/hosts.allow", True),
+        ("/windtunnel/work/a", True),
+        ("etc/hosts", True),
+    ],
+)
+def test_a_file_that_no_step_would_see_is_refused(path: str, *, is_seen: bool) -> None:
+    """Docker mounts files of its own over some places, in each container; others are the run's."""
+    job = Job(name="client", program=Program(command=("x",), image="i", files={path: "x"}))
+    plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(job,))
+
+    if is_seen:
+        assert make_backend("docker").check(plan) == []
+    else:
+        with pytest.raises(Unsupported, match=f"client: nothing can be put at '{path}'"):
+            make_backend("docker").check(plan)
+
+
+@pytest.mark.parametrize(("cpu", "is_enough"), [(0.009, False), (0.01, True)])
+def test_a_limit_of_cpu_that_linux_does_not_know_is_refused(cpu: float, *, is_enough: bool) -> None:
+    """Docker would tell of it when the container is started, in words of its runtime's."""
+    job = Job(name="client", program=Program(command=("x",), image="i", cpu=cpu))
+    plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(job,))
+
+    if is_enough:
+        assert make_backend("docker").check(plan) == []
+    else:
+        with pytest.raises(Unsupported, match=r"client: resources\.cpu is at least 0\.01 on docker"):
+            make_backend("docker").check(plan)
+
+
 class LateDaemon(Daemon):
     """A daemon that makes a container at the fifth look at containers, and refuses to remove it at first."""
 
@@ -275,17 +336,53 @@ class Told:
 def test_an_event_that_cannot_be_read_is_a_bug_and_no_lost_daemon() -> None:
     """Exit 70 with the traceback, where a daemon that is only blamed would be exit 3."""
     control = Control(60)
-    Watcher(control, cast("Any", Told({"Action": "die"})))
+    Watcher(control, cast("Any", Told({"Action": "die"})), Mock())
 
     with pytest.raises(WindtunnelError, match="KeyError: 'Actor'") as caught:
         control.wait(30)
     assert caught.value.code == "internal"
 
 
+class HeldBack(Told):
+    """A Docker that tells what a test gives it once somebody listens, and then nothing more."""
+
+    def __init__(self, *events: Any) -> None:
+        super().__init__(*events)
+        self.may_tell, self.is_over = threading.Event(), threading.Event()
+
+    def events(self, **_options: object) -> Iterator[Any]:
+        """Tell the events."""
+        self.may_tell.wait(30)
+        yield from self._events
+        self.is_over.set()
+
+
+def happened(action: str, **attributes: str) -> dict[str, Any]:
+    """Return what Docker tells of a container."""
+    return {"Type": "container", "Action": action, "Actor": {"ID": "1", "Attributes": attributes}}
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_what_somebody_does_to_a_container_is_doubted(*, is_ended: bool) -> None:
+    """Once for each kind of act; not what is done to one that this run ends."""
+    events = [happened("pause"), happened("pause"), happened("update"), happened("kill", signal="19")]
+    docker, doubt = HeldBack(*events), Mock()
+    watcher = Watcher(Control(60), cast("Any", docker), doubt)
+    watcher.add(Container("1", "run-server", "server", cast("Any", None), is_ended=is_ended))
+    docker.may_tell.set()
+    assert docker.is_over.wait(30)
+    watcher.close()
+
+    told = [call.args for call in doubt.call_args_list]
+    acts = ["its container was paused", "the limits of its container were changed", "SIGSTOP was sent to its container"]
+    expected = [(f"server: {act} by somebody else, through Docker",) for act in acts]
+    assert told == ([] if is_ended else expected)
+
+
 def test_an_event_stream_that_breaks_off_is_a_lost_daemon() -> None:
     """However the SDK says so: no bug of Windtunnel's."""
     control = Control(60)
-    watcher = Watcher(control, cast("Any", Told()))
+    watcher = Watcher(control, cast("Any", Told()), Mock())
     watcher.wait_change(lambda: watcher._lost is not None, 30)  # noqa: SLF001 - what `check` raises
 
     with pytest.raises(PlatformError, match="Docker tells no more what happens") as caught:
@@ -299,7 +396,7 @@ def test_in_a_hurry_what_was_fetched_until_then_is_kept(tmp_path: Path, monkeypa
     monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
     pieces = archive_of(*((f"results/out/{name}", tarfile.REGTYPE, name * 50_000) for name in "abcd"))
     asked = itertools.count()
-    api = Mock(get_archive=lambda *_: (pieces, {}))
+    api = Mock(get_archive=lambda *_: (pieces, {"mode": IS_FOLDER}))
     step = Job(name="client", program=Program(command=("true",)))
     output = Mock(trouble=lambda **_: None)
     running = Mock(step=step, label="client.1", containers=[Mock(output=output)], metrics=tmp_path / "metrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import subprocess
 import sys
@@ -35,6 +36,27 @@ def test_requirements_are_for_the_commands_interpreter(command: tuple[str, ...],
 def test_a_command_gets_its_environments_interpreter(command: list[str], wanted: list[str]) -> None:
     """Also where it names another one by its path."""
     assert requirements.with_environment(command, PurePosixPath("/e")) == wanted
+
+
+class Unannotated(ast.NodeTransformer):
+    """Takes annotations away, which are not evaluated."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """Take a parameter's."""
+        return ast.arg(node.arg)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Take a result's."""
+        node.returns = None
+        return self.generic_visit(node)
+
+
+def test_what_installs_packages_is_written_for_python_3_8() -> None:
+    """It is run by the image's Python: no newer syntax, and no ``|`` of dicts, which came with 3.9."""
+    tree = Unannotated().visit(ast.parse(requirements.SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 8)))
+
+    newer = [node for node in ast.walk(tree) if isinstance(node, (ast.BinOp, ast.AugAssign))]
+    assert [node.lineno for node in newer if isinstance(node.op, ast.BitOr)] == []
 
 
 def test_an_interpreter_without_pip_says_so(

@@ -84,6 +84,24 @@ def test_a_server_that_says_nothing_is_a_no() -> None:
     assert found == Answer(ok=False, detail="no answer within 0.05 s", is_late=True)
 
 
+def test_an_answer_that_is_no_http_is_told_as_such() -> None:
+    """With its begin, and in one line."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"220 mail.example ESMTP" + b"x" * 100 + b"\r\n")
+
+        threading.Thread(target=answer).start()
+        address = Address("127.0.0.1", other.getsockname()[1])
+        found = ask(
+            Probe(kind="http", target="/"), address, Path(), lambda *_: Answer(ok=True, detail=""), 30, LogReader()
+        )
+    assert found == Answer(ok=False, detail=f"its answer is no HTTP: '220 mail.example ESMTP{'x' * 58}'")
+
+
 @pytest.mark.alone
 def test_a_server_that_trickles_is_a_no() -> None:
     """An answer that comes byte by byte has the same time as any other."""

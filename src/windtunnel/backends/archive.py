@@ -18,6 +18,7 @@ from windtunnel.backends.containers import HOME, OUT, RESULTS, WORK
 INPUTS, TOOLS = HOME / "inputs", HOME / "tools"
 ROOT = PurePosixPath("/")
 _IN_MEMORY = 8 << 20
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +194,23 @@ def unpack(chunks: Iterable[bytes], target: Path) -> None:
                     shutil.copyfile(original, place)
             elif source := archive.extractfile(entry):
                 with source, place.open("wb") as file:
-                    shutil.copyfileobj(source, file)
+                    _copy_with_holes(source, file)
+
+
+def _copy_with_holes(source: IO[bytes], target: IO[bytes]) -> None:
+    """Copy a file; where it has nothing but zeros, the copy takes no space, as the original may not."""
+    while piece := source.read(_PIECE):
+        if piece.strip(b"\0"):
+            target.write(piece)
+        else:
+            target.seek(len(piece), io.SEEK_CUR)
+    target.truncate()
+
+
+def has_files(chunks: Iterable[bytes]) -> bool:
+    """Tell whether an archive holds anything but folders."""
+    with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
+        return any(not entry.isdir() for entry in archive)
 
 
 class _Reader(io.RawIOBase):

@@ -13,6 +13,9 @@ from urllib.parse import quote
 _PATH_CHARACTERS = "/?:@!$&'()*+,;=%~-._#"
 """What stands in a request's target as it is; all else is percent-encoded (RFC 3986)."""
 
+_SHOWN = 80
+"""Characters of an answer that is no HTTP that a message has."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -88,4 +91,6 @@ def _late(timeout: float) -> Answer:
 def _failed(error: Exception, timeout: float) -> Answer:
     if isinstance(error, TimeoutError):
         return _late(timeout)
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, http.client.RemoteDisconnected):
+        return Answer(ok=False, detail=f"its answer is no HTTP: {str(error).strip()[:_SHOWN]!r}")
     return Answer(ok=False, detail=str(getattr(error, "strerror", None) or error or type(error).__name__).lower())

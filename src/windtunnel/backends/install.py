@@ -64,7 +64,8 @@ def main() -> int:
     options = ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     # A user's setting that leads elsewhere would be obeyed.
     elsewhere = {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME"}
-    env = {name: value for name, value in os.environ.items() if name not in elsewhere} | {"PIP_USER": "0"}
+    env = {name: value for name, value in os.environ.items() if name not in elsewhere}
+    env["PIP_USER"] = "0"
     done = subprocess.run([*pip, "install", *options, *requirements], env=env, check=False)  # noqa: S603 - pip
     if done.returncode == 0:
         found = {name: version for name, version in packages_in(packages).items() if name not in own}

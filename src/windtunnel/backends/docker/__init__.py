@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import PurePosixPath
 from typing import Any
 
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.containers import HOME, WORK
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
@@ -17,7 +19,11 @@ from windtunnel.plan import Plan, Service, Step
 
 LEAST_API = (1, 41)
 """Docker 20.10."""
+LEAST_CPU = 0.01
+"""Cores: below, Linux takes no limit."""
 ASK_SECONDS = 5.0
+_COVERED = tuple(map(PurePosixPath, ("/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/sys")))
+"""What Docker mounts over, in each container."""
 
 
 class DockerBackend:
@@ -64,6 +70,14 @@ def _check_step(step: Step, inputs: Sequence[str]) -> Iterator[str]:
         raise Unsupported(
             f'{step.name}: the docker backend needs an image; give {step.name}.image = "NAME:TAG"', step=step.name
         )
+    for path in (*step.program.files, *inputs):
+        if _is_covered(PurePosixPath(path)):
+            raise Unsupported(
+                f"{step.name}: nothing can be put at {path!r}: Docker puts files of its own there, or it is the run's",
+                step=step.name,
+            )
+    if step.program.cpu and step.program.cpu < LEAST_CPU:
+        raise Unsupported(f"{step.name}: resources.cpu is at least {LEAST_CPU:g} on docker", step=step.name)
     absolute = next((path for path in (*step.program.files, *inputs) if path.startswith("/")), None)
     if step.program.isolation == "sealed" and absolute:
         raise Unsupported(
@@ -73,6 +87,13 @@ def _check_step(step: Step, inputs: Sequence[str]) -> Iterator[str]:
         )
     if isinstance(step, Service) and step.placement != "apart":
         yield f"{step.name}: placement {step.placement!r} is ignored; all is on the daemon's machine"
+
+
+def _is_covered(path: PurePosixPath) -> bool:
+    """Tell whether a container would not see what is put at an absolute path, or take it for something else."""
+    if HOME in path.parents:
+        return WORK not in path.parents
+    return path == HOME or any(path.is_relative_to(place) for place in _COVERED)
 
 
 def _unfit(facts: Mapping[str, Any]) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
@@ -14,17 +15,29 @@ from windtunnel.backends.hearing import Changes
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 
-_HEARD = {"type": ["container", "network"], "event": ["die", "oom", "destroy", "disconnect"]}
+_MEDDLING = {"pause": "its container was paused", "update": "the limits of its container were changed"}
+"""What this program never asks for."""
+_HEARD = {
+    "type": ["container", "network"],
+    "event": ["die", "oom", "destroy", "disconnect", "kill", *_MEDDLING],
+}
 
 
 class Watcher(Changes):
-    """Hears of a run's containers and its network, in a thread of its own. Any thread may wait."""
+    """Hears of a run's containers and its network, in a thread of its own. Any thread may wait.
 
-    def __init__(self, control: Control, api: APIClient) -> None:
+    Args:
+        control: The run's.
+        api: The daemon.
+        doubt: Told what somebody else did to a step that is measured.
+    """
+
+    def __init__(self, control: Control, api: APIClient, doubt: Callable[[str], None]) -> None:
         super().__init__(control)
-        self._api = api
+        self._api, self._doubt = api, doubt
         self._containers: dict[str, Container] = {}
         self._networks: set[str] = set()
+        self._told_of: set[str] = set()
         self._is_closed = False
         self._lost: PlatformError | None = None
         with daemon_words("listening to Docker"):
@@ -96,6 +109,15 @@ class Watcher(Changes):
             container.die(code)
         elif action == "destroy":
             container.is_removed = True
+        elif not container.is_ended:
+            self._tell_meddling(container, action, actor["Attributes"])
+
+    def _tell_meddling(self, container: Container, action: str, details: Mapping[str, str]) -> None:
+        what = _MEDDLING.get(action) or f"{_signal_name(details.get('signal', ''))} was sent to its container"
+        message = f"{container.step}: {what} by somebody else, through Docker"
+        if message not in self._told_of:
+            self._told_of.add(message)
+            self._doubt(message)
 
     def _hear_network(self, action: str, actor: Mapping[str, Any]) -> None:
         if actor["ID"] not in self._networks:
@@ -120,3 +142,10 @@ class Watcher(Changes):
         with daemon_words("looking at a container"), contextlib.suppress(APIError):
             return dict(self._api.inspect_container(container.id)["State"])
         return {}
+
+
+def _signal_name(number: str) -> str:
+    """Return the name of a signal, which Docker tells by its number."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals(int(number)).name
+    return f"signal {number}"

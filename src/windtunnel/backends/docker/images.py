@@ -16,6 +16,8 @@ from windtunnel.run.control import Control, beside
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What Docker gives a container whose image says nothing."""
+_SMALLER = {"amd64": "386", "arm64": "arm"}
+"""What a machine runs beside its own."""
 _DIGEST = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 
 
@@ -29,6 +31,7 @@ class Image:
         digest: Where a registry has the same, ``name@sha256:…``; None if it was built here.
         user: Whom its commands run as; empty for root.
         env: Its variables.
+        architecture: What its programs are for, as Docker names it.
     """
 
     name: str
@@ -36,6 +39,11 @@ class Image:
     digest: str | None
     user: str
     env: Mapping[str, str]
+    architecture: str = ""
+
+    def is_native(self, machine: str) -> bool:
+        """Tell whether its programs run on a machine of this architecture as they are; unknown is yes."""
+        return self.architecture in {"", machine, _SMALLER.get(machine)}
 
     def to_json(self) -> dict[str, str | None]:
         """Return what the run's folder keeps of it."""
@@ -91,4 +99,11 @@ def _describe(name: str, facts: Mapping[str, Any]) -> Image:
     env = dict(line.partition("=")[::2] for line in config.get("Env") or ())
     env.setdefault("PATH", DEFAULT_PATH)
     digests = [digest for digest in facts.get("RepoDigests") or () if _DIGEST.fullmatch(digest)]
-    return Image(name, facts["Id"], digests[0] if digests else None, config.get("User") or "", env)
+    return Image(
+        name,
+        facts["Id"],
+        digests[0] if digests else None,
+        config.get("User") or "",
+        env,
+        facts.get("Architecture") or "",
+    )

@@ -11,13 +11,14 @@ from typing import Any
 
 from docker.utils import decode_json_header
 
-from windtunnel.backends.containers import WORK
+from windtunnel.backends.archive import has_files
+from windtunnel.backends.containers import HOME, RESULTS, WORK
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.inner_asking import ASKERS
 from windtunnel.errors import PlatformError
 
-_IS_FOLDER, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111
+IS_FOLDER, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111
 """Bits of a mode as Go's *io/fs* writes it."""
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_LINKS = 40
@@ -31,6 +32,7 @@ class Inside:
         self._shells: dict[str, bool] = {}
         self._owners: dict[str, tuple[int, int]] = {}
         self._found: set[tuple[str, str, str]] = set()
+        self._roomy: set[str] = set()
         self._askers: dict[str, str | None] = {}
 
     def may_use_shell(self, image: Image, env: Mapping[str, str]) -> bool:
@@ -38,9 +40,9 @@ class Inside:
         return self._shells.get(image.id, True) and all(_SHELL_NAME.fullmatch(name) for name in (*image.env, *env))
 
     def has_shell(self, container: str, image: Image) -> bool:
-        """Tell whether there is a ``/bin/sh``."""
+        """Tell whether there is a ``/bin/sh`` that can be run."""
         if image.id not in self._shells:
-            self._shells[image.id] = self._stat(container, "/bin/sh") is not None
+            self._shells[image.id] = _is_program(self._follow(container, "/bin/sh"))
         return self._shells[image.id]
 
     def owner(self, container: str, image: Image) -> tuple[int, int]:
@@ -50,6 +52,27 @@ class Inside:
             number, group_number = (0, 0) if user in {"", "0", "root"} else self._look_up(container, user)
             self._owners[image.id] = number, int(group) if group.isdigit() else group_number
         return self._owners[image.id]
+
+    def check_room(self, container: str, image: Image, step: str) -> None:
+        """Return if an image has nothing where a step's results go: it would be taken for what the step wrote.
+
+        Args:
+            container: A container of it, before anything was put in.
+            image: The image.
+            step: The step, for the message.
+
+        Raises:
+            PlatformError: It has (``image_unfit``).
+        """
+        if image.id in self._roomy:
+            return
+        for place in (HOME, RESULTS):
+            stat = self._stat(container, str(place))
+            if stat and not stat["mode"] & IS_FOLDER:
+                raise _unfit(image, place, step)
+        if stat and has_files(self._api.get_archive(container, str(RESULTS))[0]):
+            raise _unfit(image, RESULTS, step)
+        self._roomy.add(image.id)
 
     def _look_up(self, container: str, user: str) -> tuple[int, int]:
         for line in self._read(container, "/etc/passwd").splitlines():
@@ -113,7 +136,7 @@ class Inside:
         with daemon_words("looking for its command", step=step):
             for folder in folders:
                 stat = self._follow(container, str(WORK / folder / program))
-                if stat is None or stat["mode"] & _IS_FOLDER:
+                if stat is None or stat["mode"] & IS_FOLDER:
                     continue
                 is_there = True
                 if stat["mode"] & _EXECUTABLE:
@@ -140,3 +163,12 @@ class Inside:
         answer = self._api.head(url, params={"path": path}, timeout=self._api.timeout)
         header = answer.headers.get("X-Docker-Container-Path-Stat")
         return decode_json_header(header) if answer.ok and header else None
+
+
+def _is_program(stat: Mapping[str, Any] | None) -> bool:
+    return bool(stat and not stat["mode"] & IS_FOLDER and stat["mode"] & _EXECUTABLE)
+
+
+def _unfit(image: Image, place: PurePosixPath, step: str) -> PlatformError:
+    message = f"{step}: image {image.name} has something of its own at {place}, where a step's results go"
+    return PlatformError(message, code="image_unfit", step=step)

@@ -159,10 +159,11 @@ class Launcher:
         files = {path: substitute(text, running.values) for path, text in step.program.files.items()}
         with daemon_words("preparing its container", step=name):
             if not self.inside.has_shell(key, image):
-                self._place.api.remove_container(key, v=True)
+                self._place.api.remove_container(key, v=True, force=True)
                 key = self._create(running, title, argv, is_shell=False)
+            self.inside.check_room(key, image, name)
             self._fill(key, step.program, self.inside.owner(key, image), files)
-            container = Container(key, title, Output(self._place.daemon, key, log, self._place.watcher))
+            container = Container(key, title, name, Output(self._place.daemon, key, log, self._place.watcher))
         self._made.append(container)
         self._place.watcher.add(container)
         self.check_command(running, container, command[0])

@@ -86,7 +86,7 @@ class Installer:
         with daemon_words("filling its volume", "requirements_failed", step.name):
             with archive.open("rb") as file:
                 self.place.api.put_archive(key, str(HOME), file)
-            self.place.api.remove_container(key, force=True)
+            self.place.api.remove_container(key, v=True, force=True)
 
     def _install(self, step: Service | Job, image: Image, volume: str, archive: Path) -> None:
         """Run pip in a container of the step's image, and keep what it made in an archive."""
@@ -99,7 +99,7 @@ class Installer:
         with daemon_words("preparing pip's container", "requirements_failed", step.name):
             self.place.api.put_archive(key, "/", _packed({_SCRIPT: SCRIPT.read_bytes(), _CERTIFICATES: certificates}))
             self._check_python(step, key, image, python)
-            container = Container(key, step.name, Output(self.place.daemon, key, output, self.place.watcher))
+            container = Container(key, step.name, step.name, Output(self.place.daemon, key, output, self.place.watcher))
             self.place.watcher.add(container)
             try:
                 self.place.api.start(key)
@@ -111,7 +111,7 @@ class Installer:
             finally:
                 self.place.watcher.remove(container)
                 with contextlib.suppress(APIError):
-                    self.place.api.remove_container(key, force=True)
+                    self.place.api.remove_container(key, v=True, force=True)
                 container.output.close()
 
     def _check_python(self, step: Service | Job, key: str, image: Image, python: str) -> None:

@@ -12,6 +12,7 @@ from windtunnel.backends.archive import unpack
 from windtunnel.backends.artifacts import collect_artifacts
 from windtunnel.backends.containers import METRICS, OUT, RESULTS
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
+from windtunnel.backends.docker.inside import IS_FOLDER
 from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.hurry import HurryError, unhurried
 from windtunnel.backends.tracing import RAW, keep_trace
@@ -42,8 +43,8 @@ def collect(
         label = running.label if number == 1 else f"{running.label}.replica-{number}"
         try:
             try:
-                if not _fetch(api, container, temporary, running.name, is_urgent):
-                    running.tell_lack("its container is gone, and with it what it wrote", journal)
+                if missing := _fetch(api, container, temporary, running.name, is_urgent):
+                    running.tell_lack(f"{missing}, and with it what it wrote", journal)
             except HurryError:
                 journal.note("what it wrote was fetched in part: somebody is in a hurry", running.name)
             collect_artifacts(
@@ -61,18 +62,21 @@ def collect(
             running.tell_lack(trouble, journal)
 
 
-def _fetch(api: APIClient, container: Container, target: Path, step: str, is_urgent: Callable[[], bool]) -> bool:
-    """Copy what a container's step wrote to `target`; tell whether the container was still there (or HurryError)."""
+def _fetch(api: APIClient, container: Container, target: Path, step: str, is_urgent: Callable[[], bool]) -> str | None:
+    """Copy what a container's step wrote to `target`; return what is gone, if it cannot be had (or HurryError)."""
     with daemon_words("fetching what it wrote", step=step):
         try:
-            chunks, _stat = api.get_archive(container.id, str(RESULTS))
+            chunks, stat = api.get_archive(container.id, str(RESULTS))
         except APIError as error:
             if not is_missing(error):
                 raise
-            return False
+            is_there = "no such container" not in str(error.explanation).lower()
+            return f"it removed {RESULTS}" if is_there else "its container is gone"
+    if not stat["mode"] & IS_FOLDER:
+        return f"it put something else in the place of {RESULTS}"
     try:
         unpack(unhurried(chunks, is_urgent), target)
     except (OSError, tarfile.TarError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PlatformError(f"{step}: what it wrote cannot be kept: {reason}", code="results_lost", step=step) from None
-    return True
+    return None

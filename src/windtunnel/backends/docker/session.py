@@ -54,6 +54,7 @@ class DockerSession(AttendedSession[RunningStep]):
         super().__init__(context)
         self._warden, self._daemon = warden, Daemon()
         self._is_closed = False
+        self._doubted: set[RunningStep] = set()
         self._networks: Networks | None = None
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
         self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
@@ -70,9 +71,14 @@ class DockerSession(AttendedSession[RunningStep]):
         self._closing.callback(self._api.close)
         with daemon_words("asking Docker about itself"):
             self._info = dict(self._api.info())
+            machine = str(self._api.version()["Arch"])
         self._images = find_images(self._api, self._context.plan, self._control, self._journal.note)
+        for step, image in self._images.items():
+            if not image.is_native(machine):
+                words = f"image {image.name!r} is for {image.architecture}, and Docker's machine is {machine}"
+                self._journal.doubt(f"{step}: {words}: its programs are emulated, or do not run")
         self._warden.wait_ready()
-        self._watcher = Watcher(self._control, self._api)
+        self._watcher = Watcher(self._control, self._api, self._journal.doubt)
         self._closing.callback(self._watcher.close)
         self._usage = UsageSampler(self._control, self._api, self._journal.add_usage)
         self._closing.callback(self._usage.close)
@@ -163,6 +169,7 @@ class DockerSession(AttendedSession[RunningStep]):
         """Wait for the job's end while the services live."""
         status = super().wait(job, services)
         running = self._own(job)
+        self._doubt_memory([running, *map(self._own, services)])
         if running.is_removed:
             raise PlatformError(f"{running.name}: its container was removed by somebody", code="removed", step=job.name)
         if running.is_out_of_memory:
@@ -170,6 +177,15 @@ class DockerSession(AttendedSession[RunningStep]):
                 f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
             )
         return status
+
+    def _doubt_memory(self, steps: Sequence[RunningStep]) -> None:
+        """Doubt what is measured with a part of a step missing, such as a worker that the kernel killed."""
+        for running in steps:
+            if running.has_lost_a_part and running not in self._doubted:
+                self._doubted.add(running)
+                self._journal.doubt(
+                    f"{running.name}: a process of it was killed, it ran out of its memory{running.limit}"
+                )
 
     def _ask(self, running: RunningStep, probe: Probe, timeout: float) -> Answer:
         answer = Answer(ok=False, detail="no container")
@@ -226,6 +242,7 @@ class DockerSession(AttendedSession[RunningStep]):
 
     def _signal(self, running: RunningStep, name: str) -> None:
         for container in running.containers:
+            container.is_ended = True
             if container.exit_code is None:
                 # It may have ended meanwhile, or have been removed.
                 with daemon_words("stopping it", step=running.name), contextlib.suppress(APIError):

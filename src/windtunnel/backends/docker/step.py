@@ -18,22 +18,26 @@ class Container:
     Attributes:
         id: Its id.
         name: Its name.
+        step: The name of the step that it is of.
         output: Its output.
         ip: Its address on the run's network, once it was started.
         pid: Its first process, as the daemon's machine counts; 0 if it has none.
         exit_code: Its exit status; None while it runs.
         is_out_of_memory: Whether the kernel killed something in it for its memory.
         is_removed: Whether somebody removed it.
+        is_ended: Whether this run has begun to end it.
     """
 
     id: str
     name: str
+    step: str
     output: Output
     ip: str = ""
     pid: int = 0
     exit_code: int | None = None
     is_out_of_memory: bool = False
     is_removed: bool = False
+    is_ended: bool = False
     died_at: float = field(default=0.0)
 
     def die(self, exit_code: int) -> None:
@@ -83,6 +87,16 @@ class RunningStep(StartedStep):
         return bool(self._ended and self._ended.is_out_of_memory and self._ended.status)
 
     @property
+    def has_lost_a_part(self) -> bool:
+        """Whether something in it was killed for lack of memory, and it went on or ended as if nothing had been."""
+        return any(container.is_out_of_memory and not container.exit_code for container in self.containers)
+
+    @property
+    def limit(self) -> str:
+        """Its limit of memory, in words that follow *memory*; empty if it has none."""
+        return f" of {self.memory / 2**20:g} MiB" if self.memory else ""
+
+    @property
     def is_removed(self) -> bool:
         """Whether the container that ended was removed by somebody."""
         return bool(self._ended and self._ended.is_removed)
@@ -91,8 +105,7 @@ class RunningStep(StartedStep):
         """Return how it ended."""
         which = f"'s replica {self._ended.name}" if self._ended and len(self.containers) > 1 else ""
         if self.is_out_of_memory:
-            limit = f" of {self.memory / 2**20:g} MiB" if self.memory else ""
-            return End(f"{which} ran out of its memory{limit}".strip(), "oom")
+            return End(f"{which} ran out of its memory{self.limit}".strip(), "oom")
         return End(f"{which} {describe_status(self.status or 0)}".strip())
 
     @property
