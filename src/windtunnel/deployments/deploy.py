@@ -30,6 +30,7 @@ from windtunnel.deployments.sources import StoredBenchmark, as_toml
 from windtunnel.engines.prefect.tags import TAG, run_tags
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
+from windtunnel.secrets import Redaction
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def deploy(loaded: Loaded, plan: Plan, target: Target, *, strict: bool = False) 
         schedule=schedule.cron if schedule else None,
         timezone=zone if schedule else None,
         next_run=_next_run(schedule) if schedule else None,
-        url=url_for("deployment", obj_id=deployment),
+        url=Redaction().text(url_for("deployment", obj_id=deployment) or "") or None,
     )
 
 

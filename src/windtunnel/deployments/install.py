@@ -23,6 +23,7 @@ from windtunnel.deployments.server import (
     JANITOR_POOL,
     POOL,
     apply_deployment,
+    check_type,
     prefect_server,
 )
 from windtunnel.deployments.sources import StoredBenchmark
@@ -45,9 +46,13 @@ def install(store: Path) -> list[str]:
 
     Raises:
         UsageError: No server is configured.
+        Unsupported: A work pool of ours is there already, and is of another type; nothing was changed.
         PlatformError: It does not answer.
     """
     with prefect_server() as client:
+        for pool in client.read_work_pools():
+            if pool.name in {POOL, JANITOR_POOL}:
+                check_type(pool)
         return [*_install(client, store)]
 
 

@@ -19,11 +19,13 @@ from windtunnel.engines.prefect.server import check_server
 from windtunnel.engines.prefect.tags import TAG
 from windtunnel.errors import PlatformError, Unsupported, UsageError
 from windtunnel.names import nearest
+from windtunnel.secrets import Redaction
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from prefect import Flow
+    from prefect.client.schemas.objects import WorkPool
 
 POOL = "windtunnel"
 JANITOR_POOL = "windtunnel-janitor"
@@ -50,7 +52,8 @@ def prefect_server() -> Iterator[SyncPrefectClient]:
         try:
             yield client
         except (PrefectHTTPStatusError, httpx.HTTPError) as error:
-            raise PlatformError(f"the Prefect server at {url}: {error}", code="prefect_refused") from None
+            told = Redaction().text(str(error))
+            raise PlatformError(f"the Prefect server at {url}: {told}", code="prefect_refused") from None
 
 
 def check_pool(client: SyncPrefectClient, pool: str) -> None:
@@ -62,8 +65,13 @@ def check_pool(client: SyncPrefectClient, pool: str) -> None:
         raise PlatformError(
             f"no work pool {pool!r} (there are: {known}); `windtunnel install prefect` makes one", code="no_work_pool"
         ) from None
-    if found.type != "process":
-        raise Unsupported(f"work pool {pool!r} is of type {found.type}; benchmarks need one of type process")
+    check_type(found)
+
+
+def check_type(pool: WorkPool) -> None:
+    """Check that a pool's workers start processes (Unsupported otherwise): others make containers."""
+    if pool.type != "process":
+        raise Unsupported(f"work pool {pool.name!r} is of type {pool.type}; benchmarks need one of type process")
 
 
 def check_queue(client: SyncPrefectClient, pool: str, queue: str) -> None:

@@ -22,6 +22,8 @@ _GLUED = re.compile(
     r"|(user|db|key|store|ssh|ftp|require|my)pass|masterauth)$"
 )
 """Ends of words that people write without a gap, such as ``PGPASSWORD`` and ``apikey``."""
+_PAIRS = frozenset({("auth", "string"), ("auth", "header")})
+"""Two words that end a secret's name together, as in ``PREFECT_API_AUTH_STRING``."""
 _KEYS = _listed("access account api auth encryption master private secret sign signing ssh")
 """Words that make a key a secret wherever both stand, as in ``ACCESS_KEY_ID``."""
 _HOLDERS = _listed("access api auth bearer refresh session")
@@ -61,6 +63,8 @@ def is_plainly_secret(name: str) -> bool:
         is_key = word in {"key", "keys"} and place > 0 and found[place - 1] in _KEYS
         if (is_key or word in _ALWAYS or _GLUED.search(word)) and not _MEASURES & set(found[place + 1 :]):
             return True
+    if tuple(found[-2:]) in _PAIRS:
+        return True
     return found[-1] == "tokens" and bool(_HOLDERS & set(found))
 
 

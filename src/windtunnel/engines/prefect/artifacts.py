@@ -13,6 +13,7 @@ from prefect.logging import get_run_logger
 
 from windtunnel.analysis import report_unavailable
 from windtunnel.engines.prefect.state import sentence
+from windtunnel.printable import printable
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
@@ -22,12 +23,18 @@ REPORTS_URL = "WINDTUNNEL_REPORTS_URL"
 
 
 def publish_result(folder: RunFolder) -> None:
-    """Publish the metrics that a run has measured as a table; nothing if it measured none."""
+    """Publish the metrics that a run has measured as a table; nothing if it measured none.
+
+    Prefect's UI takes descriptions, and each text in a table, for Markdown.
+    """
     record = folder.read_record()
     if record.metrics:
-        create_table_artifact(
-            result_rows(record), key=f"{record.benchmark}-result", description=f"{record.run_id}: {sentence(record)}"
-        )
+        rows = [
+            {key: _text(value, but="_|#") if isinstance(value, str) else value for key, value in row.items()}
+            for row in result_rows(record)
+        ]
+        description = f"{record.run_id}: {_text(sentence(record), but='_|#')}"
+        create_table_artifact(rows, key=f"{record.benchmark}-result", description=description)
 
 
 def result_rows(record: RunRecord) -> list[dict[str, Any]]:
@@ -116,12 +123,13 @@ def _last_lines(record: RunRecord, folder: RunFolder) -> list[tuple[str, Sequenc
     return [(log.name, log.lines) for log in logs[:_LOGS] if log.lines]
 
 
-def _text(value: object) -> str:
-    """Return a value as text that Markdown leaves as it is."""
-    text = str(value)
+def _text(value: object, but: str = "") -> str:
+    """Return a value as text that Markdown leaves as it is; `but` are characters that do nothing where it stands."""
+    text = printable(str(value)).replace("\n", " ")
     for character in "\\`*_[]<>|#":
-        text = text.replace(character, f"\\{character}")
-    return text.replace("\n", " ")
+        if character not in but:
+            text = text.replace(character, f"\\{character}")
+    return text
 
 
 def _data_url(png: bytes) -> str:

@@ -1,0 +1,88 @@
+"""A Prefect server that answers and cannot be worked with: it is told in words, without a password."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from support.needs import package
+
+package("prefect")
+
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings  # noqa: E402
+
+from windtunnel.deployments import install  # noqa: E402
+from windtunnel.engines.prefect.server import check_server  # noqa: E402
+from windtunnel.errors import PlatformError, Unsupported  # noqa: E402
+
+
+class Guarded(BaseHTTPRequestHandler):
+    """Tells everybody that it is well, and nobody its version."""
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        self.send_response(200 if self.path == "/api/health" else 401)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b"true" if self.path == "/api/health" else b'{"exception_message": "Unauthorized"}')
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def guarded() -> Iterator[int]:
+    """The port of a server that wants a password."""
+    with HTTPServer(("127.0.0.1", 0), Guarded) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def refusal(address: str) -> PlatformError:
+    """Return the error that a server at an address is refused with."""
+    with (
+        temporary_settings({PREFECT_API_URL: address, PREFECT_CLIENT_MAX_RETRIES: 0}),
+        pytest.raises(PlatformError) as caught,
+    ):
+        check_server()
+    return caught.value
+
+
+def test_a_server_that_wants_a_password_is_no_bug(guarded: int) -> None:
+    """Exit 3 before anything starts, with the variable to set."""
+    error = refusal(f"http://127.0.0.1:{guarded}/api")
+
+    assert error.code == "prefect_refused"
+    assert "does not let us in: set PREFECT_API_AUTH_STRING" in error.message
+
+
+@pytest.mark.parametrize("port", [9, None])
+def test_a_password_in_the_servers_address_is_not_shown(guarded: int, port: int | None) -> None:
+    """Neither where nobody answers nor where somebody refuses."""
+    error = refusal(f"http://admin:swordfish@127.0.0.1:{port or guarded}/api")
+
+    assert f"127.0.0.1:{port or guarded}/api" in error.message
+    assert "swordfish" not in error.message
+
+
+@pytest.mark.parametrize("name", ["windtunnel", "windtunnel-janitor"])
+def test_a_pool_of_somebody_elses_is_not_taken_for_ours(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A pool of another type with our name is refused before anything is made."""
+    foreign = SimpleNamespace(name=name, type="docker")
+
+    @contextmanager
+    def server() -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(read_work_pools=lambda: [foreign])
+
+    monkeypatch.setattr(install, "prefect_server", server)
+    with pytest.raises(Unsupported, match=f"'{name}' is of type docker"):
+        install.install(Path("runs"))
