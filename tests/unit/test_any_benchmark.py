@@ -24,7 +24,8 @@ Document = dict[str, Any]
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0$"), min_size=1, max_size=8)
 commands = st.lists(words, min_size=1, max_size=3).filter(lambda command: bool(command[0].strip()))
-durations = st.from_regex(r"[1-9][0-9]{0,3}(ms|s|m|h)", fullmatch=True) | st.integers(1, 9999)
+# A year at most.
+durations = st.from_regex(r"[1-9][0-9]{0,3}(ms|s|m)|[1-9][0-9]{0,2}h", fullmatch=True) | st.integers(1, 9999)
 quantities = st.from_regex(r"[1-9][0-9]{0,3}(m|k|Mi|Gi)?", fullmatch=True)
 names = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True).filter(
     lambda n: n not in {"client", "server"}
