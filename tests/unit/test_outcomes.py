@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from support.recorded import events, outcome, stops
+from windtunnel.addresses import ObjectAddress
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.benchmark import parse
 from windtunnel.engines.execute import execute
@@ -226,3 +227,39 @@ def test_a_cause_has_no_secrets(run_recorded: RunRecorded, single_node: str) -> 
     for path in Path(record.path or "").glob("*.*"):
         assert "swordfish" not in path.read_text(encoding="utf-8")
     assert "swordfish" not in record.model_dump_json()
+
+
+class Unreached:
+    """A store that takes a run's begin, and nothing more."""
+
+    target = "s3://results/x"
+
+    def __init__(self, *_arguments: object, **_options: object) -> None:
+        self.sent = 0
+
+    def send(self, *_arguments: object, **_options: object) -> None:
+        """Fail, but for the first time."""
+        self.sent += 1
+        if self.sent > 1:
+            raise PlatformError("no connection", code="store_failed")
+
+    def close(self) -> list[str]:
+        """Leave nothing."""
+        return []
+
+
+@pytest.mark.parametrize(
+    ("unstored", "words"),
+    [(None, "to send it again: windtunnel upload /"), ("it goes with its pod", "it goes with its")],
+)
+def test_a_run_that_was_not_stored_says_what_becomes_of_it(
+    run_recorded: RunRecorded, single_node: str, monkeypatch: pytest.MonkeyPatch, unstored: str | None, words: str
+) -> None:
+    """A folder that is gone with its driver's pod cannot be sent again."""
+    monkeypatch.setattr("windtunnel.engines.execute.open_upload", Unreached)
+    options = {"remote": ObjectAddress("results", "x"), "unstored": unstored}
+    record = run_recorded(single_node, RecordingBackend({"client": [GOOD]}), **options)
+
+    assert outcome(record)[:3] == (3, "failed", "store_failed")
+    assert record.cause is not None
+    assert record.cause.message.startswith(f"not stored: no connection; {words}")

@@ -151,7 +151,8 @@ class _Execution:
         except WindtunnelError as error:
             state.complete = False
             self._folder.redaction.error(error)
-            state.error = f"not stored: {error.message}; to send it again: windtunnel upload {self._folder.path}"
+            again = self._request.unstored or f"to send it again: windtunnel upload {self._folder.path}"
+            state.error = f"not stored: {error.message}; {again}"
             if self._record.exit_code in {ExitCode.OK, ExitCode.LEFT_BEHIND}:
                 self._blame(type(error)(state.error, code=error.code))
             else:

@@ -40,6 +40,7 @@ class Request:
         sweep: Which run of a sweep it is, if it is one.
         remote: Where the run is uploaded to from its folder, if it is.
         run_id: The run's id, if others have to know it beforehand; else a new one is made.
+        unstored: What becomes of its folder if that could not be uploaded, in words; else how it can be sent again.
     """
 
     loaded: Loaded
@@ -54,6 +55,7 @@ class Request:
     sweep: SweepPart | None = None
     remote: ObjectAddress | ClaimAddress | None = None
     run_id: str | None = None
+    unstored: str | None = None
 
 
 def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | None = None) -> Request:

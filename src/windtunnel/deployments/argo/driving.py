@@ -52,6 +52,8 @@ FETCHED_AS = "run"
 """What the archive of a run's folder is called."""
 _LOOK_SECONDS = 0.1
 _STOPPED = "stopped: Argo asked for it (`argo stop`, `argo terminate`), or the driver's pod was deleted or evicted"
+_GOES = "its folder goes with the driver's pod, its record stays with the workflow"
+_GOES_HOME = "its folder goes to `submit --wait`"
 T = TypeVar("T")
 
 
@@ -168,6 +170,7 @@ def _request(given: Given, cluster: Cluster, workflow: dict[str, Any]) -> Reques
         observers=[Teller()],
         # A folder that the benchmark names is one of the machine that fetches it.
         store=request.store if request.remote else Path("runs"),
+        unstored=_GOES_HOME if given.is_fetched else _GOES,
     )
 
 
