@@ -46,7 +46,8 @@ class Shown:
     def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Read it, or patch its annotations."""
         if method == "PATCH" and body:
-            kept = self.annotations | body["metadata"]["annotations"]
+            self.spec |= body.get("spec", {})
+            kept = self.annotations | body.get("metadata", {}).get("annotations", {})
             self.annotations = {key: value for key, value in kept.items() if value is not None}
             return {}
         status = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -112,6 +113,28 @@ def test_a_workflow_that_was_stopped_before_its_run_began_is_cancelled(how: str)
         follow(shown, [])
 
     assert error.value.exit_code == 130
+
+
+def test_who_asks_a_third_time_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as for a driver whose node is lost, which has the folder; the workflow is terminated all the same."""
+    monkeypatch.setattr(following, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(following, "drives", lambda _cluster, _name: True)
+    said: list[str] = []
+    control = Control(1)
+    for _ in range(2):
+        control.cancel("Ctrl-C")
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("once more"):
+            control.cancel("Ctrl-C")
+
+    shown = Shown(status("Failed", "Stopped with strategy 'Terminate'"))
+    with pytest.raises(Cancelled, match="ends by itself"):
+        Follower(shown.cluster, NAME, Path("runs"), say, control).follow()
+
+    assert shown.spec == {"shutdown": "Terminate"}
+    assert said == ["once more to wait no longer for the run's folder"]
 
 
 @pytest.mark.parametrize(

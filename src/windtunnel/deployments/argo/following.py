@@ -33,7 +33,7 @@ from windtunnel.deployments.argo.workflow import (
     stopped_early,
     told,
 )
-from windtunnel.errors import PlatformError
+from windtunnel.errors import Cancelled, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
@@ -45,6 +45,8 @@ _IDLE = 5
 _AS_US = {"fieldManager": "windtunnel", "force": "true"}
 _PLURALS = {"Workflow": "workflows", "CronWorkflow": "cronworkflows"}
 _OVER = {"Succeeded", "Failed", "Error"}
+_ASKED_AWAY = 2
+"""How often a user asks for an end who still waits for the folder."""
 _PASSING = {"PodInitializing", "ContainerCreating"}
 """What Argo says of pods that are about to run."""
 _AGENT = ["python", "-m", "windtunnel.backends.kubernetes.pod.agent"]
@@ -131,7 +133,7 @@ class Follower:
         name: It.
         store: Folder that its run is fetched into.
         say: Told what happens, in words.
-        control: Cancelled, it stops the workflow; once more, it terminates it.
+        control: Cancelled, it stops the workflow; once more, it terminates it; and once more, nothing is waited for.
     """
 
     cluster: Cluster
@@ -148,6 +150,7 @@ class Follower:
 
         Raises:
             UsageError, PlatformError: The driver began no run, there is no record of it, or it could not be fetched.
+            Cancelled: It was stopped before its run began, or is not waited for any more.
         """
         while True:
             asked_at = time.monotonic()
@@ -189,11 +192,19 @@ class Follower:
                 seen.add(state)
                 self.say(f"{node['displayName']}  {phase}" + (f": {message}" if message else ""))
 
+    def _check_awaited(self) -> None:
+        """Raise if its user waits no longer (Cancelled)."""
+        if self.control.asked > _ASKED_AWAY:
+            raise Cancelled(f"workflow {self.name} ends by itself; its run's folder is not waited for any more")
+
     def _heed(self) -> None:
+        self._check_awaited()
         if self.control.asked > self._asked:
             self._asked = self.control.asked
             how = "Stop" if self._asked == 1 else "Terminate"
             change(self.cluster, self.name, {"spec": {"shutdown": how}})
+            if self._asked == _ASKED_AWAY:
+                self.say("once more to wait no longer for the run's folder")
 
     def _fetch(self, pod: str) -> None:
         annotate(self.cluster, self.name, **{FETCHING: pod})
@@ -205,7 +216,7 @@ class Follower:
             self.store.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.store, prefix=".fetching-") as folder:
                 archive, target = Path(folder) / "run.tar", Path(folder) / "run"
-                agent.read_result(FETCHED_AS, size, archive, lambda: None)
+                agent.read_result(FETCHED_AS, size, archive, self._check_awaited)
                 with tarfile.open(archive) as file:
                     name = file.getnames()[0]
                 with archive.open("rb") as stream:
