@@ -122,8 +122,9 @@ MARKED = SINGLE.replace("command", 'env = { API_TOKEN = "swordfish-1" }\ncommand
         {"benchmark": {"client": {"command": ["x"], "env": {"PASS": "swordfish-1"}}}},
         {"overrides": ["run.repeats=2", "client.env.API_TOKEN=swordfish-1"]},
         {"benchmark": {"stored": "x"}, "overrides": ["client.env={TOKEN='swordfish-1'}"]},
+        {"store": "s3://AKIA:swordfish-1@bucket/x"},
     ],
-    ids=["text", "broken", "command", "form", "override", "table"],
+    ids=["text", "broken", "command", "form", "override", "table", "store"],
 )
 def test_a_secret_among_parameters_is_found_and_taken_out(given: dict[str, Any]) -> None:
     """Whichever way it is given; all else stays."""
@@ -136,7 +137,12 @@ def test_a_secret_among_parameters_is_found_and_taken_out(given: dict[str, Any])
 
 @pytest.mark.parametrize(
     "given",
-    [{}, {"benchmark": {"toml": SINGLE}}, {"benchmark": "secret/mine"}, {"overrides": ["run.repeats=2"]}],
+    [
+        {},
+        {"benchmark": {"toml": SINGLE}},
+        {"benchmark": "secret/mine"},
+        {"overrides": ["run.repeats=2"], "store": "s3://b/x"},
+    ],
     ids=["none", "text", "secret", "override"],
 )
 def test_parameters_without_secrets_are_what_they_were(given: dict[str, Any]) -> None:

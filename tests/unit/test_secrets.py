@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -430,6 +431,27 @@ def test_a_benchmark_knows_its_names(single_node: str) -> None:
     """What a step is called is never hidden, even if it is somebody's password."""
     loaded = parse(single_node, FILE, ["client.env.TOKEN=client", "client.env.KEY=alone-1"])
     assert loaded.redaction.known("client of alone-1") == f"client of {REDACTED}"
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (f"client.env.TOKEN={REDACTED}", "client.env.TOKEN"),
+        (f'client.command=["a", "--token=x{REDACTED}"]', "client.command[1]"),
+        (f'matrix."client.env.TOKEN"=["a", "{REDACTED}"]', "matrix.client.env.TOKEN[1]"),
+    ],
+)
+def test_a_benchmark_whose_secrets_were_taken_out_is_not_measured(single_node: str, change: str, key: str) -> None:
+    """What a run's folder keeps would measure another thing: it is refused, and where."""
+    with pytest.raises(DescriptorError, match=re.escape(f"{key}: a secret was taken out here")):
+        parse_sweep(single_node, FILE, [change])
+
+
+def test_a_secret_that_was_taken_out_can_be_set_again(single_node: str) -> None:
+    """The benchmark of a run's folder runs again with `--set`."""
+    text = f"{single_node}\n[client.env]\nTOKEN = '{{}}'"
+    kept = parse(text.format(REDACTED), FILE, ["client.env.TOKEN=swordfish"])
+    assert kept.benchmark == parse(text.format("swordfish"), FILE).benchmark
 
 
 def test_what_survived_a_first_look_is_hidden_too(tmp_path: Path) -> None:

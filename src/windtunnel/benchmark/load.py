@@ -6,7 +6,7 @@ import copy
 import json
 import tomllib
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -20,7 +20,7 @@ from windtunnel.benchmark.model import CLIENT, Benchmark
 from windtunnel.benchmark.overrides import apply_override, set_key
 from windtunnel.errors import DescriptorError
 from windtunnel.names import nearest
-from windtunnel.secrets import Redaction, is_secret_place, key_path
+from windtunnel.secrets import REDACTED, Redaction, is_secret_place, key_path
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Load
     for override in overrides:
         apply_override(document, override)
     _check_integers(document, path)
+    _check_whole(document, path)
     # What an override replaces is still in the text.
     redaction |= Redaction.of([document])
     given = _Given(text, path, overrides, redaction)
@@ -105,16 +106,30 @@ def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Load
         raise redaction.error(error) from None
 
 
-def _check_integers(value: object, path: Path, key: str = "") -> None:
+def _check_integers(document: dict[str, Any], path: Path) -> None:
     """Refuse integers that TOML does not promise to keep, and that Python does not write (DescriptorError)."""
+    for key, value in _values(document):
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise DescriptorError(f"{path}: {key}: an integer has 64 bits at most")
+
+
+def _check_whole(document: dict[str, Any], path: Path) -> None:
+    """Refuse a benchmark as it is kept and shown, its secrets taken out: another one would be measured."""
+    for key, value in _values(document):
+        if isinstance(value, str) and REDACTED in value:
+            raise DescriptorError(f"{path}: {key}: a secret was taken out here ({REDACTED}); set it again")
+
+
+def _values(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Yield each value of a document that is no table and no list, with its key."""
     if isinstance(value, dict):
         for name, item in value.items():
-            _check_integers(item, path, f"{key}.{name}" if key else name)
+            yield from _values(item, f"{key}.{name}" if key else name)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            _check_integers(item, path, f"{key}[{number}]")
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise DescriptorError(f"{path}: {key}: an integer has 64 bits at most")
+            yield from _values(item, f"{key}[{number}]")
+    else:
+        yield key, value
 
 
 def _check_all(document: dict[str, Any], given: _Given) -> list[Loaded]:

@@ -117,6 +117,8 @@ def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
     cleaned = dict(parameters)
     if overrides:
         cleaned["overrides"] = [hidden.override(override) for override in overrides]
+    if isinstance(store := parameters.get("store"), str):
+        cleaned["store"] = hidden.text(store)
     if isinstance(source, Mapping):
         cleaned["benchmark"] = hidden.document(source)
         if isinstance(text := source.get("toml"), str):
