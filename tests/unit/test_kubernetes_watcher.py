@@ -47,6 +47,7 @@ class Api:
     failures: list[Exception] = field(default_factory=list)
     things: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     silence: float = 60.0
+    watches: list[dict[str, Any]] = field(default_factory=list)
 
     def path(self, kind: str) -> str:
         """Return where a kind is."""
@@ -58,8 +59,9 @@ class Api:
             raise self.failures.pop(0)
         return {"items": self.things.get(path, []), "metadata": {"resourceVersion": "1"}}
 
-    def open(self, *_arguments: str, **_options: object) -> Stream:
+    def open(self, *_arguments: str, **options: object) -> Stream:
         """Watch."""
+        self.watches.append(dict(options))
         return Stream(self.silence)
 
 
@@ -138,3 +140,13 @@ def test_a_watch_that_dies_of_a_bug_ends_the_run(watched: Any) -> None:
     with pytest.raises(WindtunnelError, match="KeyError: 'metadata'") as caught:
         control.wait(30)
     assert caught.value.exit_code == ExitCode.BUG
+
+
+def test_a_watch_whose_connection_was_forgotten_is_begun_anew_soon(watched: Any) -> None:
+    """What lies between may drop a quiet connection and tell nobody: an end is heard of within 20 s all the same."""
+    api = Api()
+    watcher = watched(api)
+    watcher.wait_change(lambda: len(api.watches) > 1, 10)
+
+    assert {each["timeout"] for each in api.watches} == {20}
+    assert {each["query"]["timeoutSeconds"] for each in api.watches} == {15}

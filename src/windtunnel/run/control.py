@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from typing import Protocol
 
 from windtunnel.errors import Cancelled, TimedOut, WindtunnelError, as_error
 from windtunnel.plan import Plan
@@ -123,7 +124,14 @@ class Extension:
             raise TimedOut(f"not done within {self._seconds:g} s")
 
 
-def beside(control: Control | Extension, work: Callable[[], None]) -> None:
+class Checked(Protocol):
+    """What a wait asks whether it may go on."""
+
+    def check(self) -> None:
+        """Return if it may go on; raise if not."""
+
+
+def beside(control: Checked, work: Callable[[], None]) -> None:
     """Do `work` in a thread while the control is asked; a thread that is left waits for its peer in vain."""
     result: Future[None] = Future()
 

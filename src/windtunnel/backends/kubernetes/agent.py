@@ -19,6 +19,7 @@ from kubernetes.stream.ws_client import WSClient
 
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
+from windtunnel.backends.kubernetes.patience import HURRY_SECONDS
 from windtunnel.backends.kubernetes.pod.places import input_file
 from windtunnel.errors import PlatformError
 from windtunnel.run.upload import pieces
@@ -83,8 +84,10 @@ class Agent:
         with target.open("wb") as file:
             while (offset := file.tell()) < size:
                 check()
-                answer = self.ask("read_result", 0, name=name, offset=offset, length=PIECE)
-                file.write(base64.b64decode(answer["data"]))
+                piece = base64.b64decode(self.ask("read_result", 0, name=name, offset=offset, length=PIECE)["data"])
+                if not piece:
+                    raise PlatformError(f"what {name} wrote has become shorter", code="hub")
+                file.write(piece)
 
     def read_usage(self, name: str, offset: int) -> str:
         """Return the lines from an offset on, of what a pod uses."""
@@ -128,7 +131,9 @@ class Agent:
         deadline = began + seconds + OUTAGE_SECONDS
         while True:
             try:
-                answer = self._connected().ask({"do": deed, **arguments}, seconds + _ROUND_TRIP_SECONDS)
+                answer = self._cluster.patience.wait(
+                    lambda: self._connected().ask({"do": deed, **arguments}, seconds + _ROUND_TRIP_SECONDS), seconds
+                )
                 break
             except OSError as error:
                 problem = str(error)
@@ -137,7 +142,7 @@ class Agent:
                 if error.is_final and time.monotonic() > began + NO_RIGHT_SECONDS:
                     raise error.to_error("running a command in the warden's pod") from None
                 problem = error.message
-            if time.monotonic() > deadline or self._is_closed:
+            if time.monotonic() > deadline or self._is_closed or self._cluster.patience.is_over:
                 raise PlatformError(f"the warden's pod cannot be reached: {problem}", code=API_LOST)
             time.sleep(_PAUSE_SECONDS)
         if "error" in answer:
@@ -146,10 +151,14 @@ class Agent:
 
     def close(self) -> None:
         """Ask no more."""
-        with self._lock:
-            self._is_closed = True
-            if self._connection:
-                self._connection.close()
+        self._is_closed = True
+        # Who just opens one has the lock, and may wait in vain.
+        if self._lock.acquire(timeout=HURRY_SECONDS):
+            try:
+                if self._connection:
+                    self._connection.close()
+            finally:
+                self._lock.release()
 
     def _connected(self) -> _Connection:
         with self._lock:

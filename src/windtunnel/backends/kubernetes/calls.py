@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -21,6 +21,7 @@ from kubernetes.stream.ws_client import WSClient, get_websocket_url
 from urllib3.exceptions import HTTPError
 from websocket import WebSocketBadStatusException
 
+from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.errors import PlatformError
 
 API_LOST = "api_lost"
@@ -99,11 +100,13 @@ class Cluster:
         api: The client, with credentials.
         namespace: The namespace.
         context: What the user calls the cluster.
+        patience: How long answers are waited for.
     """
 
     api: ApiClient
     namespace: str
     context: str
+    patience: Patience = field(default_factory=Patience)
 
     def path(self, kind: str, name: str = "") -> str:
         """Return where an object is, or all of its kind."""
@@ -123,11 +126,15 @@ class Cluster:
             Refused: The API says no.
             OSError: It does not answer.
         """
-        answer = self.open(method, path, body, query, timeout)
-        try:
-            return json.loads(answer.data or b"null")
-        except HTTPError as error:
-            raise OSError(_brief(error)) from None
+
+        def answered() -> Any:
+            answer = self.open(method, path, body, query, timeout)
+            try:
+                return json.loads(answer.data or b"null")
+            except HTTPError as error:
+                raise OSError(_brief(error)) from None
+
+        return self.patience.wait(answered)
 
     def open(
         self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None, timeout: Any = None
@@ -160,7 +167,8 @@ class Cluster:
                 problem = error.message
             except OSError as error:
                 problem = str(error)
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self.patience.is_over:
+                self.patience.is_lost = True
                 raise PlatformError(f"the cluster's API does not answer: {problem}", code=API_LOST)
             time.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE)
@@ -208,8 +216,9 @@ class Cluster:
         query = [*((name, str(value).lower()) for name, value in flags.items()), *(("command", w) for w in command)]
         path = f"{self.path('Pod', pod)}/exec"
         _method, url, headers, *_ = self.api.param_serialize("GET", path, auth_settings=["BearerToken"])
+        address, configuration = get_websocket_url(url, query), self.api.configuration
         try:
-            return WSClient(self.api.configuration, get_websocket_url(url, query), headers, capture_all=False)
+            return self.patience.wait(lambda: WSClient(configuration, address, headers, capture_all=False))
         except WebSocketBadStatusException as error:
             raise Refused(error.status_code, _words(error.resp_body or b"")) from None
         except Exception as error:  # noqa: BLE001 - websocket-client has errors of many families

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from windtunnel.backends.asking import Answer
 from windtunnel.backends.attended import AttendedSession
 from windtunnel.backends.base import Handle, Launch, RunContext
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
+from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, cluster_words
 from windtunnel.backends.kubernetes.ending import Ending
 from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher
 from windtunnel.backends.kubernetes.objects import WARDEN, Arranged, Naming, Terms, script
+from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.place import Place
 from windtunnel.backends.kubernetes.questions import Questions
 from windtunnel.backends.kubernetes.requirements import Installer
@@ -63,7 +65,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         arranged: Arranged | None = None,
     ) -> None:
         super().__init__(context)
-        self._cluster = cluster
+        self._cluster = cluster = replace(cluster, patience=Patience(lambda: self._control.is_urgent))
         self._is_closed = False
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
         self._closing.callback(cluster.api.close)
@@ -258,8 +260,13 @@ class KubernetesSession(AttendedSession[RunningStep]):
         """Return the steps' objects, and once this is closed the run's own too, as the API knows them."""
         if not self._is_closed:
             self._ending.await_removal()
-        with cluster_words("looking for what is left"):
-            return self._warden.left(steps_only=not self._is_closed)
+        try:
+            with cluster_words("looking for what is left"):
+                return self._warden.left(steps_only=not self._is_closed)
+        except PlatformError as error:
+            if error.code != API_LOST:
+                raise
+            return [f"job {self._warden.naming.home} and what it owns, unless its warden has ended it: {error.message}"]
 
     def created(self) -> int:
         """Return how many objects were made."""

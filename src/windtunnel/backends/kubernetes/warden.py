@@ -26,6 +26,8 @@ UNATTENDED_SECONDS = 15.0
 """How long a Job without a running pod, which nobody extends, outlives its lease: a pull or a node may take a while."""
 KINDS = ("Pod", "Service", "ConfigMap", "Secret", "Lease", "NetworkPolicy", "Job")
 GONE_SECONDS = 60.0
+HURRIED_GONE_SECONDS = 10.0
+"""The same when somebody is in a hurry."""
 _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 1
 
@@ -159,6 +161,8 @@ class Warden:
                 continue
         # The first thing that is still there is enough to know.
         while any(self._remaining(self.naming.made)) and time.monotonic() < deadline:
+            if self._cluster.patience.is_urgent():
+                deadline = min(deadline, time.monotonic() + HURRIED_GONE_SECONDS)
             time.sleep(_LOOK_SECONDS)
 
     def left(self, *, steps_only: bool = False) -> list[str]:

@@ -20,7 +20,10 @@ from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 
 _PAUSE_SECONDS = 0.2
-_WATCH_SECONDS = 300
+_WATCH_SECONDS = 15
+"""After so long a watch begins anew: what lies between may have forgotten its connection, and says nothing."""
+_LATE_SECONDS = 5
+"""How much later its end may be heard of."""
 V = TypeVar("V", bound=View)
 
 
@@ -137,7 +140,7 @@ class _Watch(Generic[V]):
             "timeoutSeconds": _WATCH_SECONDS,
         }
         path = self._cluster.path(self._kind)
-        self._answer = self._cluster.open("GET", path, query=query, timeout=_WATCH_SECONDS + 30)
+        self._answer = self._cluster.open("GET", path, query=query, timeout=_WATCH_SECONDS + _LATE_SECONDS)
         if self._closed.is_set():
             # Whoever closed it did not see this connection.
             shut(self._answer)
