@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -248,6 +249,24 @@ def test_what_a_failed_client_wrote_is_kept(lab: Lab) -> None:
     assert {str(path.relative_to(folder)) for path in folder.rglob("*")} == {"a.txt"}
     assert result.record["metrics"]["x"]["values"] == [5]
     assert "sorry" in result.stderr
+
+
+def test_what_a_client_wrote_may_be_more_than_the_disk_takes(lab: Lab) -> None:
+    """Exit 3 at once: the daemon, which would send the rest, does not keep the container."""
+    store = lab.path / "small"
+    store.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "none", str(store)]
+    if subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        script = "head -c 30000000 /dev/urandom > $WINDTUNNEL_OUT/big; echo rate=4"
+        result = run(lab, single_node(shell(script), f'{RATE}\n[output]\nstore = "{store}"'))
+    finally:
+        subprocess.run(["umount", "-l", store], check=True)
+
+    assert (result.exit_code, result.cause) == (3, "results_lost")
+    assert result.record["cause"]["message"] == "client: what it wrote cannot be kept: No space left on device"
+    assert result.record["resources"]["left"] == []
 
 
 def test_an_image_with_a_user_of_its_own_can_write(lab: Lab) -> None:

@@ -8,6 +8,7 @@ import os
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import Mock
@@ -17,12 +18,12 @@ import pytest
 from support.needs import package
 from windtunnel.backends import hurry, make_backend
 from windtunnel.backends.archive import Content, packed, unpack
-from windtunnel.backends.docker import cgroup, warden
+from windtunnel.backends.docker import cgroup, results, warden
+from windtunnel.backends.docker.calls import make_client
 from windtunnel.backends.docker.cgroup import Cgroup, Reading
 from windtunnel.backends.docker.events import Watcher
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.inside import IS_FOLDER
-from windtunnel.backends.docker.results import collect
 from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.errors import Cancelled, PlatformError, Unsupported, WindtunnelError
@@ -185,6 +186,8 @@ def test_waiting_is_what_threads_waited_or_else_what_the_limit_took() -> None:
     [
         ("unix:///nowhere.sock", "no Docker daemon at unix:///nowhere.sock: No such file or directory"),
         ("tcp://127.0.0.1:9", "no Docker daemon at tcp://127.0.0.1:9: Connection refused"),
+        ("tcp://here:x", "DOCKER_HOST=tcp://here:x: Port could not be cast to integer value as 'x'"),
+        ("tcp://here:99999", "DOCKER_HOST=tcp://here:99999: Port out of range 0-65535"),
         ("ssh://somewhere", "DOCKER_HOST=ssh://somewhere: only unix:// and tcp:// are supported; forward the socket"),
     ],
 )
@@ -198,8 +201,33 @@ def test_why_docker_does_not_work_is_told(monkeypatch: pytest.MonkeyPatch, host:
 
 def test_certificates_that_are_not_there_are_told(tmp_path: Path) -> None:
     """A daemon that wants TLS is not asked without."""
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(ValueError, match=f"ca.pem, cert.pem and key.pem in {tmp_path}: No such file"):
         Daemon({"DOCKER_HOST": "tcp://127.0.0.1:9", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("config", "is_secure"),
+    [
+        ("[]", ""),
+        ('{"auths": 5}', ""),
+        ('{"auths": {"x": {"auth": "!!!"}}}', ""),
+        ('{"proxies": {"default": 5}}', ""),
+        ("{}", "1"),
+    ],
+)
+def test_a_configuration_of_dockers_that_is_none_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, is_secure: str
+) -> None:
+    """As what it is, and not as a bug or a daemon that is not there; so are certificates that nobody gave."""
+    package("docker")
+    (tmp_path / "config.json").write_text(config)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", is_secure)
+
+    with pytest.raises(PlatformError, match=r"Docker's config\.json or DOCKER_CERT_PATH cannot be used") as caught:
+        make_client()
+    assert caught.value.code == "docker_config"
 
 
 def test_a_plan_is_checked_before_anything_starts() -> None:
@@ -396,13 +424,13 @@ def test_in_a_hurry_what_was_fetched_until_then_is_kept(tmp_path: Path, monkeypa
     monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
     pieces = archive_of(*((f"results/out/{name}", tarfile.REGTYPE, name * 50_000) for name in "abcd"))
     asked = itertools.count()
-    api = Mock(get_archive=lambda *_: (pieces, {"mode": IS_FOLDER}))
+    monkeypatch.setattr(results, "fetched", lambda *_: nullcontext((iter(pieces), {"mode": IS_FOLDER})))
     step = Job(name="client", program=Program(command=("true",)))
     output = Mock(trouble=lambda **_: None)
     running = Mock(step=step, label="client.1", containers=[Mock(output=output)], metrics=tmp_path / "metrics")
     running.name = "client"
     folder, journal = Mock(path=tmp_path), Mock()
-    collect(api, running, folder, journal, lambda: next(asked) > len(pieces) // 2)
+    results.collect(Mock(), running, folder, journal, lambda: next(asked) > len(pieces) // 2)
 
     kept = {path.name for path in (tmp_path / "artifacts" / "client.1").iterdir()}
     assert "a" in kept

@@ -22,6 +22,7 @@ from windtunnel.backends.docker.inner_asking import ASKERS, ask_inside
 from windtunnel.backends.docker.inside import Inside
 from windtunnel.backends.docker.sealing import host_options, volumes
 from windtunnel.backends.docker.tracer import pack_tracer
+from windtunnel.backends.docker.warden import Daemon
 from windtunnel.backends.probes import Answer
 from windtunnel.errors import PlatformError, Unsupported
 from windtunnel.plan import Job, Plan, Probe, Program
@@ -124,7 +125,7 @@ def test_an_image_that_cannot_ask_is_told() -> None:
         asked.append(params["path"])
         return SimpleNamespace(ok=False, headers={})
 
-    inside = Inside(cast("Any", SimpleNamespace(base_url="", api_version="1", timeout=1.0, head=head)))
+    inside = Inside(cast("Any", SimpleNamespace(base_url="", api_version="1", timeout=1.0, head=head)), Daemon({}))
     image = Image("tiny:1", "sha256:1", None, "", {"PATH": "/bin:/opt"})
     for _time in range(2):
         with pytest.raises(PlatformError, match=r"image tiny:1 has none of bash, nc, python3; use an exec") as caught:

@@ -44,6 +44,22 @@ def test_a_record_is_written_on_a_full_disk(run_recorded: RunRecorded, single_no
     assert not [path.name for path in folder.path.iterdir() if path.name.startswith(".")]
 
 
+def test_a_disk_that_takes_no_file_is_told(
+    run_recorded: RunRecorded, single_node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever file it is: no bug of Windtunnel's."""
+    write = Path.write_text
+
+    def refuse(path: Path, text: str, *arguments: str, **options: str) -> int:
+        if path.name == ".environment.json.tmp":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, text, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+
+    assert outcome(run_recorded(single_node, GOOD))[:3] == (3, "failed", "store_failed")
+
+
 @pytest.mark.usefixtures("full_at_the_end")
 def test_a_record_that_does_not_fit_is_written_without_its_metrics(
     run_recorded: RunRecorded, single_node: str, monkeypatch: pytest.MonkeyPatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from windtunnel.analysis.failures import find_failures
@@ -179,7 +179,8 @@ class _Execution:
             self._environment |= found
         else:
             return
-        self._folder.write_json("environment.json", self._folder.redaction.data(self._environment))
+        with _writing():
+            self._folder.write_json("environment.json", self._folder.redaction.data(self._environment))
 
     def _begin(self) -> None:
         self._journal.emit(EventType.RUN_STARTED, message=self._folder.run_id, path=str(self._folder.path))
@@ -246,10 +247,8 @@ class _Execution:
 
     def _write(self) -> None:
         self._record.reasons = self._folder.redaction.data(self._record.reasons)
-        try:
+        with _writing():
             self._folder.write_record(self._record)
-        except OSError as error:
-            raise PlatformError(f"results cannot be written: {error.strerror}", code="store_failed") from None
 
     def _blame(self, error: WindtunnelError) -> None:
         self._folder.redaction.error(error)
@@ -267,3 +266,12 @@ class _Execution:
             code=error.code, step=error.step, message=error.message, log_tail=list(error.log_tail)
         )
         self._journal.emit(EventType.CAUSE, error.step, message=error.message, code=error.code)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Turn what keeps a file of the run from being written into the cause that tells it (PlatformError)."""
+    try:
+        yield
+    except OSError as error:
+        raise PlatformError(f"results cannot be written: {error.strerror}", code="store_failed") from None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from docker import APIClient
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, TLSParameterError
 from docker.tls import TLSConfig
 from docker.utils import kwargs_from_env
 
@@ -25,10 +25,15 @@ def make_client() -> APIClient:
     """Return a client of the daemon that the environment names, in the daemon's own API version.
 
     Raises:
-        PlatformError: It does not answer.
+        PlatformError: It does not answer, or Docker's own configuration cannot be read (``docker_config``).
     """
     with daemon_words("reaching Docker"):
-        return APIClient(version="auto", timeout=CALL_SECONDS, max_pool_size=POOL_SIZE, **kwargs_from_env())
+        try:
+            return APIClient(version="auto", timeout=CALL_SECONDS, max_pool_size=POOL_SIZE, **kwargs_from_env())
+        except (TLSParameterError, AttributeError, KeyError, TypeError, ValueError) as error:
+            # The SDK takes what it reads for what it expects, and fails in many ways where it is not.
+            message = f"Docker's config.json or DOCKER_CERT_PATH cannot be used: {type(error).__name__}: {error}"
+            raise PlatformError(message, code="docker_config") from None
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from docker.errors import DockerException
 from docker.utils import parse_repository_tag
 
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
@@ -86,12 +88,22 @@ def _find(api: APIClient, name: str, step: str, control: Control, say: Callable[
 
 def _pull(api: APIClient, name: str, step: str) -> None:
     repository, tag = parse_repository_tag(name)
-    with daemon_words(f"image {name!r} is not here and cannot be pulled", "image_pull", step):
+    what = f"image {name!r} is not here and cannot be pulled"
+    with daemon_words(what, "image_pull", step), _credentials(what, step):
         for line in api.pull(repository, tag=tag or "latest", stream=True, decode=True):
             if problem := line.get("error"):
-                raise PlatformError(
-                    f"{step}: image {name!r} is not here and cannot be pulled: {problem}", code="image_pull", step=step
-                )
+                raise PlatformError(f"{step}: {what}: {problem}", code="image_pull", step=step)
+
+
+@contextmanager
+def _credentials(what: str, step: str) -> Iterator[None]:
+    """Tell apart a program for credentials that fails: the daemon was not even asked (PlatformError)."""
+    try:
+        yield
+    except APIError:
+        raise
+    except DockerException as error:
+        raise PlatformError(f"{step}: {what}: {error}", code="image_pull", step=step) from None
 
 
 def _describe(name: str, facts: Mapping[str, Any]) -> Image:

@@ -13,9 +13,11 @@ from docker.utils import decode_json_header
 
 from windtunnel.backends.archive import has_files
 from windtunnel.backends.containers import HOME, RESULTS, WORK
-from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
+from windtunnel.backends.docker.calls import APIClient, daemon_words
+from windtunnel.backends.docker.fetching import fetched
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.inner_asking import ASKERS
+from windtunnel.backends.docker.warden import NOT_FOUND, Daemon, DaemonError
 from windtunnel.errors import PlatformError
 
 IS_FOLDER, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111
@@ -27,8 +29,8 @@ _MOST_LINKS = 40
 class Inside:
     """Looks into containers, running or not, without running anything in them."""
 
-    def __init__(self, api: APIClient) -> None:
-        self._api = api
+    def __init__(self, api: APIClient, daemon: Daemon) -> None:
+        self._api, self._daemon = api, daemon
         self._shells: dict[str, bool] = {}
         self._owners: dict[str, tuple[int, int]] = {}
         self._found: set[tuple[str, str, str]] = set()
@@ -70,8 +72,11 @@ class Inside:
             stat = self._stat(container, str(place))
             if stat and not stat["mode"] & IS_FOLDER:
                 raise _unfit(image, place, step)
-        if stat and has_files(self._api.get_archive(container, str(RESULTS))[0]):
-            raise _unfit(image, RESULTS, step)
+        if stat:
+            with fetched(self._daemon, container, RESULTS) as (chunks, _stat):
+                is_empty = not has_files(chunks)
+            if not is_empty:
+                raise _unfit(image, RESULTS, step)
         self._roomy.add(image.id)
 
     def _look_up(self, container: str, user: str) -> tuple[int, int]:
@@ -83,12 +88,13 @@ class Inside:
 
     def _read(self, container: str, path: str) -> str:
         try:
-            chunks, _stat = self._api.get_archive(container, path)
-        except APIError as error:
-            if is_missing(error):
+            with fetched(self._daemon, container, path) as (chunks, _stat):
+                content = b"".join(chunks)
+        except DaemonError as error:
+            if error.status == NOT_FOUND:
                 return ""
             raise
-        with tarfile.open(fileobj=BytesIO(b"".join(chunks))) as archive:
+        with tarfile.open(fileobj=BytesIO(content)) as archive:
             file = next((archive.extractfile(entry) for entry in archive if entry.isreg()), None)
             return file.read().decode(errors="replace") if file else ""
 

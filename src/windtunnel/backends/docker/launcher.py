@@ -82,7 +82,7 @@ class Launcher:
         self._made: list[Container] = []
         self._warned: set[str] = set()
         self._place = place
-        self.inside = Inside(place.api)
+        self.inside = Inside(place.api, place.daemon)
         self._work = place.folder.path / "work"
         self._work.mkdir(exist_ok=True)
 

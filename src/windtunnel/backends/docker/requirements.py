@@ -7,11 +7,13 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from windtunnel.backends.containers import HOME, PYTHON
 from windtunnel.backends.docker.calls import APIError, daemon_words
+from windtunnel.backends.docker.fetching import fetched
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.launcher import Launcher, Place
 from windtunnel.backends.docker.step import Container
@@ -105,14 +107,21 @@ class Installer:
                 self.place.api.start(key)
                 status = self.wait(container)
                 tell(step, output, self.place.folder.log(f"{step.name}.requirements"), status)
-                chunks, _stat = self.place.api.get_archive(key, str(PYTHON))
-                with whole(archive) as partial, partial.open("wb") as file:
-                    file.writelines(chunks)
+                self._keep(step, key, archive)
             finally:
                 self.place.watcher.remove(container)
                 with contextlib.suppress(APIError):
                     self.place.api.remove_container(key, v=True, force=True)
                 container.output.close()
+
+    def _keep(self, step: Service | Job, key: str, archive: Path) -> None:
+        with ExitStack() as stack:
+            chunks, _stat = stack.enter_context(fetched(self.place.daemon, key, PYTHON))
+            try:
+                with whole(archive) as partial, partial.open("wb") as file:
+                    file.writelines(chunks)
+            except OSError as error:
+                raise failed(step, f"they cannot be kept in {archive.parent}: {error.strerror or error}") from None
 
     def _check_python(self, step: Service | Job, key: str, image: Image, python: str) -> None:
         try:

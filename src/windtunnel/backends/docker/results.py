@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 import tarfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 from windtunnel.backends.archive import unpack
 from windtunnel.backends.artifacts import collect_artifacts
 from windtunnel.backends.containers import METRICS, OUT, RESULTS
-from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
+from windtunnel.backends.docker.calls import daemon_words
+from windtunnel.backends.docker.fetching import fetched
 from windtunnel.backends.docker.inside import IS_FOLDER
 from windtunnel.backends.docker.step import Container, RunningStep
+from windtunnel.backends.docker.warden import NOT_FOUND, Daemon, DaemonError
 from windtunnel.backends.hurry import HurryError, unhurried
 from windtunnel.backends.tracing import RAW, keep_trace
 from windtunnel.errors import PlatformError
@@ -23,12 +26,12 @@ from windtunnel.run.journal import Journal
 
 
 def collect(
-    api: APIClient, running: RunningStep, folder: RunFolder, journal: Journal, is_urgent: Callable[[], bool]
+    daemon: Daemon, running: RunningStep, folder: RunFolder, journal: Journal, is_urgent: Callable[[], bool]
 ) -> None:
     """Keep a step's artifacts and metrics; artifacts of replicas but the first in folders of their own.
 
     Args:
-        api: The daemon.
+        daemon: The daemon.
         running: The step.
         folder: The run's folder.
         journal: Told what cannot be kept.
@@ -43,7 +46,7 @@ def collect(
         label = running.label if number == 1 else f"{running.label}.replica-{number}"
         try:
             try:
-                if missing := _fetch(api, container, temporary, running.name, is_urgent):
+                if missing := _fetch(daemon, container, temporary, running.name, is_urgent):
                     running.tell_lack(f"{missing}, and with it what it wrote", journal)
             except HurryError:
                 journal.note("what it wrote was fetched in part: somebody is in a hurry", running.name)
@@ -62,21 +65,23 @@ def collect(
             running.tell_lack(trouble, journal)
 
 
-def _fetch(api: APIClient, container: Container, target: Path, step: str, is_urgent: Callable[[], bool]) -> str | None:
+def _fetch(daemon: Daemon, container: Container, target: Path, step: str, is_urgent: Callable[[], bool]) -> str | None:
     """Copy what a container's step wrote to `target`; return what is gone, if it cannot be had (or HurryError)."""
-    with daemon_words("fetching what it wrote", step=step):
+    with ExitStack() as stack:
+        with daemon_words("fetching what it wrote", step=step):
+            try:
+                chunks, stat = stack.enter_context(fetched(daemon, container.id, RESULTS))
+            except DaemonError as error:
+                if error.status != NOT_FOUND:
+                    raise
+                is_there = "no such container" not in str(error).lower()
+                return f"it removed {RESULTS}" if is_there else "its container is gone"
+        if not stat["mode"] & IS_FOLDER:
+            return f"it put something else in the place of {RESULTS}"
         try:
-            chunks, stat = api.get_archive(container.id, str(RESULTS))
-        except APIError as error:
-            if not is_missing(error):
-                raise
-            is_there = "no such container" not in str(error.explanation).lower()
-            return f"it removed {RESULTS}" if is_there else "its container is gone"
-    if not stat["mode"] & IS_FOLDER:
-        return f"it put something else in the place of {RESULTS}"
-    try:
-        unpack(unhurried(chunks, is_urgent), target)
-    except (OSError, tarfile.TarError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PlatformError(f"{step}: what it wrote cannot be kept: {reason}", code="results_lost", step=step) from None
+            unpack(unhurried(chunks, is_urgent), target)
+        except (OSError, tarfile.TarError) as error:
+            reason = getattr(error, "strerror", None) or error
+            message = f"{step}: what it wrote cannot be kept: {reason}"
+            raise PlatformError(message, code="results_lost", step=step) from None
     return None

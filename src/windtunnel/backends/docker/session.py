@@ -229,7 +229,7 @@ class DockerSession(AttendedSession[RunningStep]):
         self._usage.remove(running)
         try:
             self._end(running, grace)
-            collect(self._api, running, self._folder, self._journal, lambda: self._control.is_urgent)
+            collect(self._daemon, running, self._folder, self._journal, lambda: self._control.is_urgent)
         finally:
             self._remove(running)
 

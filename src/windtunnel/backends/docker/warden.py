@@ -72,7 +72,7 @@ class Daemon:
     """A Docker daemon, as the environment names it: ``DOCKER_HOST``, ``DOCKER_TLS_VERIFY``, ``DOCKER_CERT_PATH``.
 
     Raises:
-        ValueError: It is named in a way that this does not know.
+        ValueError: It is named in a way that this does not know, or its certificates cannot be read.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -81,10 +81,17 @@ class Daemon:
         self.tls: ssl.SSLContext | None = None
         if self.url.scheme not in {"unix", "tcp", "http", "https"}:
             raise ValueError(f"DOCKER_HOST={self.host}: only unix:// and tcp:// are supported; forward the socket")
+        try:
+            _ = self.url.port
+        except ValueError as error:
+            raise ValueError(f"DOCKER_HOST={self.host}: {error}") from None
         if self.url.scheme == "https" or (self.url.scheme != "unix" and environ.get("DOCKER_TLS_VERIFY")):
             folder = environ.get("DOCKER_CERT_PATH") or str(Path.home() / ".docker")
-            self.tls = ssl.create_default_context(cafile=f"{folder}/ca.pem")
-            self.tls.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
+            try:
+                self.tls = ssl.create_default_context(cafile=f"{folder}/ca.pem")
+                self.tls.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
+            except OSError as error:
+                raise ValueError(f"ca.pem, cert.pem and key.pem in {folder}: {error.strerror}") from None
 
     def connect(self, timeout: float | None = CALL_SECONDS) -> http.client.HTTPConnection:
         """Return a connection, on which no answer may take longer than `timeout` seconds."""
