@@ -26,23 +26,23 @@ def namespace(cluster_empty: Callable[[], None], monkeypatch: pytest.MonkeyPatch
     kubectl("delete", "namespace", name, "--wait=false")
 
 
-def make_lease(namespace: str, run: str, age: timedelta) -> None:
-    """Make a lease that was renewed that long ago."""
+def make_lease(namespace: str, run: str, age: timedelta, lasts: int = 30) -> None:
+    """Make a lease that lasts so many seconds and was renewed that long ago, as its driver's clock says."""
     moment = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": run, "labels": {"windtunnel.dev/run": run}},
-        "spec": {"holderIdentity": run, "leaseDurationSeconds": 30, "renewTime": moment},
+        "spec": {"holderIdentity": run, "leaseDurationSeconds": lasts, "renewTime": moment},
     }
     kubectl("apply", "--namespace", namespace, "--filename", "-", text=json.dumps(lease))
 
 
 def test_only_the_objects_of_stale_runs_are_removed(namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lease that is renewed keeps its run's objects; without, and when they are not just being made, they go."""
-    make_lease(namespace, "alive", timedelta())
-    make_lease(namespace, "stale", timedelta(hours=1))
-    monkeypatch.setattr("windtunnel.backends.kubernetes.reap.SKEW_SECONDS", -1.0)
+    """A lease that is renewed keeps its run's objects, whatever its driver's clock says; without, they go."""
+    make_lease(namespace, "alive", timedelta(hours=1))
+    make_lease(namespace, "stale", timedelta(hours=-1), lasts=1)
+    monkeypatch.setattr("windtunnel.backends.kubernetes.reap.SKEW_SECONDS", -2.0)
     from windtunnel.backends.kubernetes.reap import end_leftovers, find_leftovers
 
     (found,) = find_leftovers()

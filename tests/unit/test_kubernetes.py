@@ -374,6 +374,16 @@ def test_a_lease_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, text
         lease_seconds()
 
 
+@pytest.mark.parametrize("text", ["default/pods/x", "..", "Upper", "-x", "a" * 64])
+def test_a_namespace_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """It is a part of addresses, and would lead elsewhere; `doctor` goes on."""
+    monkeypatch.setenv("WINDTUNNEL_NAMESPACE", text)
+    backend = make_backend("kubernetes")
+    with pytest.raises(UsageError, match="WINDTUNNEL_NAMESPACE"):
+        backend.check(plan(service()))
+    assert backend.available()
+
+
 def test_the_runners_image_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any image with Python will do."""
     assert runner_image() == "windtunnel"

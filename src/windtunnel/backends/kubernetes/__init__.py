@@ -11,10 +11,10 @@ from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.backends.kubernetes.objects import Arranged
 from windtunnel.backends.kubernetes.secrecy import Secrecy
-from windtunnel.backends.kubernetes.settings import lease_seconds
+from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.tracing import refuse_traced
-from windtunnel.errors import PlatformError, Unsupported
+from windtunnel.errors import PlatformError, Unsupported, UsageError
 from windtunnel.plan import Plan, Service, Step
 from windtunnel.secrets import find_in_command
 
@@ -44,7 +44,7 @@ class KubernetesBackend:
             cluster = connect()
             with closing(cluster.api):
                 version = cluster.ask("GET", "/version", timeout=ASK_SECONDS)
-        except PlatformError as error:
+        except (PlatformError, UsageError) as error:
             return error.message
         except (Refused, OSError) as error:
             return f"no answer from the cluster {cluster.context}: {error}"
@@ -55,6 +55,7 @@ class KubernetesBackend:
     def check(self, plan: Plan) -> list[str]:
         """Refuse what cannot be done in pods."""
         lease_seconds()
+        named_namespace()
         refuse_traced(plan, self.name)
         secrecy = Secrecy.of(plan)
         return [note for step in plan.steps for note in _check_step(step, secrecy)]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -21,7 +22,9 @@ from kubernetes.stream.ws_client import WSClient, get_websocket_url
 from urllib3.exceptions import HTTPError
 from websocket import WebSocketBadStatusException
 
+from windtunnel.backends.kubernetes.admitted import is_made_of
 from windtunnel.backends.kubernetes.patience import Patience
+from windtunnel.backends.kubernetes.settings import named_namespace
 from windtunnel.errors import PlatformError
 
 API_LOST = "api_lost"
@@ -179,14 +182,14 @@ class Cluster:
 
     def create(self, thing: Mapping[str, Any]) -> Any:
         """Create an object and return it; one that was created though the answer was lost is returned too."""
-        name, labels = thing["metadata"]["name"], thing["metadata"]["labels"]
+        wanted = thing["metadata"]
         try:
             return self.call("POST", self.path(thing["kind"]), thing)
         except Refused as error:
             if error.status != CONFLICT:
                 raise
-            there = self.call("GET", self.path(thing["kind"], name))
-            if there["metadata"].get("labels") != labels or "deletionTimestamp" in there["metadata"]:
+            there = self.call("GET", self.path(thing["kind"], wanted["name"]))
+            if not is_made_of(there["metadata"], wanted):
                 raise
             return there
 
@@ -204,6 +207,12 @@ class Cluster:
     def find(self, kind: str, selector: str) -> list[Any]:
         """Return all objects of a kind that have some labels."""
         return list(self.call("GET", self.path(kind), query={"labelSelector": selector})["items"])
+
+    def now(self) -> float:
+        """Return the time of the API's clock in seconds since the epoch, cut to whole ones (Refused, OSError)."""
+        answer = self.open("GET", "/version", timeout=CALL_SECONDS)
+        answer.release_conn()
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp()
 
     def execute(self, pod: str, container: str, command: list[str], *, stdin: bool = False) -> WSClient:
         """Run a command in a container and return its streams.
@@ -244,6 +253,7 @@ def connect(namespace: str | None = None) -> Cluster:
 
     Raises:
         PlatformError: No cluster is configured.
+        UsageError: What that names is none.
     """
     configuration = Configuration()
     try:
@@ -259,7 +269,7 @@ def connect(namespace: str | None = None) -> Cluster:
     except (ConfigException, OSError, KeyError, TypeError) as error:
         raise PlatformError(f"the kubeconfig cannot be used: {error}", code="no_cluster") from None
     configuration.connection_pool_maxsize = 64
-    chosen = namespace or os.environ.get("WINDTUNNEL_NAMESPACE") or default or "default"
+    chosen = namespace or named_namespace() or default or "default"
     return Cluster(ApiClient(configuration), chosen, name)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from windtunnel.backends.base import Launch
 from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes.admitted import changes
 from windtunnel.backends.kubernetes.calls import Refused, cluster_words
 from windtunnel.backends.kubernetes.gated import MAIN, Gate
 from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
@@ -29,6 +30,7 @@ class Launcher:
     Args:
         place: Where.
         check: Called while something is waited for; raises what ends the run.
+        tell: Called with a sentence that makes numbers doubtful, and the step's name.
 
     Attributes:
         inputs: Path at which each step finds an input, to its name at the hub.
@@ -36,11 +38,12 @@ class Launcher:
         created: How many objects were made.
     """
 
-    def __init__(self, place: Place, check: Callable[[], None]) -> None:
+    def __init__(self, place: Place, check: Callable[[], None], tell: Callable[[str, str], None]) -> None:
         self.inputs: dict[str, str] = {}
         self.environments: dict[str, Environment] = {}
         self.created = 0
-        self._place = place
+        self._place, self._tell = place, tell
+        self._doubted: set[tuple[str, str]] = set()
         self._nodes: dict[str, str] = {}
         self._ground: Ground | None = None
         self._in_client: dict[str, tuple[RunningStep, Container]] = {}
@@ -162,8 +165,16 @@ class Launcher:
         built_for = [self.environments[each.name].architecture for each in containers if each.packages]
         placing = replace(self._placing(step), architecture=next(iter(built_for), None))
         manifest = pod(place.naming, name, containers, placing, around)
-        self.create(manifest, "its pod", step.name)
+        made = self.create(manifest, "its pod", step.name)
+        for words in changes(manifest, made, [each.name for each in containers]):
+            self._doubt(words, step.name)
         return name, step.name
+
+    def _doubt(self, words: str, step: str) -> None:
+        """Tell once of a step what makes its numbers doubtful."""
+        if (words, step) not in self._doubted:
+            self._doubted.add((words, step))
+            self._tell(f"{step}: {words}", step)
 
     def _placing(self, step: Service | Job) -> Placing:
         node = self._nodes.get(step.name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
+from typing import Any
 
 from windtunnel.backends.labels import RUN
 from windtunnel.errors import PlatformError
 
 SKEW_SECONDS = 60.0
-"""How far the clocks of two machines may be apart."""
+"""How long something may be unattended: what was just made, or a driver that is late."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,12 @@ def find_leftovers() -> list[Leftover]:
     def orphans(cluster: Cluster) -> Iterator[Leftover]:
         query = {"labelSelector": f"{RUN},!{ENGINES_OWN}"}
         things = {kind: cluster.ask("GET", cluster.path(kind), query=query)["items"] for kind in KINDS}
-        attended = {each["metadata"]["labels"][RUN] for each in things["Lease"] if not _is_stale(each["spec"])}
+        now = cluster.now()
+        attended = {each["metadata"]["labels"][RUN] for each in things["Lease"] if not _is_stale(each, now)}
         for kind, found in things.items():
             for each in found:
                 # One that was just made may be older than its run's lease.
-                is_old = _age(each["metadata"]["creationTimestamp"]) > SKEW_SECONDS
+                is_old = now - _moment(each["metadata"]["creationTimestamp"]) > SKEW_SECONDS
                 if is_old and each["metadata"]["labels"][RUN] not in attended:
                     yield Leftover(kind, each["metadata"]["name"], cluster.namespace)
 
@@ -72,9 +74,12 @@ def end_leftovers(leftovers: Sequence[Leftover]) -> list[Leftover]:
     return left
 
 
-def _is_stale(lease: dict[str, object]) -> bool:
-    return _age(str(lease["renewTime"])) > float(str(lease["leaseDurationSeconds"])) + SKEW_SECONDS
+def _is_stale(lease: Mapping[str, Any], now: float) -> bool:
+    """Tell whether a lease was not renewed for too long, by the API's clock: that of its driver may be another."""
+    told = [each["time"] for each in lease["metadata"].get("managedFields") or () if each.get("time")]
+    renewed = max(map(_moment, told or [lease["spec"]["renewTime"]]))
+    return now - renewed > float(lease["spec"]["leaseDurationSeconds"]) + SKEW_SECONDS
 
 
-def _age(moment: str) -> float:
-    return time.time() - datetime.fromisoformat(moment).timestamp()
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

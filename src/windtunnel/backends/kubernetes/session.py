@@ -104,7 +104,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
             addresses={self._warden.naming.home: self._warden.address},
             arranged=self._arranged,
         )
-        self._launcher = Launcher(place, self._check_run)
+        self._launcher = Launcher(place, self._check_run, self._journal.doubt)
         self._closing.callback(self._launcher.close)
         self._questions = Questions(cluster, self._agent)
         self._ending = Ending(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 from windtunnel.errors import UsageError
 
 ACCOUNT = "windtunnel-warden"
 """The service account of wardens; ``install kubernetes`` makes it."""
 LEAST_LEASE = 3.0
+_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def runner_image() -> str:
@@ -30,3 +32,11 @@ def lease_seconds() -> float:
     if not LEAST_LEASE <= seconds < float("inf"):
         raise UsageError(f"WINDTUNNEL_LEASE_SECONDS={text}: give a number of seconds, {LEAST_LEASE:g} at least")
     return seconds
+
+
+def named_namespace() -> str | None:
+    """Return the namespace that ``WINDTUNNEL_NAMESPACE`` names, or None (UsageError if it can be none)."""
+    text = os.environ.get("WINDTUNNEL_NAMESPACE") or None
+    if text and not _NAMESPACE.fullmatch(text):
+        raise UsageError(f"WINDTUNNEL_NAMESPACE={text}: small letters, digits and '-', 63 characters at most")
+    return text
