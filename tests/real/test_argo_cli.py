@@ -148,6 +148,22 @@ def test_resubmit_runs_it_again_and_retry_says_so(store: str) -> None:
             kubectl("delete", "workflow", second.name, "--wait=false")
 
 
+@pytest.mark.full
+def test_a_memoized_resubmission_is_refused(store: str) -> None:
+    """It has iterations of the old run, whose pods its driver would wait for in vain."""
+    with submitted(client_server(client="--fail-in 2", tables="[run]\nrepeats = 2\n"), store) as workflow:
+        assert workflow.end() == "Failed"
+        again = argo("resubmit", "--memoized", workflow.name, "--output", "name")
+        assert again.returncode == 0, again.stderr
+        second = Workflow(again.stdout.strip())
+        try:
+            assert second.end() == "Failed"
+            assert "argo resubmit` without --memoized" in second.outputs["cause"]
+            assert (second.outputs["exit-code"], second.left()) == ("2", set())
+        finally:
+            kubectl("delete", "workflow", second.name, "--wait=false")
+
+
 def test_a_schedule_fires_is_suspended_and_made_by_either_program(lab: Lab, store: str) -> None:
     """`submit` of a benchmark with a schedule, and `argo cron create` of what `render` prints, make the same."""
     schedule = f'schedule = "* * * * *"\ntimezone = "Europe/Paris"\n[output]\nstore = "{store}"\n'

@@ -56,7 +56,7 @@ def test_iterations_of_an_older_run_are_refused() -> None:
     given = Given(
         loaded, plan, "bench-1", None, is_strict=False, is_fetched=False, workflow="w", image="i", planned=None
     )
-    node = {"id": "a", "type": "Pod", "phase": "Skipped", "message": "original pod: w-1"}
+    node = {"id": "a", "type": "Skipped", "phase": "Skipped", "message": "original pod: w-1"}
     with pytest.raises(UsageError, match="without --memoized"):
         check(given, {"metadata": {"name": "w"}, "status": {"nodes": {"a": node}}})
 

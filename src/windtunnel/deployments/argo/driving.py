@@ -35,8 +35,8 @@ from windtunnel.deployments.argo.workflow import (
     annotations_of,
     begin,
     labels_of,
+    nodes_of,
     path,
-    pods_in,
     read,
     refuse,
     tell,
@@ -133,7 +133,7 @@ def check(given: Given, workflow: dict[str, Any]) -> None:
         )
     if labels_of(workflow).get(RUN) == given.run_id:
         raise UsageError("this run is over, and its servers are gone: use `argo resubmit`, which starts a new one")
-    if any(node.get("phase") == "Skipped" for node in pods_in(workflow)):
+    if any(node.get("phase") == "Skipped" for node in nodes_of(workflow)):
         raise UsageError(
             "iterations of another run are none of this one: use `argo resubmit` without --memoized, or submit it again"
         )

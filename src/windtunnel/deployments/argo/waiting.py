@@ -11,7 +11,7 @@ from windtunnel.backends.kubernetes.gated import CLIENTS, is_held
 from windtunnel.backends.kubernetes.objects import ENGINES_OWN, ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.deployments.argo.names import COMPONENT, PLAN
-from windtunnel.deployments.argo.workflow import read, stop
+from windtunnel.deployments.argo.workflow import nodes_of, read, stop
 
 MAKING_SECONDS = 60.0
 """How long Argo may take to make a client's pod; after that the workflow is stopped."""
@@ -74,6 +74,5 @@ def _are_over(pods: Sequence[PodView], iterations: int | None, released: int) ->
 
 def _is_told(workflow: dict[str, Any]) -> bool:
     """Tell whether Argo says so: of a workflow that is stopped, or of its clients."""
-    nodes = ((workflow.get("status") or {}).get("nodes") or {}).values()
-    phases = [node.get("phase") for node in nodes if node.get("displayName") == CLIENTS]
+    phases = [node.get("phase") for node in nodes_of(workflow) if node.get("displayName") == CLIENTS]
     return bool(workflow["spec"].get("shutdown") or _OVER & set(phases))

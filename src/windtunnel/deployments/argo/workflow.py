@@ -75,10 +75,14 @@ def labels_of(workflow: dict[str, Any]) -> dict[str, str]:
     return dict(workflow["metadata"].get("labels") or {})
 
 
+def nodes_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a workflow's nodes."""
+    return list(((workflow.get("status") or {}).get("nodes") or {}).values())
+
+
 def pods_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a workflow's nodes that are pods, or were to be."""
-    nodes = (workflow.get("status") or {}).get("nodes") or {}
-    return [node for node in nodes.values() if node.get("type") == "Pod"]
+    return [node for node in nodes_of(workflow) if node.get("type") == "Pod"]
 
 
 def begin(cluster: Cluster, workflow: dict[str, Any], run_id: str) -> None:
