@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,9 +15,12 @@ from support.needs import package
 
 package("prefect")
 
+from prefect import tags  # noqa: E402
+from prefect.context import TagsContext  # noqa: E402
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings  # noqa: E402
 
 from windtunnel.deployments import install  # noqa: E402
+from windtunnel.engines.prefect import flow_run  # noqa: E402
 from windtunnel.engines.prefect.server import check_server  # noqa: E402
 from windtunnel.errors import PlatformError, Unsupported  # noqa: E402
 
@@ -86,3 +89,22 @@ def test_a_pool_of_somebody_elses_is_not_taken_for_ours(monkeypatch: pytest.Monk
     monkeypatch.setattr(install, "prefect_server", server)
     with pytest.raises(Unsupported, match=f"'{name}' is of type docker"):
         install.install(Path("runs"))
+
+
+def test_no_act_waits_for_a_slot_of_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's tags are not its tasks': a task that has one asks the server before it starts, which may be away."""
+    seen: list[set[str]] = []
+
+    class Recorded:
+        def __init__(self, fn: Callable[[], None], **_options: object) -> None:
+            self._body = fn
+
+        def __call__(self, **_options: object) -> None:
+            seen.append(TagsContext.get().current_tags)
+            self._body()
+
+    monkeypatch.setattr(flow_run, "Task", Recorded)
+    with tags("windtunnel-run"):
+        assert flow_run.Chain()("benchmark 1/1", lambda: 42) == 42
+
+    assert seen == [set()]

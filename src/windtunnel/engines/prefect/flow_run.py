@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from prefect import Task, allow_failure
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
 
 from windtunnel.engines.execute import execute
 from windtunnel.engines.interrupts import signals_cancel
@@ -89,7 +90,9 @@ class Chain:
 
         task = Task(fn=body, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
         after = [allow_failure(self._last)] if self._last else None
-        self._last = task(return_state=True, wait_for=after)
+        # A task with a tag asks the server for a slot of that tag's limit: it would wait for one that is away.
+        with TagsContext(current_tags=set()):
+            self._last = task(return_state=True, wait_for=after)
         if errors:
             raise errors[0]
         if not results:
