@@ -89,9 +89,10 @@ class Agent:
                     raise PlatformError(f"what {name} wrote has become shorter", code="hub")
                 file.write(piece)
 
-    def read_usage(self, name: str, offset: int) -> str:
-        """Return the lines from an offset on, of what a pod uses."""
-        return str(self.ask("read_usage", 0, name=name, offset=offset)["lines"])
+    def read_usage(self, name: str, offset: int) -> tuple[str, float]:
+        """Return the lines from an offset on, of what a pod uses, and the time of the hub's clock."""
+        answer = self.ask("read_usage", 0, name=name, offset=offset)
+        return str(answer["lines"]), float(answer["now"])
 
     def send_input(self, name: str, source: Path, check: Callable[[], None]) -> None:
         """Copy a file to the hub, verified there; `check` is called between its pieces."""

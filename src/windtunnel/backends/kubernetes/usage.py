@@ -1,12 +1,14 @@
-"""What steps' containers use, as their collectors told the hub."""
+"""What steps' containers use, as their collectors told the hub; its times are turned into those of this machine."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from windtunnel.backends.kubernetes.agent import Agent
+from windtunnel.backends.kubernetes.pod.collector import Clock
 from windtunnel.backends.kubernetes.step import RunningStep
 from windtunnel.run.journal import Journal, UsageSample
 
@@ -18,6 +20,7 @@ class UsageReader:
     agent: Agent
     journal: Journal
     _offsets: dict[str, int] = field(default_factory=dict)
+    _clock: Clock = field(default_factory=Clock)
 
     def read(self, steps: Iterable[RunningStep]) -> None:
         """Write down what these steps have used since the last time (PlatformError)."""
@@ -29,10 +32,13 @@ class UsageReader:
         }
         for pod in dict.fromkeys(pod for pod, _step in owners.values()):
             offset = self._offsets.get(pod, 0)
-            lines = self.agent.read_usage(pod, offset)
+            begin = time.time()
+            lines, now = self.agent.read_usage(pod, offset)
+            self._clock.note(begin, time.time(), repr(now))
             self._offsets[pod] = offset + len(lines)
             for sample in map(json.loads, lines.splitlines()):
                 group = sample.pop("container")
                 step = next((name for key, (_pod, name) in owners.items() if key in group), None)
                 if step:
+                    sample["time"] = round(sample["time"] - self._clock.ahead, 3)
                     self.journal.add_usage(UsageSample(step=step, **sample))

@@ -54,14 +54,13 @@ def read_result(name: str, offset: int, length: int) -> dict[str, Any]:
 
 
 def read_usage(name: str, offset: int) -> dict[str, Any]:
-    """Return the whole lines from an offset on, of what a pod uses."""
-    path = usage_file(name)
-    if not path.is_file():
-        return {"lines": ""}
-    with path.open("rb") as file:
-        file.seek(offset)
-        data = file.read()
-    return {"lines": data[: data.rfind(b"\n") + 1].decode("ascii")}
+    """Return the whole lines from an offset on, of what a pod uses, and what time it is here."""
+    path, data = usage_file(name), b""
+    if path.is_file():
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+    return {"lines": data[: data.rfind(b"\n") + 1].decode("ascii"), "now": time.time()}
 
 
 def look_file(path: str, size: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from windtunnel.backends.kubernetes.pod.host import describe_host
-from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS, PYTHON, RESULTS, TOKEN_HEADER, WORK
+from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS, PYTHON, RESULTS, TIME_HEADER, TOKEN_HEADER, WORK
 from windtunnel.backends.kubernetes.pod.usage import Sampler, headless
 
 SAMPLE_SECONDS = 0.5
@@ -202,11 +202,13 @@ def collect(hub: str, results_token: str, usage_token: str, name: str) -> None:
         end_headless()
 
     signal.signal(signal.SIGTERM, stop)
-    sampler, waiting = Sampler(), ""
+    sampler, waiting, clock = Sampler(), "", Clock()
+    post(f"{hub}/usage/{name}", usage_token, "", clock)
     while True:
         is_over = over.wait(SAMPLE_SECONDS)
-        waiting += "".join(json.dumps(sample) + "\n" for sample in sampler.sample())
-        if post(f"{hub}/usage/{name}", usage_token, waiting):
+        samples = [{**sample, "time": clock.moved(sample["time"])} for sample in sampler.sample()]
+        waiting += "".join(json.dumps(sample) + "\n" for sample in samples)
+        if post(f"{hub}/usage/{name}", usage_token, waiting, clock):
             waiting = ""
         if is_over:
             break
@@ -221,15 +223,36 @@ def end_headless() -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def post(url: str, token: str, text: str) -> bool:
+class Clock:
+    """The hub's clock, as its answers tell it: those of two nodes may differ by any time."""
+
+    def __init__(self) -> None:
+        self.ahead, self.doubt = 0.0, float("inf")
+
+    def note(self, begin: float, end: float, told: str) -> None:
+        """Note what time it was at the hub between two moments here; the quickest answer tells it best."""
+        if told and end - begin < self.doubt:
+            self.ahead, self.doubt = float(told) - (begin + end) / 2, end - begin
+
+    def moved(self, moment: float) -> float:
+        """Return a time of this clock as the hub's has it."""
+        return round(moment + self.ahead, 3)
+
+
+def post(url: str, token: str, text: str, clock: Clock) -> bool:
     """Send a text once; tell whether it arrived."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
     try:
+        connection.connect()
+        begin = time.time()
         connection.request("POST", parts.path, text.encode("ascii"), {TOKEN_HEADER: token})
-        return connection.getresponse().status < 300  # noqa: PLR2004 - HTTP's own
+        answer = connection.getresponse()
+        clock.note(begin, time.time(), answer.headers.get(TIME_HEADER, ""))
     except (OSError, http.client.HTTPException):
         return False
+    else:
+        return answer.status < 300  # noqa: PLR2004 - HTTP's own
     finally:
         connection.close()
 

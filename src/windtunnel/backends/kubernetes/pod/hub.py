@@ -26,6 +26,7 @@ from pathlib import Path
 from windtunnel.backends.kubernetes.pod.places import (
     KEY,
     PORT,
+    TIME_HEADER,
     TOKEN_HEADER,
     input_file,
     result_file,
@@ -104,6 +105,7 @@ class Files(http.server.BaseHTTPRequestHandler):
         """Answer without a body."""
         self.send_response(status)
         self.send_header("Content-Length", "0")
+        self.send_header(TIME_HEADER, repr(time.time()))
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's own name

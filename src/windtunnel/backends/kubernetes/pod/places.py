@@ -29,6 +29,8 @@ INSTALLED, PATH_FILE = "python.tar.gz", "path"
 """What an installing pod leaves among its artifacts: the environment, and the image's own ``PATH``."""
 PORT = 8347
 TOKEN_HEADER = "X-Windtunnel-Token"  # noqa: S105 - its name
+TIME_HEADER = "X-Windtunnel-Time"
+"""In which the hub tells the time of its clock, in seconds since the epoch."""
 
 
 def token_for(key: bytes, path: str) -> str:
