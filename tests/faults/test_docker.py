@@ -163,6 +163,24 @@ def test_a_container_that_somebody_pauses_is_doubted(lab: Lab) -> None:
     assert "client: its container was paused by somebody else, through Docker" in result.record["reasons"]
 
 
+def test_a_server_that_answers_no_longer_is_not_told_where_to_listen(lab: Lab) -> None:
+    """It was reached before, so that is not why."""
+    server = f"""
+[server]
+image = "{image()}"
+command = {json.dumps(shell("timeout 3 python3 -m http.server --bind 0.0.0.0 $PORT; sleep 1000"))}
+port = 0
+ready = {{ http = "/", within = "20s" }}
+live = {{ tcp = true, every = "200ms", failures = 2 }}
+grace = "1s"
+"""
+    text = single_node(["sleep", "1000"], server).replace("single-node", "client-server")
+    result = run(lab, text)
+
+    assert result.cause == "liveness_failed"
+    assert result.record["cause"]["message"].endswith(": connection refused")
+
+
 def test_results_that_a_step_removed_are_told(lab: Lab) -> None:
     """As its own act, and what it measured is doubted; that its container is gone is another matter."""
     result = run(lab, single_node(shell("rm -r /windtunnel/results; echo rate=4"), RATE))

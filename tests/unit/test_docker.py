@@ -26,7 +26,7 @@ from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.inside import IS_FOLDER
 from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden import Daemon, DaemonError
-from windtunnel.errors import Cancelled, PlatformError, Unsupported, WindtunnelError
+from windtunnel.errors import Cancelled, InvalidResult, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control
 
@@ -56,8 +56,9 @@ def test_only_files_come_out_of_a_container_and_only_to_their_place(tmp_path: Pa
         ("results/../../escaped", tarfile.REGTYPE, "evil"),
         ("/etc/absolute", tarfile.REGTYPE, "kept below"),
     )
-    unpack(pieces, tmp_path / "in" / "here")
+    others = unpack(pieces, tmp_path / "in" / "here")
 
+    assert {str(name) for name in others} == {"out/link", "out/pipe"}
     found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {
         "in/here/out/a.txt": "a" * 5000,
@@ -417,6 +418,20 @@ def test_an_event_stream_that_breaks_off_is_a_lost_daemon() -> None:
         watcher.check()
     assert caught.value.code == "daemon_lost"
     control.check()
+
+
+@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE])
+def test_metrics_that_are_no_file_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: bytes) -> None:
+    """What was measured is lost, and that is told; artifacts are kept all the same."""
+    pieces = archive_of(("results/out/a", tarfile.REGTYPE, "a"), ("results/metrics.jsonl", kind, "elsewhere"))
+    monkeypatch.setattr(results, "fetched", lambda *_: nullcontext((iter(pieces), {"mode": IS_FOLDER})))
+    step = Job(name="client", program=Program(command=("true",)))
+    running = Mock(step=step, label="client.1", containers=[Mock()])
+    running.name = "client"
+
+    with pytest.raises(InvalidResult, match="WINDTUNNEL_METRICS cannot be read: what stands there is no file"):
+        results.collect(Mock(), running, Mock(path=tmp_path), Mock(), lambda: False)
+    assert (tmp_path / "artifacts" / "client.1" / "a").read_text() == "a"
 
 
 def test_in_a_hurry_what_was_fetched_until_then_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

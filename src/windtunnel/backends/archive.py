@@ -176,15 +176,19 @@ class _Packer:
         return entry
 
 
-def unpack(chunks: Iterable[bytes], target: Path) -> None:
-    """Write the regular files of an archive below `target`; all else in it is left out.
+def unpack(chunks: Iterable[bytes], target: Path) -> set[PurePosixPath]:
+    """Write the regular files of an archive below `target`; return the names of what is none, which is left out.
 
     Names that lead elsewhere are left out too: a container's content is not to be trusted.
     """
+    others: set[PurePosixPath] = set()
     with tarfile.open(fileobj=_Reader(chunks), mode="r|") as archive:
         for entry in archive:
             relative = PurePosixPath(*PurePosixPath(entry.name).parts[1:])
-            if ".." in relative.parts or not relative.parts or not (entry.isreg() or entry.islnk()):
+            if ".." in relative.parts or not relative.parts:
+                continue
+            if not (entry.isreg() or entry.islnk()):
+                others.add(relative)
                 continue
             place = target / relative
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -195,6 +199,7 @@ def unpack(chunks: Iterable[bytes], target: Path) -> None:
             elif source := archive.extractfile(entry):
                 with source, place.open("wb") as file:
                     _copy_with_holes(source, file)
+    return others
 
 
 def _copy_with_holes(source: IO[bytes], target: IO[bytes]) -> None:

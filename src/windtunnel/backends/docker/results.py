@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from windtunnel.backends.archive import unpack
 from windtunnel.backends.artifacts import collect_artifacts
@@ -19,7 +19,7 @@ from windtunnel.backends.docker.step import Container, RunningStep
 from windtunnel.backends.docker.warden import NOT_FOUND, Daemon, DaemonError
 from windtunnel.backends.hurry import HurryError, unhurried
 from windtunnel.backends.tracing import RAW, keep_trace
-from windtunnel.errors import PlatformError
+from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.plan import Job
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
@@ -39,15 +39,18 @@ def collect(
 
     Raises:
         PlatformError: They cannot be fetched, or not be written here.
+        InvalidResult: The metrics are no file (``unreadable_output``).
     """
     globs = running.step.artifacts if isinstance(running.step, Job) else ("**",)
     temporary = folder.path / "work" / running.label
     for number, container in enumerate(running.containers, start=1):
         label = running.label if number == 1 else f"{running.label}.replica-{number}"
+        others: set[PurePosixPath] = set()
         try:
             try:
-                if missing := _fetch(daemon, container, temporary, running.name, is_urgent):
-                    running.tell_lack(f"{missing}, and with it what it wrote", journal)
+                others = _fetch(daemon, container, temporary, running, is_urgent)
+            except _GoneError as error:
+                running.tell_lack(f"{error}, and with it what it wrote", journal)
             except HurryError:
                 journal.note("what it wrote was fetched in part: somebody is in a hurry", running.name)
             collect_artifacts(
@@ -59,14 +62,28 @@ def collect(
             metrics = temporary / METRICS.name
             if metrics.is_file() and number == 1:
                 shutil.move(metrics, running.metrics)
+            if isinstance(running.step, Job) and PurePosixPath(METRICS.name) in others:
+                message = "$WINDTUNNEL_METRICS cannot be read: what stands there is no file"
+                raise InvalidResult(message, code="unreadable_output", step=running.name)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         if trouble := container.output.trouble(is_over=container.exit_code is not None):
             running.tell_lack(trouble, journal)
 
 
-def _fetch(daemon: Daemon, container: Container, target: Path, step: str, is_urgent: Callable[[], bool]) -> str | None:
-    """Copy what a container's step wrote to `target`; return what is gone, if it cannot be had (or HurryError)."""
+class _GoneError(Exception):
+    """What a step wrote cannot be had: how that came, in words."""
+
+
+def _fetch(
+    daemon: Daemon, container: Container, target: Path, running: RunningStep, is_urgent: Callable[[], bool]
+) -> set[PurePosixPath]:
+    """Copy what a container's step wrote to `target`; return the names of what is no file.
+
+    Raises:
+        _GoneError, HurryError: It cannot be had, or not all of it.
+    """
+    step = running.name
     with ExitStack() as stack:
         with daemon_words("fetching what it wrote", step=step):
             try:
@@ -75,13 +92,12 @@ def _fetch(daemon: Daemon, container: Container, target: Path, step: str, is_urg
                 if error.status != NOT_FOUND:
                     raise
                 is_there = "no such container" not in str(error).lower()
-                return f"it removed {RESULTS}" if is_there else "its container is gone"
+                raise _GoneError(f"it removed {RESULTS}" if is_there else "its container is gone") from None
         if not stat["mode"] & IS_FOLDER:
-            return f"it put something else in the place of {RESULTS}"
+            raise _GoneError(f"it put something else in the place of {RESULTS}")
         try:
-            unpack(unhurried(chunks, is_urgent), target)
+            return unpack(unhurried(chunks, is_urgent), target)
         except (OSError, tarfile.TarError) as error:
             reason = getattr(error, "strerror", None) or error
             message = f"{step}: what it wrote cannot be kept: {reason}"
             raise PlatformError(message, code="results_lost", step=step) from None
-    return None

@@ -192,8 +192,9 @@ class DockerSession(AttendedSession[RunningStep]):
         for container in running.containers:
             answer = self._ask_container(running, container, probe, timeout)
             if not answer.ok:
-                hint = _LOOPBACK_HINT if answer.detail == "connection refused" else ""
-                return replace(answer, detail=f"{answer.detail}{hint}")
+                is_refused = answer.detail == "connection refused" and not running.has_answered
+                return replace(answer, detail=f"{answer.detail}{_LOOPBACK_HINT}") if is_refused else answer
+        running.has_answered = running.has_answered or probe.kind in ASKED_OVER_NETWORK
         return answer
 
     def _ask_container(self, running: RunningStep, container: Container, probe: Probe, timeout: float) -> Answer:

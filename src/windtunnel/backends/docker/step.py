@@ -56,10 +56,17 @@ class Container:
 
 @dataclass(eq=False, kw_only=True)
 class RunningStep(StartedStep):
-    """A step's containers; `memory` is their limit in bytes, if they have one."""
+    """A step's containers.
+
+    Attributes:
+        containers: One of each replica.
+        memory: Their limit in bytes, if they have one.
+        has_answered: Whether a probe has reached them all over the network.
+    """
 
     containers: list[Container]
     memory: int | None = None
+    has_answered: bool = False
 
     @property
     def probed(self) -> Address:
