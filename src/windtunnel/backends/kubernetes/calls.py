@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.config.incluster_config import SERVICE_HOST_ENV_NAME, SERVICE_TOKEN_FILENAME
-from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, list_kube_config_contexts
 from kubernetes.stream.ws_client import WSClient, get_websocket_url
 from urllib3.exceptions import HTTPError
 from websocket import WebSocketBadStatusException
 
 from windtunnel.backends.kubernetes.admitted import is_made_of
+from windtunnel.backends.kubernetes.kubeconfig import load
 from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.settings import named_namespace
 from windtunnel.errors import PlatformError
@@ -35,7 +31,6 @@ OUTAGE_SECONDS = 60.0
 NO_RIGHT_SECONDS = 4.0
 """How long rights may be missing: a server that has just started does not know all of them yet."""
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 2.0
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 NOT_FOUND, CONFLICT, GONE = 404, 409, 410
 _REFUSED, _TOO_MANY, _BROKEN = 400, 429, 500
 _NO_RIGHT = (401, 403)
@@ -256,26 +251,10 @@ def connect(namespace: str | None = None) -> Cluster:
         UsageError: What that names is none.
     """
     configuration = Configuration()
-    try:
-        if _has_kubeconfig():
-            load_kube_config(client_configuration=configuration)
-            context = list_kube_config_contexts()[1]
-            default, name = context["context"].get("namespace"), str(context["name"])
-        elif os.environ.get(SERVICE_HOST_ENV_NAME) and Path(SERVICE_TOKEN_FILENAME).exists():
-            load_incluster_config(client_configuration=configuration)
-            default, name = _NAMESPACE_FILE.read_text(encoding="ascii").strip(), "this cluster"
-        else:
-            raise PlatformError("no cluster is configured; set KUBECONFIG", code="no_cluster")
-    except (ConfigException, OSError, KeyError, TypeError) as error:
-        raise PlatformError(f"the kubeconfig cannot be used: {error}", code="no_cluster") from None
+    default, name = load(configuration)
     configuration.connection_pool_maxsize = 64
     chosen = namespace or named_namespace() or default or "default"
     return Cluster(ApiClient(configuration), chosen, name)
-
-
-def _has_kubeconfig() -> bool:
-    places = KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
-    return any(Path(place).expanduser().exists() for place in places if place)
 
 
 def _words(text: bytes) -> str:
