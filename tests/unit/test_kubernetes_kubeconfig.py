@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes.client import Configuration
 
-from windtunnel.backends.kubernetes import kubeconfig
+from windtunnel.backends.kubernetes import calls, kubeconfig
+from windtunnel.backends.kubernetes.reap import Leftover, end_leftovers
+from windtunnel.backends.reap import reap_all
 from windtunnel.errors import PlatformError
 
 
@@ -29,19 +32,37 @@ def test_a_credential_plugin_that_fails_is_told_in_its_words(
         "args": command[1:],
         "interactiveMode": "Never",
     }
+    _configure(monkeypatch, tmp_path, {"exec": plugin})
+    with pytest.raises(PlatformError, match=words) as raised:
+        kubeconfig.load(Configuration())
+    assert raised.value.code == "no_cluster"
+
+
+def test_reap_says_that_it_could_not_look_into_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It said that nothing was left behind; of what it just ended that is not known either."""
+    _configure(monkeypatch, tmp_path, {})
+    monkeypatch.setattr(calls, "OUTAGE_SECONDS", 0.1)
+    monkeypatch.setattr("windtunnel.backends.reap.find_orphans", list)
+    monkeypatch.setattr("windtunnel.backends.reap.docker.find_leftovers", list)
+    leftover = Leftover("Pod", "server", "default")
+
+    (words,) = reap_all(tmp_path / "runs", dry_run=True).unknown
+    assert "namespace default of c cannot be looked at: " in words
+    assert end_leftovers([leftover]) == [leftover]
+
+
+def _configure(monkeypatch: pytest.MonkeyPatch, folder: Path, user: dict[str, Any]) -> None:
+    """Have the kubeconfig of a cluster that does not answer."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "c",
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
         "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
-        "users": [{"name": "u", "user": {"exec": plugin}}],
+        "users": [{"name": "u", "user": user}],
     }
-    file = tmp_path / "config"
+    file = folder / "config"
     file.write_text(json.dumps(config))
+    monkeypatch.delenv("WINDTUNNEL_NAMESPACE", raising=False)
     monkeypatch.setattr(kubeconfig, "KUBE_CONFIG_DEFAULT_LOCATION", str(file))
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
-
-    with pytest.raises(PlatformError, match=words) as raised:
-        kubeconfig.load(Configuration())
-    assert raised.value.code == "no_cluster"

@@ -24,13 +24,15 @@ def reap(
 
     reaped = reap_all(store, dry_run=dry_run)
     if as_json:
-        print_json({"found": reaped.found, "left": reaped.left, "dry_run": dry_run})
+        print_json({"found": reaped.found, "left": reaped.left, "unknown": reaped.unknown, "dry_run": dry_run})
     else:
         for name in reaped.found:
             say(f"{'would end' if dry_run else 'ended'} {name}")
         for name in reaped.left:
             say(f"still there: {name}", "red")
-        if not reaped.found:
+        for words in reaped.unknown:
+            say(f"not known: {words}", "yellow")
+        if not reaped.found and not reaped.unknown:
             say("nothing was left behind")
     raise typer.Exit(int(ExitCode.LEFT_BEHIND if reaped.left else ExitCode.OK))
 

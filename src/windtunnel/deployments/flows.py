@@ -83,7 +83,9 @@ def reap(store: str = "runs", cause: str | None = None) -> dict[str, list[str]]:
         logger.warning("ended %s", name)
     for name in reaped.left:
         logger.error("still there: %s", name)
-    if not reaped.found:
+    for words in reaped.unknown:
+        logger.warning("not known: %s", words)
+    if not reaped.found and not reaped.unknown:
         logger.info("nothing was left behind")
     if reaped.left:
         raise RuntimeError(f"{len(reaped.left)} left behind: {', '.join(reaped.left)}")

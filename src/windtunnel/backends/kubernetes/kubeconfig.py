@@ -30,12 +30,17 @@ def load(configuration: Configuration) -> tuple[str | None, str]:
                 load_kube_config(client_configuration=configuration)
             context = list_kube_config_contexts()[1]
             return context["context"].get("namespace"), str(context["name"])
-        if os.environ.get(SERVICE_HOST_ENV_NAME) and Path(SERVICE_TOKEN_FILENAME).exists():
+        if _is_in_cluster():
             load_incluster_config(client_configuration=configuration)
             return _NAMESPACE_FILE.read_text(encoding="ascii").strip(), "this cluster"
     except (ConfigException, OSError, KeyError, TypeError) as error:
         raise PlatformError(f"the kubeconfig cannot be used: {error}", code="no_cluster") from None
     raise PlatformError("no cluster is configured; set KUBECONFIG", code="no_cluster")
+
+
+def is_configured() -> bool:
+    """Tell whether there is anything that says where a cluster is."""
+    return _has_kubeconfig() or _is_in_cluster()
 
 
 class _Errors(logging.Handler):
@@ -66,3 +71,7 @@ def _told() -> Iterator[None]:
 def _has_kubeconfig() -> bool:
     places = KUBE_CONFIG_DEFAULT_LOCATION.split(os.pathsep)
     return any(Path(place).expanduser().exists() for place in places if place)
+
+
+def _is_in_cluster() -> bool:
+    return bool(os.environ.get(SERVICE_HOST_ENV_NAME)) and Path(SERVICE_TOKEN_FILENAME).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
@@ -29,10 +30,18 @@ class Leftover:
 
 
 def find_leftovers() -> list[Leftover]:
-    """Return what nobody looks after any more in the configured namespace; nothing if no cluster answers."""
+    """Return what nobody looks after any more in the configured namespace; nothing if no cluster is configured.
+
+    Raises:
+        PlatformError: The cluster cannot be asked.
+    """
     if find_spec("kubernetes") is None:
         return []
-    from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
+    from windtunnel.backends.kubernetes.kubeconfig import is_configured
+
+    if not is_configured():
+        return []
+    from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, Refused, connect
     from windtunnel.backends.kubernetes.objects import ENGINES_OWN
     from windtunnel.backends.kubernetes.warden import KINDS
 
@@ -48,29 +57,32 @@ def find_leftovers() -> list[Leftover]:
                 if is_old and each["metadata"]["labels"][RUN] not in attended:
                     yield Leftover(kind, each["metadata"]["name"], cluster.namespace)
 
+    cluster = connect()
     try:
-        return list(orphans(connect()))
-    except (PlatformError, Refused, OSError):
-        return []
+        return list(orphans(cluster))
+    except (Refused, OSError) as error:
+        words = f"namespace {cluster.namespace} of {cluster.context} cannot be looked at: {error}"
+        raise PlatformError(words, code=API_LOST) from None
 
 
 def end_leftovers(leftovers: Sequence[Leftover]) -> list[Leftover]:
-    """Delete leftovers, with what they own; return what is still there."""
+    """Delete leftovers, with what they own; return what is still there, or may be."""
     if not leftovers:
         return []
     from windtunnel.backends.kubernetes.calls import Refused, connect
     from windtunnel.backends.kubernetes.warden import GONE_SECONDS
 
-    cluster = connect()
-    for leftover in leftovers:
-        try:
-            cluster.delete(leftover.kind, leftover.name, 1 if leftover.kind == "Pod" else None)
-        except Refused:
-            # Whether it is gone all the same is looked at below.
-            continue
-    deadline = time.monotonic() + GONE_SECONDS
-    while (left := find_leftovers()) and time.monotonic() < deadline:
-        time.sleep(0.5)
+    try:
+        cluster = connect()
+        for leftover in leftovers:
+            # Whether what is refused is gone all the same is looked at below.
+            with suppress(Refused):
+                cluster.delete(leftover.kind, leftover.name, 1 if leftover.kind == "Pod" else None)
+        deadline = time.monotonic() + GONE_SECONDS
+        while (left := find_leftovers()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+    except PlatformError:
+        return list(leftovers)
     return left
 
 
