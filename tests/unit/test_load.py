@@ -82,6 +82,8 @@ def test_an_override_can_repair_a_file() -> None:
         ("=3", "--set =3: write it as key.path=value"),
         ("run..repeats=3", "write it as key.path=value"),
         (".run=3", "write it as key.path=value"),
+        ("#run=3", "write it as key.path=value"),
+        ("[run]\nrepeats=3", "write it as key.path=value"),
         ("benchmark.name.x=3", "benchmark.name is not a table"),
         ("benchmark.name.x.y=3", "benchmark.name.x is not a table"),
         ("metrics.5.unit=ms", "metrics.5 is not a table"),

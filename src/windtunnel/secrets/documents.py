@@ -60,6 +60,9 @@ def is_ours(path: Path) -> bool:
 
 def key_path(key: str) -> Path:
     """Return the parts of a dotted TOML key, quoted ones too; nothing if it is none."""
+    # A comment is no key, and neither are lines before one.
+    if key.lstrip().startswith("#") or len(key.splitlines()) > 1:
+        return ()
     try:
         table: object = tomllib.loads(f"{key} = 0")
     except (ValueError, RecursionError):
