@@ -347,6 +347,24 @@ def test_replicas_share_one_name(lab: Lab, death: int | None) -> None:
         assert result.record["metrics"]["rate"]["values"] == [3]
 
 
+@pytest.mark.full
+def test_a_replica_and_another_step_are_not_called_alike(lab: Lab) -> None:
+    """The second of *a* is a container of its own beside that of *a-2*."""
+    server = f"""
+image = "{image()}"
+command = ["sleep", "1000"]
+port = 0
+ready = {{ exec = ["true"], within = "20s" }}
+grace = "1s"
+"""
+    servers = f"[servers.a]\nreplicas = 2{server}[servers.a-2]{server}{RATE}"
+    text = single_node(shell("echo rate=4"), servers).replace("single-node", "client-server")
+    result = run(lab, text)
+
+    assert result.exit_code == 0, result.stderr
+    assert result.record["resources"]["created"] == 5
+
+
 def test_probes_and_stop_commands_run_in_the_servers_container(lab: Lab) -> None:
     """Readiness, liveness and the end; what the stop command wrote is kept."""
     connect = "import os, socket; socket.create_connection(('server', int(os.environ['PORT'])))"

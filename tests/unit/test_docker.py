@@ -292,6 +292,18 @@ def test_a_file_that_no_step_would_see_is_refused(path: str, *, is_seen: bool) -
             make_backend("docker").check(plan)
 
 
+def test_a_server_that_would_be_taken_for_its_client_is_refused() -> None:
+    """Each container calls itself localhost, whatever the network calls so."""
+    program = Program(command=("serve",), image="i")
+    ready = Readiness(probe=Probe(kind="tcp"), within=1)
+    plan = Plan(
+        benchmark="b", strategy="s", timeout=1, steps=(Service(name="localhost", program=program, ready=ready, port=0),)
+    )
+
+    with pytest.raises(Unsupported, match="localhost: no server can be called so on docker"):
+        make_backend("docker").check(plan)
+
+
 @pytest.mark.parametrize(("cpu", "is_enough"), [(0.009, False), (0.01, True)])
 def test_a_limit_of_cpu_that_linux_does_not_know_is_refused(cpu: float, *, is_enough: bool) -> None:
     """Docker would tell of it when the container is started, in words of its runtime's."""

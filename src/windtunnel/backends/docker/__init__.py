@@ -85,6 +85,10 @@ def _check_step(step: Step, inputs: Sequence[str]) -> Iterator[str]:
             " give a path relative to $WINDTUNNEL_WORK",
             step=step.name,
         )
+    if step.name == "localhost":
+        raise Unsupported(
+            "localhost: no server can be called so on docker: in each container that is itself", step=step.name
+        )
     if isinstance(step, Service) and step.placement != "apart":
         yield f"{step.name}: placement {step.placement!r} is ignored; all is on the daemon's machine"
 

@@ -152,9 +152,10 @@ class Launcher:
         argv = self._traced(command) if step.program.trace else command
         title = f"{self._place.folder.run_id}-{running.label}"
         log = running.log
-        if isinstance(step, Service) and step.replicas > 1:
-            title += f"-{number}"
-            log = log if number == 1 else self._place.folder.log(f"{name}.replica-{number}", iteration)
+        if number > 1:
+            # No step's name has a point in it.
+            title += f".replica-{number}"
+            log = self._place.folder.log(f"{name}.replica-{number}", iteration)
         key = self._create(running, title, argv, is_shell=self.inside.may_use_shell(image, running.env))
         files = {path: substitute(text, running.values) for path, text in step.program.files.items()}
         with daemon_words("preparing its container", step=name):

@@ -44,7 +44,7 @@ class SharedInputs:
             self.created += 1
         # Only a container gives access to a volume; this one is never started.
         host = self._api.create_host_config(mounts=[{"Type": "volume", "Source": self.volume, "Target": str(INPUTS)}])
-        name = f"{self.volume}-filler"
+        name = f"{self.volume}.filler"
         with self._warden.creating(name), daemon_words("filling the inputs' volume", "volume_failed"):
             made = self._api.create_container(
                 image, command=["true"], name=name, labels=self._labels, host_config=host, network_disabled=True
