@@ -12,6 +12,7 @@ import pytest
 
 from windtunnel.backends.kubernetes import watcher as module
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.control import Control
@@ -48,6 +49,7 @@ class Api:
     things: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     silence: float = 60.0
     watches: list[dict[str, Any]] = field(default_factory=list)
+    patience: Patience = field(default_factory=Patience)
 
     def path(self, kind: str) -> str:
         """Return where a kind is."""
@@ -99,13 +101,15 @@ def test_a_silent_watch_that_breaks_off_is_no_outage(watched: Any) -> None:
     [(ConnectionRefusedError("refused"), "api_lost"), (Refused(403, "pods is forbidden"), "forbidden")],
 )
 def test_an_api_that_stays_away_or_forbids_is_told(watched: Any, failure: Exception, code: str) -> None:
-    """After an outage long, in its words."""
-    watcher = watched(Api(failures=[failure] * 1000))
+    """After an outage long, in its words; what is asked then, such as for the teardown, is not waited for so long."""
+    api = Api(failures=[failure] * 1000)
+    watcher = watched(api)
 
     assert not watcher.wait_change(lambda: False, LATER)
     with pytest.raises(PlatformError, match=str(failure)) as caught:
         watcher.check()
     assert caught.value.code == code
+    assert api.patience.is_lost == (code == "api_lost")
 
 
 def test_rights_that_come_a_moment_late_are_waited_for(watched: Any) -> None:

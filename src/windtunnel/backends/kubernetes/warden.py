@@ -224,4 +224,5 @@ class Warden:
     def _lose(self, message: str, code: str) -> None:
         if not self._lost and not self._over.is_set():
             self._lost = PlatformError(message, code=code)
+            self._cluster.patience.is_lost = code == API_LOST
             self._watcher.notify()

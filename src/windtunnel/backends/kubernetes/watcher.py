@@ -118,6 +118,7 @@ class _Watch(Generic[V]):
 
     def _lose(self, error: PlatformError) -> None:
         self.lost = error
+        self._cluster.patience.is_lost = error.code == API_LOST  # what follows does not wait so long once more
         self._notify()
 
     def _list(self) -> str:
