@@ -59,6 +59,7 @@ def store_of(lab: Lab) -> str:
 def sums_of(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that is kept of a run, by its path in the store."""
     files = [path for path in folder.rglob("*") if path.is_file() and folder / "work" not in path.parents]
+    files = [path for path in files if path.suffix != ".tmp"]  # a killed driver leaves the record's room
     return {str(path.relative_to(folder.parent)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
