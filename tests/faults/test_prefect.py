@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from support.lab import Lab, client_server, finish, living
+from support.lab import Lab, client_server, finish, living, single_node
 from support.needs import package
+from support.prefect_lab import PrefectLab
 
 package("prefect")
 NothingLeft = Callable[[], None]
@@ -58,3 +59,32 @@ def test_sigkill_of_the_flows_process_leaves_nothing_of_the_run(prefect_lab: Lab
             time.sleep(0.05)
         for pid in set(living()) - before:
             os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[PrefectLab]:
+    """A server of the test's own, which it may end."""
+    (tmp_path / "server").mkdir()
+    found = PrefectLab(tmp_path / "server")
+    try:
+        found.start_server()
+        yield found
+    finally:
+        found.end_all()
+
+
+@pytest.mark.full
+def test_a_run_whose_server_is_gone_ends_when_it_is_asked_to(lab: Lab, server: PrefectLab) -> None:
+    """It was measured whole, and that is its outcome: nobody has to wait until the server is given up."""
+    lab.env |= {name: value for name, value in server.env.items() if name.startswith("PREFECT")}
+    tables = "[run]\nrepeats = 2\n[[metrics]]\nname = 'rate'\npattern = 'rate=([0-9]+)'"
+    file = lab.write(single_node(["sh", "-c", "sleep 2; echo rate=5"], tables))
+    with lab.start("run", str(file), "--engine", "prefect", "--json") as process:
+        lab.wait_for("iteration_started", seconds=START_SECONDS)
+        server.end("server", signal.SIGKILL)
+        lab.wait_for("run_finished", seconds=START_SECONDS)
+        process.send_signal(signal.SIGINT)
+        result = finish(process, 60)
+
+    assert result.exit_code == 0
+    assert result.record["metrics"]["rate"]["n"] == 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def run(request: Request) -> RunRecord:
     """
     quiet_settings()
     from prefect import Flow, tags
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from windtunnel.engines.prefect.flow_run import run_in_flow
     from windtunnel.engines.prefect.server import check_server
@@ -74,7 +75,11 @@ def run(request: Request) -> RunRecord:
 
     def benchmark() -> State[Any]:
         try:
-            return run_in_flow(request, records.append)
+            return run_in_flow(
+                request,
+                records.append,
+                on_away=lambda: patience.enter_context(temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0})),
+            )
         except WindtunnelError as error:
             refused.append(error)
             return refusal(error)
@@ -82,10 +87,16 @@ def run(request: Request) -> RunRecord:
     info = request.loaded.benchmark.benchmark
     flow = Flow(benchmark, name=info.strategy, flow_run_name=info.name, validate_parameters=False, persist_result=True)
     check_server()
-    with tags(TAG), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS}):
-        state = flow(return_state=True)
+    with tags(TAG), ExitStack() as patience, temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS}):
+        try:
+            message = flow(return_state=True).message
+        except BaseException as error:
+            # Once there is a record, it is the outcome, whatever Prefect meets on its way to tell its server.
+            if not records:
+                raise
+            message = str(error)
     if refused:
         raise refused[0]
     if not records:
-        raise RuntimeError(f"Prefect did not run the flow: {state.message}")
+        raise RuntimeError(f"Prefect did not run the flow: {message}")
     return records[0]

@@ -27,7 +27,11 @@ T = TypeVar("T")
 
 
 def run_in_flow(
-    request: Request, keep: Callable[[RunRecord], None] = lambda _record: None, *, report: bool = False
+    request: Request,
+    keep: Callable[[RunRecord], None] = lambda _record: None,
+    *,
+    report: bool = False,
+    on_away: Callable[[], object] = lambda: None,
 ) -> State[Any]:
     """Run a request in the flow run that this is called in; return the state that it ends in.
 
@@ -35,6 +39,7 @@ def run_in_flow(
         request: What to run.
         keep: Given the record.
         report: Whether the run's report and plots are made and published at its end.
+        on_away: Called where the server was given up when the run was over.
 
     Raises:
         UsageError: The store cannot be written; nothing was started.
@@ -53,6 +58,9 @@ def run_in_flow(
             write_report(record)
         publisher.conclude(record, report=report)
     state = state_of(record)
+    if publisher.is_away:
+        on_away()
+        return state
     with suppress(Exception):  # whatever the server says now, the outcome is this
         state = publisher.watch.settle(state)
     return state

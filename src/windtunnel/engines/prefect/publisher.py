@@ -22,7 +22,7 @@ from windtunnel.engines.prefect.step_logs import StepLogs
 from windtunnel.engines.prefect.tags import run_tags
 from windtunnel.engines.prefect.watch import Watch
 from windtunnel.plan import Plan
-from windtunnel.run.control import Control
+from windtunnel.run.control import POLL_SECONDS, Control
 from windtunnel.run.events import Event, EventType
 from windtunnel.run.record import RunRecord
 from windtunnel.run.threads import start_thread
@@ -54,6 +54,10 @@ class Publisher:
         plan: The run's plan.
         control: The run's; cancelled when somebody cancels the flow run.
         redaction: What is kept out of all that the server is told.
+
+    Attributes:
+        watch: What the server thinks of the flow run.
+        is_away: Whether the server was given up when the run was over.
     """
 
     def __init__(self, plan: Plan, control: Control, redaction: Redaction) -> None:
@@ -69,6 +73,7 @@ class Publisher:
         self._finished = 0
         self._has_result = False
         self._has_complained = False
+        self.is_away = False
         # Prefect finds the run that an artifact belongs to in the context.
         self._context = contextvars.copy_context()
         self._thread: threading.Thread | None = None  # noqa: TID251 - a type
@@ -81,8 +86,9 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._todo.put(None)
-        if self._thread:
-            self._thread.join(_END_SECONDS)
+        deadline = time.monotonic() + (0.0 if self.is_away else _END_SECONDS)
+        while self._thread and self._thread.is_alive() and time.monotonic() < deadline and not self._control.is_urgent:
+            self._thread.join(POLL_SECONDS)
 
     def __call__(self, event: Event) -> None:
         """Take note of an event; it is told later."""
@@ -90,7 +96,9 @@ class Publisher:
 
     def conclude(self, record: RunRecord, *, report: bool) -> None:
         """Publish what is known at a run's end, as soon as the server is there: its cause, report and plots."""
-        self.watch.until_server(_AWAY_SECONDS)
+        self.is_away = not self.watch.until_server(_AWAY_SECONDS)
+        if self.is_away:
+            return
         self._todo.put(lambda: self._conclude(record))
         if report:
             self._todo.put(lambda: publish_report(record))

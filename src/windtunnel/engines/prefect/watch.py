@@ -13,9 +13,10 @@ from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Running
 
-from windtunnel.run.control import Control
+from windtunnel.run.control import POLL_SECONDS, Control
 
 PATIENCE_SECONDS = 10.0
 """How long the worker has to tell of a cancellation before it is read here."""
@@ -51,13 +52,20 @@ class Watch:
     def until_server(self, seconds: float) -> bool:
         """Wait until the server answers, at most so long, or until somebody cancels; return whether it does."""
         deadline = time.monotonic() + seconds
+        is_told = False
         while True:
-            with get_client(sync_client=True) as client:
+            # The flow's own client would try again for a minute before it says that nobody answers.
+            with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}), get_client(sync_client=True) as client:
                 if not client.api_healthcheck():
                     return True
             if time.monotonic() > deadline or self._control.is_cancelled:
                 return False
-            time.sleep(_RETRY_SECONDS)
+            if not is_told:
+                self._logger.warning("the run is over; its server is away and is waited for, until Ctrl-C")
+                is_told = True
+            again = time.monotonic() + _RETRY_SECONDS
+            while time.monotonic() < again and not self._control.is_cancelled:
+                time.sleep(POLL_SECONDS)
 
     def settle(self, state: State[Any]) -> State[Any]:
         """Return the state to end in: of a run that is being cancelled, the server takes no other than Cancelled."""
