@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import Any, get_args
+from uuid import uuid4
 
 import pytest
 
@@ -23,9 +24,12 @@ from windtunnel.benchmark import load, parse
 from windtunnel.content import sample
 from windtunnel.deployments import flows
 from windtunnel.deployments.sources import File, Form, Text, form, resolve, tables, without_secrets
+from windtunnel.engines.prefect import publisher
 from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, LINES_PER_RUN, StepLogs
 from windtunnel.engines.prefect.tags import run_tags
 from windtunnel.errors import DescriptorError
+from windtunnel.run.control import Control
+from windtunnel.run.events import Event, EventType
 from windtunnel.secrets import Redaction
 from windtunnel.strategies import STRATEGIES, make_plan
 
@@ -186,7 +190,36 @@ def test_tags_are_the_benchmark_and_its_labels() -> None:
     text = sample("single-node").replace('name = "compress"', 'name = "compress"\nlabels = { team = "a", env = "ci" }')
     plan = make_plan(parse(text, Path("x.toml")).benchmark)
 
-    assert run_tags(plan) == ["benchmark:compress", "env:ci", "team:a"]
+    assert run_tags(plan, Redaction()) == ["benchmark:compress", "env:ci", "team:a"]
+
+
+def test_tags_have_no_secret() -> None:
+    """By a label's name, or known from elsewhere in the benchmark: a server shows tags to everybody."""
+    labels = 'labels = { token = "abc", who = "swordfish-1" }'
+    text = sample("single-node").replace('name = "compress"', f'name = "compress"\n{labels}')
+    plan = make_plan(parse(text, Path("x.toml")).benchmark)
+
+    hidden = Redaction(frozenset({"swordfish-1"}))
+    assert run_tags(plan, hidden) == ["benchmark:compress", "token:[redacted]", "who:[redacted]"]
+
+
+def test_what_the_server_says_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Errors of HTTP have the address in them."""
+
+    def refuse(**_options: object) -> None:
+        raise RuntimeError("Client error for url 'http://me:hunter2@server/api/flow_runs/'")
+
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", str(uuid4()))
+    monkeypatch.setattr(publisher, "get_run_logger", lambda: logging.getLogger("test"))
+    monkeypatch.setattr(publisher, "get_client", refuse)
+    plan = make_plan(parse(sample("single-node"), Path("x.toml")).benchmark)
+    with publisher.Publisher(plan, Control(60), Redaction()) as told:
+        told(Event(EventType.RUN_STARTED, message="x", data={"path": "x"}))
+
+    assert "http://me:[redacted]@server/api/flow_runs/" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 class TestStepLogs:
@@ -220,7 +253,7 @@ class TestStepLogs:
     def test_a_secret_is_kept_out_while_a_step_still_writes(
         self, tmp_path: Path, log: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Neither the flow run's log nor the step's own has it, and what is written after it is still forwarded."""
+        """The flow run's log never has it; the step's own stays, since its numbers are not read yet."""
         caplog.set_level(logging.INFO)
         logs = StepLogs(tmp_path, logging.getLogger("test"), Redaction(frozenset({"swordfish-1"})))
         logs.open("client", 1)
@@ -232,7 +265,20 @@ class TestStepLogs:
         logs.close("client", 1)
 
         assert caplog.messages == ["client.1 | a *********** b", "client.1 | ***********", "client.1 | c"]
-        assert log.read_text() == "a *********** b\n***********\nc\n"
+        assert log.read_text() == "a swordfish-1 b\nswordfish-1\nc\n"
+
+    @pytest.mark.parametrize("before", [65_530, 65_536, 65_540])
+    def test_a_secret_is_kept_out_where_it_stands_across_two_pieces(
+        self, tmp_path: Path, log: Path, caplog: pytest.LogCaptureFixture, before: int
+    ) -> None:
+        """A log without lines is read in pieces; none shows a part of it."""
+        caplog.set_level(logging.INFO)
+        logs = StepLogs(tmp_path, logging.getLogger("test"), Redaction(frozenset({"swordfish-1"})))
+        log.write_bytes(b" " * before + b"swordfish-1" + b" " * 70_000)
+        logs.open("client", 1)
+        logs.close("client", 1)
+
+        assert not set("swordfish-1") & set("".join(caplog.messages).replace("client.1 | ", ""))
 
     def test_last_words_without_an_end_are_told(
         self, logs: StepLogs, log: Path, caplog: pytest.LogCaptureFixture

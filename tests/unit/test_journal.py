@@ -45,6 +45,22 @@ def test_an_event_is_written_before_observers_are_told(folder: RunFolder) -> Non
     assert told[2].iteration == 2
 
 
+def test_a_run_is_told_by_its_own_name_whatever_is_secret(
+    new_folder: Callable[[str], RunFolder], single_node: str
+) -> None:
+    """Observers find its folder by what they are told, though a password is a part of the benchmark's name."""
+    text = single_node.replace('name = "', 'name = "postgres-', 1) + '\n[client.env]\nPASSWORD = "postgres"\n'
+    folder = new_folder(text)
+    told: list[Event] = []
+    Journal(folder, [told.append]).emit(
+        EventType.RUN_STARTED, message=folder.run_id, path=str(folder.path), user="postgres"
+    )
+
+    assert folder.run_id.startswith("postgres-")
+    assert told[0].message == folder.run_id
+    assert told[0].data == {"path": str(folder.path), "user": "[redacted]"}
+
+
 def test_samples_are_kept_and_written(folder: RunFolder) -> None:
     """The summary and the folder have the same."""
     journal = Journal(folder)

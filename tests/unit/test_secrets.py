@@ -74,13 +74,26 @@ SECRETS_IN_TEXT = {
     "weak variable": "DB_PASS={} app",
     "short option": "redis-cli -h h -a {} ping",
     "user": "curl -u me:{} http://h/",
+    "user beside its option": "curl -ume:{} http://h/",
+    "user after a sign": "curl --user=me:{} http://h/",
+    "user in quotes": "curl --user='me:{}' http://h/",
+    "user of etcd": "etcdctl --user me:{} get x",
+    "beside its option": "sshpass -p{} ssh h",
+    "after a sign": "memtier_benchmark --authenticate={} -n 5",
+    "after a command": "redis-cli -h h AUTH {}",
+    "capital option": "mosquitto_pub -u me -P {} -t x",
     "mysql": "mysqldump -p{} db",
     "ini": "[a]\npassword = {}\n",
     "yaml": "db:\n  password: {}\n",
     "python": "client.login(password='{}')",
     "xml": "<a><password>{}</password></a>",
     "redis": "bind 0.0.0.0\nrequirepass {}\nport 1",
+    "redis in quotes": 'requirepass "{}"',
+    "user of redis": "user me on ~* >{} +@all",
+    "netrc": "machine h login me password {}",
+    "pgpass": "h:5432:db:me:{}",
     "sql": "ALTER USER me WITH PASSWORD '{}'",
+    "sql of mysql": "CREATE USER me IDENTIFIED WITH sha256_password BY '{}'",
     "subscript": "os.environ['API_TOKEN'] = '{}'",
     "python header": 'headers={{"Authorization": f"Bearer {}"}}',
     "flow": "{{api_key: {}, x: 1}}",
@@ -103,6 +116,8 @@ HARMLESS = (
     'await send({"type": "http.response.start", "key": "client"})',
     "def login(token: str, password: str | None = None) -> None:",
     "token = tokenizer.next()",
+    "TOKEN=tokens.next()",
+    "PASSWORD=args.password",
     "password = args.password",
     "connect(user, password=password)",
     "if token == expected:",
@@ -116,6 +131,13 @@ HARMLESS = (
     "mysql -p --user root",
     "redis-cli -a",
     "curl -u me http://h/",
+    "curl -ume http://h:80/",
+    "curl --user=me:$PASSWORD http://h/",
+    "sshpass -p $PASSWORD -e ssh h",
+    "sshpass -p$PASSWORD ssh h",
+    "user me on a path > file",
+    "the default login has a password too",
+    "12:30:45 is 5:a:b:c",
     "http://h/x?sig=1&max_tokens=5&Signature=short",
     "user@tcp(h)/db and 12:30@tcp",
     "the bearer of this letter",
@@ -133,6 +155,27 @@ def test_what_only_looks_alike_stays(text: str) -> None:
     """Programs, references to variables, words, short keys of data, names without a password."""
     assert Redaction().line(text) == text
     assert list(find_in_command([text])) == []
+
+
+@pytest.mark.parametrize("value", ["hunter)2", "p&ss", "a,b}c", "x(y"])
+def test_a_line_of_variables_has_its_whole_value_hidden(value: str) -> None:
+    """An .env file quotes nothing, and its passwords have all sorts of signs."""
+    assert Redaction().line(f"A=1\nDB_PASSWORD={value}\nB=2") == f"A=1\nDB_PASSWORD={REDACTED}\nB=2"
+
+
+def test_a_file_that_is_called_a_secret_and_holds_one_word_is_one() -> None:
+    """As programs take it by PASSWORD_FILE; what is more than a word is a file like any other."""
+    files = {
+        "db_password": "hunter-2\n",
+        "run/token.txt": "hunter-2",
+        "secrets.toml": "a = 5",
+        "token.json": "{}",
+        "x": "y",
+    }
+    shown = Redaction().document({"server": {"files": files}})["server"]["files"]
+
+    assert shown == files | dict.fromkeys(("db_password", "run/token.txt"), REDACTED)
+    assert Redaction.of([{"server": {"files": files}}]).known("it is hunter-2") == f"it is {REDACTED}"
 
 
 def test_an_operand_is_a_secret_by_the_option_before_it() -> None:
@@ -197,6 +240,15 @@ def test_a_known_secret_is_hidden_however_it_is_spelt() -> None:
 def test_a_value_that_is_also_a_word_hides_no_other_word(secret: str, text: str, expected: str) -> None:
     """Words and numbers are found whole, short ones not at all, and the names of steps stay."""
     assert Redaction(frozenset({secret}), frozenset({"client"})).known(text) == expected
+
+
+def test_a_name_that_has_a_secret_in_it_stays_whole() -> None:
+    """Alone, and where a longer secret begins in it the secret counts."""
+    hidden = Redaction(frozenset({"postgres", "postgres-bench-swordfish"}), frozenset({"postgres-bench"}))
+
+    text = "postgres is postgres-bench and postgres, my-postgres-bench-1"
+    assert hidden.known(text) == f"{REDACTED} is postgres-bench and {REDACTED}, my-postgres-bench-1"
+    assert hidden.known("postgres-bench-swordfish") == REDACTED
 
 
 def test_a_file_is_masked_in_place(tmp_path: Path) -> None:

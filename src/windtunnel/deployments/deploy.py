@@ -95,7 +95,7 @@ def deploy(loaded: Loaded, plan: Plan, target: Target, *, strict: bool = False) 
             schedule,
             parameters={"benchmark": {"stored": plan.benchmark}, "store": store, "strict": strict},
             description=f"The benchmark {plan.benchmark}, as `windtunnel deploy` stored it.",
-            tags=[TAG, plan.strategy, *run_tags(plan)],
+            tags=[TAG, plan.strategy, *run_tags(plan, loaded.redaction)],
             work_pool_name=target.pool,
             work_queue_name=target.queue,
             job_variables={"env": ENVIRONMENT, "working_dir": str(target.folder)},

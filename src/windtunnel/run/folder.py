@@ -68,6 +68,8 @@ class RunFolder:
             store.mkdir(parents=True, exist_ok=True)
             while True:
                 folder = cls(store / (run_id or new_run_id(plan.benchmark)), redaction)
+                # Observers find the run by these, and people find what is called after it.
+                folder.redaction |= Redaction(names=frozenset({folder.run_id, str(folder.path)}))
                 try:
                     folder.path.mkdir()
                     break

@@ -12,21 +12,24 @@ from windtunnel.secrets.texts import find_in_text, merged
 _WORD = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|[^\s\"';|&]+")
 _OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
 _PASSWORDS = {
-    **dict.fromkeys(("redis-cli", "redis-benchmark", "valkey-cli", "valkey-benchmark"), frozenset({"-a"})),
+    **dict.fromkeys(("redis-cli", "valkey-cli"), frozenset({"-a", "AUTH"})),
+    **dict.fromkeys(("redis-benchmark", "valkey-benchmark"), frozenset({"-a"})),
+    **dict.fromkeys(("mosquitto_pub", "mosquitto_sub", "mosquitto_rr"), frozenset({"-P"})),
     "memtier_benchmark": frozenset({"-a", "--authenticate"}),
     "sshpass": frozenset({"-p"}),
     "cqlsh": frozenset({"-p"}),
     "mongosh": frozenset({"-p"}),
     "sqlcmd": frozenset({"-P"}),
 }
-"""Options of programs whose next word is a password."""
+"""Options of programs whose value is a password: the next word, or the rest of theirs."""
 _USERS = {
     "curl": frozenset({"-u", "-U", "--user", "--proxy-user"}),
     "ab": frozenset({"-A", "-P"}),
+    "etcdctl": frozenset({"--user"}),
     "hey": frozenset({"-a"}),
     "oha": frozenset({"-a"}),
 }
-"""Options of programs whose next word is ``user:password``."""
+"""Options of programs whose value is ``user:password``."""
 _MYSQL = re.compile(r"(mysql|mariadb)\w*(-\w+)?")
 """Programs that take a password as ``-pPASSWORD``."""
 _LAST = frozenset({"pass", "auth", "authorization", "cookie", "pat"})
@@ -74,13 +77,28 @@ def _operands(command: Sequence[str]) -> Iterator[Span]:
             yield number, 2
         if number == 0:
             continue
-        option = command[number - 1]
+        if start := _in_option(program, word):
+            yield number, start
+        option = command[number - 1].removesuffix("=")
         if not word or word.startswith("-") or is_reference(word) or is_key_file(option, word):
             continue
         if option in _PASSWORDS.get(program, ()) or _is_secret_option(option):
             yield number, 0
         elif option in _USERS.get(program, ()) and ":" in word and not is_reference(word.partition(":")[2]):
             yield number, word.index(":") + 1
+
+
+def _in_option(program: str, word: str) -> int:
+    """Return where in an option's word a secret begins that is its value, as in ``-uNAME:PASSWORD``; 0 if none does."""
+    options = _PASSWORDS.get(program) or _USERS.get(program) or ()
+    option = next((each for each in options if each.startswith("-") and word.startswith(each)), "")
+    rest = word.removeprefix(option)
+    if not option or (option.startswith("--") and not rest.startswith("=")):
+        return 0
+    start = len(option) + rest.startswith("=")
+    if program in _USERS:
+        start = word.find(":", start) + 1
+    return start if word[start:] and not is_reference(word[start:]) else 0
 
 
 def _is_secret_option(word: str) -> bool:

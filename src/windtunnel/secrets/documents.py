@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from windtunnel.secrets.addresses import Span
@@ -35,7 +36,7 @@ def rewrite(value: Any, hide: Hide, whole: Callable[[str], Any], path: Path = ()
     """
     if isinstance(value, Mapping):
         return {key: rewrite(item, hide, whole, below(path, str(key))) for key, item in value.items()}
-    if is_secret_place(path):
+    if is_secret_place(path) or (isinstance(value, str) and _is_secret_file(path, value)):
         return _all(value, whole)
     if isinstance(value, (list, tuple)):
         if path[-1:] and path[-1] in COMMANDS and all(isinstance(word, str) for word in value):
@@ -51,6 +52,12 @@ def is_secret_place(path: Path) -> bool:
     if not path or "files" in path[:-1]:
         return False
     return is_secret(path[-1]) if path[-2:-1] == ("env",) else is_plainly_secret(path[-1])
+
+
+def _is_secret_file(path: Path, content: str) -> bool:
+    """Tell whether a file holds nothing but a secret, by its name and by what is in it."""
+    is_one_word = len(content.split()) == 1 and not content.lstrip().startswith(("{", "["))
+    return path[-2:-1] == ("files",) and is_one_word and is_plainly_secret(PurePath(path[-1]).stem)
 
 
 def is_ours(path: Path) -> bool:

@@ -33,7 +33,8 @@ class Redaction:
 
     Attributes:
         secrets: The secret values, of all combinations of its matrix.
-        names: Words that stay although they may be somebody's secret: what the benchmark and its steps are called.
+        names: What stays although it is somebody's secret, or has it in it: what the benchmark and its steps are
+            called, and its run's folder.
     """
 
     secrets: frozenset[str] = frozenset()
@@ -68,7 +69,15 @@ class Redaction:
         """Return a text without the secrets of this benchmark: what a program printed, for example."""
         if not self._pattern or not any(spelling in text for spelling in self._spellings):
             return text
-        return re.sub(self._pattern, REDACTED, text)
+        kept = [match.span() for match in re.finditer(self._kept, text)] if self._kept else []
+        parts, place, number = [], 0, 0
+        for start, end in (match.span() for match in re.finditer(self._pattern, text)):
+            while number < len(kept) and kept[number][1] < end:
+                number += 1
+            if number == len(kept) or start < kept[number][0]:
+                parts += [text[place:start], REDACTED]
+                place = end
+        return "".join([*parts, text[place:]])
 
     def text(self, text: str) -> str:
         """Return a message without secrets: those of this benchmark, and those in any address."""
@@ -131,27 +140,46 @@ class Redaction:
         Returns:
             How many were looked at now, to begin after them the next time.
         """
-        found = [spelling for spelling in self._spellings if is_text or len(spelling) >= _LONG]
-        spellings = [spelling.encode(errors="surrogatepass") for spelling in found]
-        if not spellings or path.is_symlink() or not path.is_file():
+        if not self._spellings or path.is_symlink() or not path.is_file():
             return start
-        pattern = re.compile("|".join(map(_pattern, found)).encode(errors="surrogatepass"))
-        # A secret may stand across the end of a piece, and a letter before or after it counts.
-        overlap = max(map(len, spellings)) + 1
         with path.open("r+b") as file:
-            place, kept = max(0, start - overlap), b""
+            place, kept = max(0, start - self.overlap), b""
             file.seek(place)
             while piece := file.read(_PIECE):
                 data = kept + piece
-                if any(spelling in data for spelling in spellings):
-                    for match in pattern.finditer(data):
-                        file.seek(place - len(kept) + match.start())
-                        file.write(b"*" * len(match[0]))
-                    data = pattern.sub(lambda match: b"*" * len(match[0]), data)
+                for begin, end in self._find(data, is_text=is_text):
+                    file.seek(place - len(kept) + begin)
+                    file.write(b"*" * (end - begin))
+                data = self.masked(data, is_text=is_text)
                 place += len(piece)
                 file.seek(place)
-                kept = data[-overlap:]
+                kept = data[-self.overlap :]
         return place
+
+    def masked(self, data: bytes, *, is_text: bool = True) -> bytes:
+        """Return a piece of a file as `mask` leaves it; of `overlap` bytes at its ends nothing is known."""
+        made = bytearray(data)
+        for begin, end in self._find(data, is_text=is_text):
+            made[begin:end] = b"*" * (end - begin)
+        return bytes(made)
+
+    @cached_property
+    def overlap(self) -> int:
+        """How long a secret is, in bytes, and the letter beside it that counts: so much may be cut at a piece's end."""
+        return max((len(_encoded(spelling)) for spelling in self._spellings), default=0) + 1
+
+    def _find(self, data: bytes, *, is_text: bool) -> list[Span]:
+        found, pattern = self._in_files[is_text]
+        return [match.span() for match in pattern.finditer(data)] if any(item in data for item in found) else []
+
+    @cached_property
+    def _in_files(self) -> dict[bool, tuple[list[bytes], re.Pattern[bytes]]]:
+        """What is looked for in texts, and in other data."""
+        long = [spelling for spelling in self._spellings if len(spelling) >= _LONG]
+        return {
+            is_text: (list(map(_encoded, found)), re.compile(_encoded("|".join(map(_pattern, found)))))
+            for is_text, found in ((True, self._spellings), (False, long))
+        }
 
     def line(self, text: str) -> str:
         """Return a command line, a script or a configuration file without secrets."""
@@ -173,6 +201,12 @@ class Redaction:
     @cached_property
     def _pattern(self) -> str:
         return "|".join(_pattern(spelling) for spelling in self._spellings)
+
+    @cached_property
+    def _kept(self) -> str:
+        """A regular expression of the names that have a secret in them."""
+        found = [name for name in self.names if any(spelling in name for spelling in self._spellings)]
+        return "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
 
 
 def _parts(secret: str) -> list[str]:
@@ -196,6 +230,10 @@ def _spellings(value: str) -> set[str]:
         repr(value)[1:-1],
         quote(value),
     }
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
 
 
 def _pattern(value: str) -> str:

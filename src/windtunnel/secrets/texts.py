@@ -25,10 +25,18 @@ _BEARER = re.compile(r"(?i)\bbearer[ \t]+(?P<value>[\w.~+/-]{8,512}=*)")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----(?P<value>[^-]+)")
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w.-]{0,63})>(?P<value>[^<\n]+)</")
 _CLAUSE = re.compile(
-    r"(?im)^[ \t]*(?:requirepass|masterauth)[ \t]+(?P<line>[^\s#]+)"
-    r"|\b(?:password|identified by)[ \t]+'(?P<quoted>[^'\n]+)'"
+    r"(?im)^[ \t]*(?:requirepass|masterauth)[ \t]+[\"']?(?P<line>[^\s#\"']+)"
+    r"|\b(?:password|identified (?:with [\w']{1,64} )?by)[ \t]+'(?P<quoted>[^'\n]+)'"
+    r"|^[ \t]*user[ \t]+\S{1,64}[ \t]+on[^\n]{0,200}?[ \t]>(?P<rule>\S+)"
+    r"|\b(?:machine\s{1,8}\S{1,255}|default)\s{1,8}login\s{1,8}\S{1,128}\s{1,8}password\s{1,8}(?P<netrc>\S+)"
+    r"|^[^\s:#]{1,255}:(?:\d{1,5}|\*):[^\s:]{1,63}:[^\s:]{1,63}:(?P<pgpass>[^\s:]+)$"
 )
-"""A line of a Redis server's configuration, and what SQL says of a user."""
+"""A line of a Redis server's configuration or of its users, what SQL says of a user, and files of passwords."""
+_BEGIN = re.compile(r"(?:\A|\n)[ \t]*(?:export[ \t]+)?\Z")
+_WHOLE_LINE = re.compile(r"(?P<value>(?:(?!&&)[^\s\"'`;|])+)[ \t]*(?:\n|\Z)")
+"""A value that no shell would part."""
+_EXPRESSION = re.compile(r"[A-Za-z_][\w.]*(?:[(\[].*[)\]])?")
+"""A name of a programming language, or a call."""
 _TYPES = frozenset(
     {"any", "bool", "bytes", "false", "float", "int", "none", "null", "number", "object", "str", "string", "true"}
 )
@@ -72,8 +80,19 @@ def _assigned(text: str, match: re.Match[str]) -> Span | None:
         return _in_header(text, match.end())
     if quoted := _QUOTED.match(text, match.end()):
         return quoted.span("value") if _is_assigned(match, quoted["value"]) else None
+    if whole := _in_variable_line(text, match):
+        return whole if _is_assigned(match, text[slice(*whole)]) else None
     bare = _BARE.match(text, match.end())
     return bare.span() if bare and _is_assigned(match, bare[0]) and _is_value(match, bare, text) else None
+
+
+def _in_variable_line(text: str, match: re.Match[str]) -> Span | None:
+    """Return where a variable's value stands in a line that has nothing else, such as one of an .env file."""
+    is_variable = match["sign"] == "=" and match["name"] == match["name"].upper()
+    if not is_variable or not _BEGIN.search(text, max(0, match.start() - 32), match.start()):
+        return None
+    line = _WHOLE_LINE.match(text, match.end())
+    return line.span("value") if line and not _EXPRESSION.fullmatch(line["value"]) else None
 
 
 def _in_header(text: str, start: int) -> Span | None:

@@ -122,7 +122,8 @@ class Publisher:
         except Exception as error:  # noqa: BLE001 - the server's troubles are not the run's
             if not self._has_complained:
                 self._has_complained = True
-                self._logger.warning("not all of this run can be shown here: %s: %s", type(error).__name__, error)
+                words = self._redaction.text(f"{type(error).__name__}: {error}")
+                self._logger.warning("not all of this run can be shown here: %s", words)
 
     def _look(self) -> None:
         if self._logs:
@@ -160,7 +161,7 @@ class Publisher:
         folder = Path(str(event.data["path"]))
         self._logs = StepLogs(folder, self._logger, self._redaction)
         self._logger.info("results: %s", folder)
-        tags = [*self._tags, *run_tags(self._plan)]
+        tags = [*self._tags, *run_tags(self._plan, self._redaction)]
         with get_client(sync_client=True) as client:
             client.update_flow_run(self._id, name=event.message, tags=list(dict.fromkeys(tags)))
         key = f"{self._plan.benchmark}-progress"

@@ -34,14 +34,14 @@ class StepLogs:
     Args:
         folder: The run's folder.
         logger: Where lines go.
-        redaction: What is kept out of them, and out of the logs themselves while steps write them.
+        redaction: What is kept out of them. The logs themselves stay until they are read for the result.
     """
 
     def __init__(
         self, folder: Path, logger: logging.Logger | logging.LoggerAdapter[Any], redaction: Redaction | None = None
     ) -> None:
         self.folder = RunFolder(folder, redaction)
-        self._logger = logger
+        self._logger, self._redaction = logger, self.folder.redaction
         self._open: dict[Path, _Place] = {}
         self._left = LINES_PER_RUN
 
@@ -66,13 +66,15 @@ class StepLogs:
         """Forward what a log has more, some pages of it at a time; return how many bytes that was."""
         if place.is_cut:
             return 0
-        self.folder.mask(path)
+        margin = self._redaction.overlap
+        before = min(margin, place.offset)
         try:
             with open_file(path) as file:
-                file.seek(place.offset)
-                data = file.read(_BYTES_AT_ONCE)
+                file.seek(place.offset - before)
+                data = file.read(before + _BYTES_AT_ONCE + margin)
         except OSError:
             return 0  # it is not there yet, or something else is in its place
+        data = self._redaction.masked(data)[before : before + _BYTES_AT_ONCE]
         is_whole = is_final or len(data) == _BYTES_AT_ONCE
         taken = data[: data.rfind(b"\n") + 1] or (data if is_whole else b"")
         place.offset += len(taken)
