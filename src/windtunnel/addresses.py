@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from windtunnel.secrets import Redaction
+
 S3, CLAIM = "s3://", "pvc://"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
@@ -52,7 +54,7 @@ def parse_object(text: str) -> ObjectAddress:
         msg = "credentials do not belong into an address; boto3 finds them (AWS_PROFILE, AWS_ACCESS_KEY_ID, ...)"
         raise ValueError(msg)
     if not text.startswith(S3) or not _BUCKET.fullmatch(bucket) or "\0" in key:
-        msg = f"{text!r} is no address in an S3 store; write it like s3://bucket/key"
+        msg = f"{_shown(text)} is no address in an S3 store; write it like s3://bucket/key"
         raise ValueError(msg)
     return ObjectAddress(bucket, key)
 
@@ -76,25 +78,30 @@ def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
     if text.startswith(CLAIM):
         claim, _, path = text.removeprefix(CLAIM).partition("/")
         if not is_object_name(claim):
-            msg = f"{text!r} is no folder of a volume claim; write it like pvc://claim/path"
+            msg = f"{_shown(text)} is no folder of a volume claim; write it like pvc://claim/path"
             raise ValueError(msg)
         return ClaimAddress(claim, _folder_path(text, path))
     if not text or "\0" in text or _SCHEME.match(text):
-        msg = f"{text!r} is no store; {_STORE_HINT}"
+        msg = f"{_shown(text)} is no store; {_STORE_HINT}"
         raise ValueError(msg)
     if _VARIABLE.search(text):
-        msg = f"{text!r}: variables are not replaced in a store; write the folder itself, such as ~/runs"
+        msg = f"{_shown(text)}: variables are not replaced in a store; write the folder itself, such as ~/runs"
         raise ValueError(msg)
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        msg = f"{text!r}: {str(error)[:1].lower()}{str(error)[1:].rstrip('.')}"
+        msg = f"{_shown(text)}: {str(error)[:1].lower()}{str(error)[1:].rstrip('.')}"
         raise ValueError(msg) from None
 
 
 def _folder_path(text: str, path: str) -> str:
     folder = path.rstrip("/")
     if folder and {"", ".", ".."} & set(folder.split("/")):
-        msg = f"{text!r}: {path!r} is no path of a folder; {_STORE_HINT}"
+        msg = f"{_shown(text)}: {_shown(path)} is no path of a folder; {_STORE_HINT}"
         raise ValueError(msg)
     return folder
+
+
+def _shown(text: str) -> str:
+    """Return a text as a message quotes it: a password may have been written into any address."""
+    return repr(Redaction().text(text))

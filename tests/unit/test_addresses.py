@@ -75,6 +75,14 @@ def test_credentials_in_an_address_are_refused_and_not_repeated(text: str) -> No
     assert "secret" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("text", ["http://me:hunter2@host/x", "pvc://me:hunter2@claim/x"])
+def test_a_password_in_what_is_no_store_is_not_repeated(text: str) -> None:
+    """Any address may have one, and the message goes to logs and servers."""
+    with pytest.raises(ValueError, match=r"write it like|use a folder") as refusal:
+        parse_store(text)
+    assert "hunter2" not in str(refusal.value)
+
+
 def test_an_objects_key_is_what_it_is() -> None:
     """Nothing of it is unquoted or tidied."""
     assert parse_object("s3://bucket/a%20b//c d?e#f") == ObjectAddress("bucket", "a%20b//c d?e#f")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support.needs import package
 from windtunnel.backends import BACKENDS
 from windtunnel.cli import main
 from windtunnel.cli.output import console
@@ -250,6 +251,31 @@ def test_doctor_says_what_works(command: Command) -> None:
     installed = find_spec("prefect") is not None
     assert (rows["prefect"]["works"], rows["prefect"]["reason"] is None) == (installed, installed)
     assert "recording" in command("doctor")[1]
+
+
+@pytest.mark.parametrize(
+    "words", [("doctor",), ("doctor", "--json"), ("run", "b.toml", "--backend", "docker", "--json")]
+)
+def test_a_password_of_a_daemons_address_is_not_shown(
+    command: Command, file: str, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Docker's complaint about it repeats it, and the terminal may be a CI job's log."""
+    package("docker")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://me:hunter2@host:port")
+    text = Path(file).read_text(encoding="utf-8")
+    Path(file).write_text(text.replace("[client]", '[client]\nimage = "i"'), encoding="utf-8")
+    _code, stdout, stderr = command(*words)
+
+    assert "tcp://me:[redacted]@host:port" in stdout + stderr
+    assert "hunter2" not in stdout + stderr
+
+
+def test_a_password_in_an_option_is_not_repeated(command: Command) -> None:
+    """Whatever the option is for."""
+    code, _stdout, stderr = command("runs", "--store", "http://me:hunter2@host/x")
+
+    assert code == 2
+    assert "hunter2" not in stderr
 
 
 def test_the_version_is_printed(command: Command) -> None:

@@ -27,7 +27,7 @@ from windtunnel.deployments.sources import File, Form, Text, form, resolve, tabl
 from windtunnel.engines.prefect import publisher
 from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, LINES_PER_RUN, StepLogs
 from windtunnel.engines.prefect.tags import run_tags
-from windtunnel.errors import DescriptorError
+from windtunnel.errors import DescriptorError, UsageError
 from windtunnel.run.control import Control
 from windtunnel.run.events import Event, EventType
 from windtunnel.secrets import Redaction
@@ -191,6 +191,17 @@ def test_tags_are_the_benchmark_and_its_labels() -> None:
     plan = make_plan(parse(text, Path("x.toml")).benchmark)
 
     assert run_tags(plan, Redaction()) == ["benchmark:compress", "env:ci", "team:a"]
+
+
+def test_a_benchmark_that_is_given_as_a_name_is_not_repeated(single_node: str) -> None:
+    """A deployment may leave parameters unchecked: then a text stands where a name was meant."""
+    text = f'{single_node}\n[client.env]\nPASSWORD = "hunter2"\n'
+    with pytest.raises(UsageError, match="secret/NAME") as refusal:
+        resolve(text, [])
+
+    assert "hunter2" not in refusal.value.message
+    assert "hunter2" not in without_secrets({"benchmark": text})["benchmark"]
+    assert without_secrets({"benchmark": "secret/hunter2"}) == {"benchmark": "secret/hunter2"}
 
 
 def test_tags_have_no_secret() -> None:

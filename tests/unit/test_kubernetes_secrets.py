@@ -121,6 +121,13 @@ def test_files_with_a_secret_are_mounted_from_the_secret() -> None:
     assert volumes["client-placed"]["secret"]["items"] == [{"key": "file-0", "path": "settings.ini"}]
 
 
+def test_a_file_that_is_a_short_secret_is_mounted_from_the_secret() -> None:
+    """Its name says so; what it holds may be a word that stays elsewhere."""
+    naming, found = made(plan(Program(command=("x",), image="i", files={"db_password": "redis", "a": "b"})))
+
+    assert [each["kind"] for each in belongings(naming, found)] == ["Secret"]
+
+
 def test_a_step_without_secrets_has_no_secret() -> None:
     """Its files are in a ConfigMap; names that only look alike are none."""
     harmless = Program(command=("x",), image="i", env={"TOKENIZER": "llama", "MAX_TOKENS": "9"}, files={"a": "b"})

@@ -146,6 +146,13 @@ def test_a_variable_that_is_no_whole_number_has_to_be_quoted(single_node: str, v
         parse(single_node, FILE, [f"client.env={{ V = {value} }}"])
 
 
+def test_a_mistake_is_told_with_its_place_whatever_is_secret(single_node: str) -> None:
+    """A password may be the word that a table is called by."""
+    overrides = ["client.env.PASSWORD=client", "client.env.OTHER_PASSWORD=command", "client.command=5"]
+    with pytest.raises(DescriptorError, match=r"client-1/b\.toml: client\.command: input should be a valid"):
+        parse(single_node, Path("client-1/b.toml"), overrides)
+
+
 def test_an_override_beyond_the_end_of_a_list_is_refused(single_node: str) -> None:
     """The first index that is missing is its length."""
     loaded = parse(single_node, FILE, ["client.command.0=other"])

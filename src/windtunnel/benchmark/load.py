@@ -103,7 +103,9 @@ def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Load
     try:
         return _check_all(document, given)
     except DescriptorError as error:
-        raise redaction.error(error) from None
+        # A password may be any word, and a mistake is to be found by the names of its place.
+        names = frozenset({str(path), *_keys(document)})
+        raise (redaction | Redaction(names=names)).error(error) from None
 
 
 def _check_integers(document: dict[str, Any], path: Path) -> None:
@@ -130,6 +132,15 @@ def _values(value: object, key: str = "") -> Iterator[tuple[str, object]]:
             yield from _values(item, f"{key}[{number}]")
     else:
         yield key, value
+
+
+def _keys(document: object) -> Iterator[str]:
+    """Yield the keys of all tables of a document."""
+    if isinstance(document, dict):
+        yield from document
+    if isinstance(document, (dict, list)):
+        for item in document.values() if isinstance(document, dict) else document:
+            yield from _keys(item)
 
 
 def _check_all(document: dict[str, Any], given: _Given) -> list[Loaded]:

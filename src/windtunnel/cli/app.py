@@ -11,6 +11,7 @@ import typer
 
 from windtunnel.cli.output import STDOUT, echo, print_error, print_json, print_traceback
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, UsageError, WindtunnelError
+from windtunnel.secrets import Redaction
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF}
 
@@ -90,6 +91,7 @@ def _call(words: list[str]) -> int:
     try:
         app(args=words)
     except WindtunnelError as error:
+        Redaction().error(error)
         _print_refusal(error, words)
         print_error(error)
         return int(error.exit_code)

@@ -11,6 +11,7 @@ from windtunnel.cli.app import app
 from windtunnel.cli.output import console, print_json, say
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
 from windtunnel.errors import ExitCode
+from windtunnel.secrets import Redaction
 
 
 @app.command(epilog="Example: windtunnel reap --dry-run")
@@ -51,6 +52,9 @@ def doctor(as_json: JsonOption = False) -> None:
     rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]
     rows.append(("engine", "argo", _argo_unavailable()))
     rows += [("extra", "report", report_unavailable()), ("extra", "aws", aws_unavailable())]
+    # Daemons and servers are told by their addresses, which may have a password.
+    hidden = Redaction()
+    rows = [(kind, name, reason and hidden.text(reason)) for kind, name, reason in rows]
     if as_json:
         print_json(
             [{"kind": kind, "name": name, "works": reason is None, "reason": reason} for kind, name, reason in rows]

@@ -57,11 +57,12 @@ class Stored(_Choice):
     stored: Annotated[str, Field(min_length=1, description="Its name, as the page Blocks lists it.")]
 
 
+_SECRET = "secret/"  # noqa: S105 - how a parameter begins that names one
 SecretName = Annotated[
     str,
     Field(
         title="Secret",
-        pattern=r"^secret/[a-z0-9][a-z0-9-]*$",
+        pattern=rf"^{_SECRET}[a-z0-9][a-z0-9-]*$",
         description="secret/NAME: a Secret block of this server whose value is what a benchmark file holds.",
     ),
 ]
@@ -99,7 +100,10 @@ def resolve(source: Source | Mapping[str, Any], overrides: list[str]) -> Loaded:
             return parse(tomli_w.dumps({"spec_version": "1"} | _filled(source)), Path("benchmark.toml"), overrides)
         source = kind.model_validate(source)
     if isinstance(source, str):
-        return parse(_secret(source.removeprefix("secret/")), Path("benchmark.toml"), overrides)
+        if not source.startswith(_SECRET):
+            # What stands there instead may be the benchmark itself: it is not repeated.
+            raise UsageError(f"benchmark: write {_SECRET}NAME, fill in the form, or give toml, file or stored")
+        return parse(_secret(source.removeprefix(_SECRET)), Path("benchmark.toml"), overrides)
     if isinstance(source, Text):
         return parse(source.toml, Path("benchmark.toml"), overrides)
     if isinstance(source, File):
@@ -119,6 +123,8 @@ def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
         cleaned["overrides"] = [hidden.override(override) for override in overrides]
     if isinstance(store := parameters.get("store"), str):
         cleaned["store"] = hidden.text(store)
+    if isinstance(source, str):
+        cleaned["benchmark"] = hidden.line(source)
     if isinstance(source, Mapping):
         cleaned["benchmark"] = hidden.document(source)
         if isinstance(text := source.get("toml"), str):

@@ -80,7 +80,8 @@ def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | Non
     except WindtunnelError as error:
         raise loaded.redaction.error(error) from None
     if reason := backend.available():
-        raise PlatformError(f"backend {backend_name}: {reason}", code="backend_unavailable")
+        told = loaded.redaction.text(reason)
+        raise PlatformError(f"backend {backend_name}: {told}", code="backend_unavailable")
     return Request(
         loaded=loaded,
         plan=plan,

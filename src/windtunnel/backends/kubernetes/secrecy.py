@@ -81,7 +81,9 @@ class Secrecy:
         variables = (name for name, text in program.env.items() if has_secret(name, text) or known(text) != text)
         words = {number for number, _span in find_in_command(program.command)}
         words |= {number for number, word in enumerate(program.command) if known(word) != word}
-        return Hidden(tuple(variables), tuple(sorted(words)), any(map(self.holds, program.files.values())))
+        files = dict(program.files)
+        has_files = self.redaction.document(files, ("files",)) != files
+        return Hidden(tuple(variables), tuple(sorted(words)), has_files)
 
 
 def escape(text: str) -> str:
