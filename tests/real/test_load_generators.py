@@ -34,12 +34,13 @@ def test_nginx_under_ab(lab: Lab) -> None:
 
 
 def test_nginx_under_wrk(lab: Lab) -> None:
-    """All that the parser documents is measured; percentiles are in order, and below the maximum."""
+    """All that the parser documents is measured, percentiles in order; error pages alone make the result invalid."""
     program("wrk", "wrk")
     command = ["wrk", "-t", "1", "-c", "4", "-d", "1s", "--latency", "$SERVER_URL/missing"]
     result = lab.run(nginx(command, parsed_by("wrk"), repeats=2))
 
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 5, result.stderr
+    assert result.record["cause"]["code"] == "all_failed"
     metrics = result.record["metrics"]
     assert set(metrics) == set(PARSERS["wrk"].metrics)
     assert metrics["failures"]["values"] == metrics["requests"]["values"]
