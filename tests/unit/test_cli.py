@@ -291,3 +291,18 @@ def test_a_bug_is_told_as_one(command: Command, file: str, monkeypatch: pytest.M
     code, out, err = command("validate", file)
     assert (code, out) == (70, "")
     assert "ZeroDivisionError" in err
+
+
+def test_a_bug_is_told_without_secrets(command: Command, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its words may be another library's, which repeats addresses and what it was given."""
+
+    def fail(_benchmark: object) -> None:
+        raise RuntimeError("http://me:hunter2@host/x does not take swordfish-1")
+
+    monkeypatch.setenv("SERVICE_TOKEN", "swordfish-1")
+    monkeypatch.setattr("windtunnel.strategies.make_plan", fail)
+    code, _out, err = command("validate", file)
+
+    assert code == 70
+    assert "http://me:[redacted]@host/x does not take [redacted]" in err
+    assert "swordfish-1" not in err

@@ -118,6 +118,9 @@ HARMLESS = (
     "token = tokenizer.next()",
     "TOKEN=tokens.next()",
     "PASSWORD=args.password",
+    "serve --auth none --port 80",
+    "serve --auth=basic --http-auth digest",
+    "BASIC_AUTH=off serve",
     "password = args.password",
     "connect(user, password=password)",
     "if token == expected:",
@@ -161,6 +164,15 @@ def test_what_only_looks_alike_stays(text: str) -> None:
 def test_a_line_of_variables_has_its_whole_value_hidden(value: str) -> None:
     """An .env file quotes nothing, and its passwords have all sorts of signs."""
     assert Redaction().line(f"A=1\nDB_PASSWORD={value}\nB=2") == f"A=1\nDB_PASSWORD={REDACTED}\nB=2"
+
+
+def test_how_somebody_is_let_in_is_no_secret() -> None:
+    """A server without a login can be measured anywhere, and its setting is shown."""
+    table = {"server": {"env": {"AUTH": "none", "HTTP_AUTH": "Basic", "BASIC_AUTH": "me:none", "PASSWORD": "none"}}}
+    shown = Redaction().document(table)["server"]["env"]
+
+    assert shown == {"AUTH": "none", "HTTP_AUTH": "Basic", "BASIC_AUTH": REDACTED, "PASSWORD": REDACTED}
+    assert not has_secret("AUTH", "none")
 
 
 def test_a_file_that_is_called_a_secret_and_holds_one_word_is_one() -> None:

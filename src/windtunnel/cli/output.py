@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import WindtunnelError
 from windtunnel.printable import printable
+from windtunnel.secrets import Redaction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +110,8 @@ def print_error(error: WindtunnelError) -> None:
 
 def print_traceback() -> None:
     """Show where the exception that is being handled comes from."""
-    say(traceback.format_exc().rstrip())
+    # What Python's own errors and other libraries' say was not looked at by anybody.
+    say(Redaction.of_variables(os.environ).text(traceback.format_exc().rstrip()))
 
 
 def print_log_tail(step: str | None, lines: Sequence[str]) -> None:

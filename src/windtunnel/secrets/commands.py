@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from windtunnel.secrets.addresses import Span, is_key_file, is_reference
-from windtunnel.secrets.names import is_plainly_secret, is_secret, words
+from windtunnel.secrets.names import is_method, is_plainly_secret, is_secret, words
 from windtunnel.secrets.texts import find_in_text, merged
 
 _WORD = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|[^\s\"';|&]+")
@@ -54,7 +54,8 @@ def find_in_line(text: str) -> list[Span]:
 
 def has_secret(name: str, value: str) -> bool:
     """Tell whether a variable holds a secret: its name says so, or its value has one, such as an address's password."""
-    return bool(value) and (is_secret(name) or bool(find_in_line(value)))
+    is_named = is_secret(name) and not is_method(name, value)
+    return bool(value) and (is_named or bool(find_in_line(value)))
 
 
 def _in_line(text: str) -> Iterator[Span]:
@@ -81,6 +82,8 @@ def _operands(command: Sequence[str]) -> Iterator[Span]:
             yield number, start
         option = command[number - 1].removesuffix("=")
         if not word or word.startswith("-") or is_reference(word) or is_key_file(option, word):
+            continue
+        if is_method(option, word):
             continue
         if option in _PASSWORDS.get(program, ()) or _is_secret_option(option):
             yield number, 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from windtunnel.secrets.addresses import Span
 from windtunnel.secrets.commands import find_in_command, find_in_line
-from windtunnel.secrets.names import is_plainly_secret, is_secret
+from windtunnel.secrets.names import is_method, is_plainly_secret, is_secret
 from windtunnel.secrets.texts import merged
 
 Path = tuple[str, ...]
@@ -36,7 +36,8 @@ def rewrite(value: Any, hide: Hide, whole: Callable[[str], Any], path: Path = ()
     """
     if isinstance(value, Mapping):
         return {key: rewrite(item, hide, whole, below(path, str(key))) for key, item in value.items()}
-    if is_secret_place(path) or (isinstance(value, str) and _is_secret_file(path, value)):
+    is_secret_value = is_secret_place(path) and not is_method(path[-1], value)
+    if is_secret_value or (isinstance(value, str) and _is_secret_file(path, value)):
         return _all(value, whole)
     if isinstance(value, (list, tuple)):
         if path[-1:] and path[-1] in COMMANDS and all(isinstance(word, str) for word in value):

@@ -37,6 +37,8 @@ _MEASURES = _listed(
 _FLAGS = _listed("allow disable enable has is max min need no num require skip total use with")
 _NO_KEYS = _listed("cache foreign group hash hot index key partition primary public pub range routing row shard sort")
 _NO_PASSES = _listed("first second third last single one two three multi low high band each per")
+_METHODS = _listed("basic bearer digest false md5 negotiate no none off on scram trust true yes")
+"""How somebody is let in, which is no secret."""
 _CURRENT_FOLDERS = frozenset({"PWD", "OLDPWD"})
 """What POSIX shells call the folder that they are in, and the one before."""
 
@@ -66,6 +68,11 @@ def is_plainly_secret(name: str) -> bool:
     if tuple(found[-2:]) in _PAIRS:
         return True
     return found[-1] == "tokens" and bool(_HOLDERS & set(found))
+
+
+def is_method(name: str, value: object) -> bool:
+    """Tell whether a name such as ``AUTH`` has a value that only says how somebody is let in."""
+    return isinstance(value, str) and value.lower() in _METHODS and words(name)[-1:] == ["auth"]
 
 
 def words(name: str) -> list[str]:

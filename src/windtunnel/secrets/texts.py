@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from windtunnel.secrets.addresses import Span, find_in_addresses, is_key_file, is_reference, is_secret_parameter
-from windtunnel.secrets.names import is_plainly_secret, is_secret, words
+from windtunnel.secrets.names import is_method, is_plainly_secret, is_secret, words
 
 # A name is looked for from its beginning only: from each of its letters, a long word would take for ever.
 _ASSIGNMENT = re.compile(
@@ -109,7 +109,7 @@ def _in_header(text: str, start: int) -> Span | None:
 def _is_assigned(match: re.Match[str], value: str) -> bool:
     """Tell whether a name's value is a secret: names such as ``key`` need more than themselves."""
     name = match["name"]
-    if is_reference(value) or not value.strip() or is_key_file(name, value):
+    if is_reference(value) or not value.strip() or is_key_file(name, value) or is_method(name, value):
         return False
     if is_plainly_secret(name.lstrip("-")):
         return True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 
 from windtunnel.deployments.argo.causes import as_known, leave, words_of
 from windtunnel.errors import WindtunnelError
+from windtunnel.secrets import Redaction
 
 
 def main() -> int:
@@ -22,7 +24,7 @@ def main() -> int:
         sys.stderr.write("\n".join((f"error: {error.message}", *(f"  | {line}" for line in error.log_tail))) + "\n")
         return _leave(error)
     except Exception as error:  # noqa: BLE001 - Python's own exit code would pass for the benchmark's own failure
-        traceback.print_exc()
+        sys.stderr.write(Redaction.of_variables(os.environ).text(traceback.format_exc()))
         return _leave(as_known(error))
 
 
