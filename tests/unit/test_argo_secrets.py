@@ -174,6 +174,21 @@ def test_a_workflow_whose_secret_is_refused_is_taken_back() -> None:
     assert objects.there == {}
 
 
+def test_a_workflow_that_cannot_be_taken_back_hides_no_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told is why it has no Secret; it fails for that by itself."""
+    objects = Objects({}, refused="Secret")
+    call = objects.call
+
+    def refusing(method: str, *arguments: Any) -> Any:
+        if method == "DELETE":
+            raise Refused(403, "no right to delete")
+        return call(method, *arguments)
+
+    monkeypatch.setattr(objects, "call", refusing)
+    with pytest.raises(PlatformError, match="making the Secret with its benchmark"):
+        submit(objects.cluster, submission(WITH_SECRET))
+
+
 def test_a_parameter_names_an_object_that_may_come_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who submits makes the workflow first."""
     monkeypatch.setattr(parameters, "_LOOK_SECONDS", 0)

@@ -10,6 +10,8 @@ from windtunnel.secrets.names import is_method, is_plainly_secret, is_secret, wo
 from windtunnel.secrets.texts import find_in_text, merged
 
 _WORD = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|[^\s\"';|&]+")
+_SIGNS = re.compile(r"[\[\](){},:=+]+")
+"""What stands between the words of a command in a program's text."""
 _OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
 _PASSWORDS = {
     **dict.fromkeys(("redis-cli", "valkey-cli"), frozenset({"-a", "AUTH"})),
@@ -59,7 +61,7 @@ def has_secret(name: str, value: str) -> bool:
 
 
 def _in_line(text: str) -> Iterator[Span]:
-    found = list(_WORD.finditer(text))
+    found = [match for match in _WORD.finditer(text) if not _SIGNS.fullmatch(match[0])]
     bare = [match[0].strip("\"'") for match in found]
     for number, start in _operands(bare):
         quoted = found[number][0] != bare[number]
@@ -87,7 +89,7 @@ def _operands(command: Sequence[str]) -> Iterator[Span]:
             continue
         if option in _PASSWORDS.get(program, ()) or _is_secret_option(option):
             yield number, 0
-        elif option in _USERS.get(program, ()) and ":" in word and not is_reference(word.partition(":")[2]):
+        elif _is_user_option(program, option) and ":" in word and not is_reference(word.partition(":")[2]):
             yield number, word.index(":") + 1
 
 
@@ -102,6 +104,11 @@ def _in_option(program: str, word: str) -> int:
     if program in _USERS:
         start = word.find(":", start) + 1
     return start if word[start:] and not is_reference(word[start:]) else 0
+
+
+def _is_user_option(program: str, option: str) -> bool:
+    # curl takes several short options in one word.
+    return option in _USERS.get(program, ()) or (program == "curl" and bool(re.fullmatch(r"-[A-Za-z]+[uU]", option)))
 
 
 def _is_secret_option(word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 import shutil
 import tarfile
@@ -72,7 +73,8 @@ def submit(cluster: Cluster, submission: Submission) -> str:
         except PlatformError:
             # A schedule may be an older one, which goes on with what it has.
             if made["kind"] == "Workflow":
-                cluster.call("DELETE", f"{place}/{name}")
+                with contextlib.suppress(Refused, PlatformError):  # what kept the Secret from being made is told
+                    cluster.call("DELETE", f"{place}/{name}")
             raise
     return name
 
