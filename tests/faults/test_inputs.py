@@ -57,6 +57,17 @@ def test_a_user_may_change_the_mode_of_an_input_and_write_to_it(lab: Lab) -> Non
     assert result.record["metrics"]["size"]["values"] == [11] * 2
 
 
+def test_a_user_may_take_away_the_right_to_read_an_input(lab: Lab) -> None:
+    """It is given back, and the next step has the input."""
+    lab.prefix = AS_ANY_USER
+    write_input(lab)
+    script = f"{COUNT}; chmod 0 $(readlink -f data.txt)"
+    result = lab.run(single_node(["sh", "-c", script], f"{SIZE}{INPUT}[run]\nrepeats = 2\n"))
+
+    assert result.exit_code == 0
+    assert result.record["metrics"]["size"]["values"] == [11] * 2
+
+
 def test_a_change_that_others_may_have_seen_makes_the_result_suspect(lab: Lab) -> None:
     """The reason names the steps, the iteration and the input; the next client has the original all the same."""
     write_input(lab)

@@ -109,6 +109,17 @@ def test_a_step_of_the_clock_in_an_iteration_is_a_doubt(
     assert journal.phases[0].seconds < 1
 
 
+def test_a_step_of_the_clock_in_a_warm_up_is_noted(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it measured does not count, and so the result is not in doubt."""
+    journal, clock = Journal(folder), time.time
+    with journal.phase("client", "run", 1, warmup=True):
+        monkeypatch.setattr(time, "time", lambda: clock() + 60)
+
+    (event,) = folder.events()
+    assert event["message"].startswith("in iteration 1 this machine's clock moved +60.0 s")
+    assert journal.doubts == []
+
+
 def test_a_phase_that_fails_is_measured_too(folder: RunFolder) -> None:
     """What went wrong goes on, and the time is not lost."""
     journal = Journal(folder)

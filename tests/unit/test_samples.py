@@ -133,6 +133,9 @@ def test_numbers_with_spaces_are_noted(log: Path, word: str) -> None:
         (r"([\d.]+) req", "12,345.6 req", "345.6", "12,345.6"),
         (r"(\d+) req", "0,5 req", "5", "0,5"),
         (r"(\d+) req", "1.5e+06 req", "06", "1.5e+06"),
+        (r"([\d.]+) ms", "drift -1.5 ms", "1.5", "-1.5"),
+        (r"([\d.]+) ms", "drift=\N{MINUS SIGN}2 ms", "2", "\N{MINUS SIGN}2"),
+        (r"(\d+)$", "-3", "3", "-3"),
     ],
 )
 def test_a_part_of_a_number_is_no_number(log: Path, pattern: str, line: str, part: str, whole: str) -> None:
@@ -157,6 +160,9 @@ def test_a_part_of_a_number_is_no_number(log: Path, pattern: str, line: str, par
         (r"(\d+)x", "1920x1080", [1920]),
         (r"rate (\d+)", "rate 5e3b0", [5]),
         (r"(\d+)", "127.0.0.1", [127, 0, 0, 1]),
+        (r"(\d+)", "10-20", [10, 20]),
+        (r"(\d+) ms", "p50-5 ms, (x)-6 ms, --7 ms, - 8 ms", [5, 6, 7, 8]),
+        (r"drift -(\d+)", "drift -5", [5]),
     ],
 )
 def test_what_stands_beside_a_number_does_not_make_it_a_part(

@@ -170,7 +170,7 @@ class Journal:
         *,
         warmup: bool = False,
     ) -> Iterator[None]:
-        """Measure how long the body takes, also when it fails; doubt a run's phase in which the clock was set."""
+        """Measure how long the body takes, also when it fails; doubt a kept iteration in which the clock was set."""
         started, clock = time.time(), time.monotonic()
         try:
             yield
@@ -180,7 +180,8 @@ class Journal:
             step_of_clock = time.time() - started - seconds
             if phase == "run" and abs(step_of_clock) > CLOCK_SECONDS:
                 moved = f"this machine's clock moved {step_of_clock:+.1f} s against the time that passed"
-                self.doubt(f"in iteration {iteration} {moved}: it was set, or the machine slept", step, iteration)
+                tell = self.note if warmup else self.doubt  # what a warm-up measured does not count
+                tell(f"in iteration {iteration} {moved}: it was set, or the machine slept", step, iteration)
             self.phases.append(
                 Phase(step=step, phase=phase, iteration=iteration, warmup=warmup, started=moment, seconds=seconds)
             )

@@ -18,7 +18,10 @@ _SEPARATED = re.compile(rf"\d[{_MARKS[1:]}\s]+\d|\d\.\d{{3}}\.\d")
 _DIGITS = re.compile(rf"[-+]?[\d{_MARKS}\s]+(?:[eE][-+]?\d+)?")
 _TOGETHER = str.maketrans("", "", _MARKS[1:])
 _BEFORE = re.compile(rf"(?:[\d{_MARKS}]+[eE][-+]?)?[\d{_MARKS}]*$")
+# A minus that follows a word, a number or a bracket stands between two things, as in 10-20.
+_MINUS = re.compile(r"(?<![\w.)\]}%-])[-\N{MINUS SIGN}]$")
 _AFTER = re.compile(rf"[\d{_MARKS}]*(?:[eE][-+]?\d+(?!\w))?")
+_UNSIGNED = re.compile(rf"[\d{_MARKS}]+(?:[eE][-+]?\d+)?")
 _ONE_NUMBER = re.compile(rf"[-+]?(?:\d{{1,3}}(?:[{_MARKS}]\d{{3}})+(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
 
 
@@ -69,7 +72,10 @@ def number_around(text: str, part: tuple[int, int], within: tuple[int, int]) -> 
     after = _AFTER.match(text[end : min(within[1], end + _AROUND)])
     found = text[begin:end]
     whole = (before[0].lstrip(_MARKS) if before else "") + found + (after[0].rstrip(_MARKS) if after else "")
-    return whole if _ONE_NUMBER.fullmatch(whole) else found
+    if whole != found and _ONE_NUMBER.fullmatch(whole):
+        return whole
+    minus = _MINUS.search(text[max(within[0], begin - 2) : begin]) if _UNSIGNED.fullmatch(found) else None
+    return minus[0] + found if minus else found
 
 
 def shown(text: object) -> str:

@@ -62,12 +62,17 @@ class SharedInputs:
         look = _look(shared.path)
         if look == shared.look:
             return False
-        # Its times and its mode may be all that is new.
-        is_same = bool(look) and digest_of(shared.path, self._control) == shared.digest
-        if is_same:
-            shared.path.chmod(0o444)
+        is_same = bool(look) and self._is_same(shared)
         shared.look = _look(shared.path)
         return not is_same
+
+    def _is_same(self, shared: _Shared) -> bool:
+        """Tell whether an input's times and its mode are all that is new; one that cannot be read is another one."""
+        try:
+            shared.path.chmod(0o444)  # first: nobody may be allowed to read it any more
+            return digest_of(shared.path, self._control) == shared.digest
+        except OSError:
+            return False
 
     def restore(self) -> list[str]:
         """Fetch those again that were changed; return which cannot be had as they were, a sentence each.
