@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -65,6 +66,26 @@ def test_what_a_lost_run_had_summarised_is_kept(folder: RunFolder) -> None:
     summarised = recover(folder, record("lost"))
     again = recover(folder, summarised.model_copy(update={"reasons": ["its own"]}))
     assert again.reasons == ["its own"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        '{"type": "iteration_finished"}',
+        '{"type": "iteration_finished", "step": "client", "iteration": 1, "data": []}',
+        '{"type": "iteration_finished", "step": "client", "iteration": 1, "data": {"unread": {"rate": 3}}}',
+        '{"type": "iteration_finished", "step": "client", "iteration": 1, "data": {"attempts": {"wrk": [1]}}}',
+    ],
+)
+def test_an_end_of_an_iteration_that_says_something_else_is_told(folder: RunFolder, damaged: str) -> None:
+    """What the others say counts."""
+    ended = {"type": "iteration_finished", "step": "client", "iteration": 2, "data": {"unread": {"rate": [1, 3]}}}
+    (folder.path / "events.jsonl").write_text(f"{damaged}\n{json.dumps(ended)}\n", encoding="utf-8")
+    found = recover(folder, record("lost"))
+    assert found.reasons[1:] == [
+        "1 of 3 values of rate could not be read",
+        "events.jsonl: 1 line cannot be read; this is without",
+    ]
 
 
 def test_a_damaged_line_is_told_and_hides_no_other(folder: RunFolder) -> None:

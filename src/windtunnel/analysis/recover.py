@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from windtunnel.analysis.failures import find_failures
 from windtunnel.analysis.flaws import Flaws, find_flaws
@@ -20,7 +22,7 @@ def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
         return record
     plan, problem = find_plan(folder)
     samples, events = folder.samples(), list(folder.events())
-    tallies = [Tally.from_event(line) for line in events if line["type"] == "iteration_finished"]
+    tallies = list(_tallies(folder, events))
     flaws = Flaws()
     if plan:
         record.metrics = summarise(samples, plan)
@@ -33,6 +35,15 @@ def recover(folder: RunFolder, record: RunRecord) -> RunRecord:
     record.reasons = [record.cause.message, *(error.message for error in flaws.errors), *flaws.doubts]
     record.reasons += [*problem, *damages(folder)]
     return record
+
+
+def _tallies(folder: RunFolder, events: Sequence[Mapping[str, Any]]) -> Iterator[Tally]:
+    for line in events:
+        if line["type"] == "iteration_finished":
+            try:
+                yield Tally.from_event(line)
+            except ValueError:
+                folder.damaged["events.jsonl"] += 1
 
 
 def find_plan(folder: RunFolder) -> tuple[Plan | None, list[str]]:

@@ -54,15 +54,22 @@ class Tally:
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Tally:
-        """Return the tally that an ``iteration_finished`` event holds, without its notes."""
-        data = event.get("data", {})
-        unread = {source: count for source, (count, _all) in data.get("unread", {}).items()}
-        return cls(
-            event["step"],
-            event["iteration"],
-            data.get("warmup", False),
-            attempts={source: Attempts(*pair) for source, pair in data.get("attempts", {}).items()},
-            read=Counter({source: all_ - count for source, (count, all_) in data.get("unread", {}).items()}),
-            unread=Counter(unread),
-            clashes=data.get("clashes", {}),
-        )
+        """Return the tally that an ``iteration_finished`` event holds, without its notes.
+
+        Raises:
+            ValueError: The event holds none.
+        """
+        try:
+            data = event.get("data", {})
+            unread = {source: count for source, (count, _all) in data.get("unread", {}).items()}
+            return cls(
+                event["step"],
+                event["iteration"],
+                data.get("warmup", False),
+                attempts={source: Attempts(*pair) for source, pair in data.get("attempts", {}).items()},
+                read=Counter({source: all_ - count for source, (count, all_) in data.get("unread", {}).items()}),
+                unread=Counter(unread),
+                clashes=data.get("clashes", {}),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(repr(error)) from None
