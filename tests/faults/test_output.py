@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from support.lab import Lab, finish, single_node
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
+METRIC = '[[metrics]]\nname = "rate"\npattern = "rate=(.*)"\n'
 TEXT = single_node(["echo", "rate=1"], '[[metrics]]\nname = "rate"\npattern = "rate=(.)"')
 FAILING = single_node(["sh", "-c", "echo rate=1; exit 3"], '[[metrics]]\nname = "rate"\npattern = "rate=(.)"')
 
@@ -89,3 +91,36 @@ def test_a_run_that_is_cancelled_before_it_begins_prints_its_object(lab: Lab) ->
     assert (result.exit_code, record["exit_code"], record["status"]) == (130, 130, "cancelled")
     assert (record["run_id"], record["backend"], record["cause"]["code"]) == (None, "docker", "cancelled")
     assert not (lab.path / "runs").exists()
+
+
+def start_unread(lab: Lab, client: str) -> subprocess.Popen[str]:
+    """Start a run of 30 iterations that tells more on standard error than the pipe holds, which nobody reads."""
+    line = "no number " * 20
+    script = f"echo 'rate={line}'; echo rate=1; {client}"
+    lab.write(single_node(["sh", "-c", script], f"{METRIC}[run]\nrepeats = 30\n"))
+    process = lab.start("run", "benchmark.toml", "--json")
+    assert process.stderr is not None
+    fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+    return process
+
+
+def test_a_reader_that_does_not_read_holds_no_run(lab: Lab) -> None:
+    """Such as a script that reads standard output to its end first: what is told beside is passed over."""
+    with start_unread(lab, "true") as process:
+        try:
+            assert process.wait(lab.patience) == 0
+        finally:
+            process.kill()
+        assert process.stdout is not None
+        assert json.loads(process.stdout.read())["metrics"]["rate"]["n"] == 30
+
+
+def test_a_reader_that_does_not_read_keeps_nobody_from_ending_a_run(lab: Lab) -> None:
+    """Ctrl-C is heard, although it cannot be answered."""
+    with start_unread(lab, "test $ITERATION = 30 && exec sleep 100; true") as process:
+        try:
+            lab.wait_for('"type":"iteration_started","step":"client","iteration":30', lab.patience)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(lab.patience) == 130
+        finally:
+            process.kill()

@@ -6,12 +6,13 @@ import contextlib
 import errno
 import json
 import os
+import select
 import sys
 import traceback
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from windtunnel.errors import WindtunnelError
 from windtunnel.printable import printable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 VERDICT_STYLE = {"valid": "green", "suspect": "yellow", "invalid": "red"}
 PIPED_WIDTH = 160
 STATUS_STYLE = {"succeeded": "green", "running": "cyan"}
+STALLED_SECONDS = 1.0
+"""How long standard error may take no more before what is told there is passed over."""
 
 
 class Stdout:
@@ -62,10 +65,28 @@ class Stdout:
 STDOUT = Stdout()
 
 
+class Reader:
+    """Who reads a stream: one who has stopped reading would hold a run for good, and its end too."""
+
+    def __init__(self) -> None:
+        self._is_stalled = False
+
+    def takes_more(self, stream: IO[str]) -> bool:
+        """Tell whether something can be written at once, or within `STALLED_SECONDS` of the first time it cannot."""
+        try:
+            seconds = 0 if self._is_stalled else STALLED_SECONDS
+            self._is_stalled = not select.select([], [stream], [], seconds)[1]
+        except (OSError, ValueError):
+            return True  # no file of the system's, or one of which writing tells what is wrong
+        return not self._is_stalled
+
+
 @cache
 def console(*, stderr: bool = False) -> Console:
     """Return the console of standard output or error; plain text when it is piped."""
     from rich.console import Console
+
+    reader = Reader()
 
     class Tolerant(Console):
         def on_broken_pipe(self) -> None:
@@ -73,7 +94,9 @@ def console(*, stderr: bool = False) -> Console:
             self._lose(BrokenPipeError())
 
         def print(self, *objects: Any, **options: Any) -> None:
-            """Print, or go on without a file that takes no more."""
+            """Print, or go on without a file that takes no more, and without a reader who has stopped reading."""
+            if self.stderr and not reader.takes_more(self.file):
+                return
             STDOUT.is_used = STDOUT.is_used or not self.stderr
             try:
                 super().print(*objects, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import threading
 from collections.abc import Iterator
@@ -25,8 +26,9 @@ def signals_cancel(control: Control) -> Iterator[None]:
     def cancel(number: int, _frame: object) -> None:
         control.cancel(f"cancelled by {signal.Signals(number).name}")
         message = "stopping; once more to stop without grace\n" if not control.is_urgent else "stopping at once\n"
-        with contextlib.suppress(OSError):  # nobody may be reading any more
-            os.write(2, message.encode())
+        with contextlib.suppress(OSError):  # nobody may be reading any more, or for now
+            if select.select([], [2], [], 0)[1]:
+                os.write(2, message.encode())
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # What is ignored already (nohup, a shell's background job) was meant to be.
