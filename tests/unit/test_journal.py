@@ -61,6 +61,20 @@ def test_a_run_is_told_by_its_own_name_whatever_is_secret(
     assert told[0].data == {"path": str(folder.path), "user": "[redacted]"}
 
 
+def test_series_of_several_secrets_stay_apart(new_folder: Callable[[str], RunFolder], single_node: str) -> None:
+    """A mean over two users' values means nothing, although neither may be named."""
+    secrets = {"A_TOKEN": "alpha-secret-1", "B_TOKEN": "beta-secret-2"}
+    env = "".join(f'{name} = "{value}"\n' for name, value in secrets.items())
+    journal = Journal(new_folder(f"{single_node}\n[client.env]\n{env}"))
+    users = [*secrets.values(), "alpha-secret-1"]
+    journal.add_samples(
+        [Sample("rate", 1.0, None, 1, 5.0, "client", {"user": user, f"of {user}": "x"}) for user in users]
+    )
+
+    first, second = ({"user": f"[redacted]{mark}", f"of [redacted]{mark}": "x"} for mark in ("", " (2)"))
+    assert [sample.labels for sample in journal.samples] == [first, second, first]
+
+
 def test_samples_are_kept_and_written(folder: RunFolder) -> None:
     """The summary and the folder have the same."""
     journal = Journal(folder)

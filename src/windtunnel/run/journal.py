@@ -89,6 +89,7 @@ class Journal:
         self.doubts: list[str] = []
         self.tallies: list[Tally] = []
         self._observers = list(observers)
+        self._numbers: dict[str, dict[str, int]] = {}
         self._lock = threading.RLock()
 
     def emit(
@@ -141,12 +142,20 @@ class Journal:
                 self._append("samples", *(sample.to_json() for sample in kept))
 
     def _without_secrets(self, sample: Sample) -> Sample:
-        known = self.folder.redaction.known
         words = (sample.metric, sample.unit or "", *sample.labels.keys(), *sample.labels.values())
-        if all(known(word) == word for word in words):
+        if all(self._hidden(word) == word for word in words):
             return sample
-        labels = {known(key): known(value) for key, value in sample.labels.items()}
-        return replace(sample, metric=known(sample.metric), unit=sample.unit and known(sample.unit), labels=labels)
+        labels = {self._hidden(key): self._hidden(value) for key, value in sample.labels.items()}
+        unit = sample.unit and self._hidden(sample.unit)
+        return replace(sample, metric=self._hidden(sample.metric), unit=unit, labels=labels)
+
+    def _hidden(self, word: str) -> str:
+        """Return a word of a sample without secrets; words that then look alike are numbered, and stay apart."""
+        text = self.folder.redaction.known(word)
+        if text == word:
+            return word
+        number = self._numbers.setdefault(text, {}).setdefault(word, len(self._numbers[text]) + 1)
+        return text if number == 1 else f"{text} ({number})"
 
     def finish(self, tally: Tally, *, status: int | None, samples: int) -> None:
         """Write down the end of an iteration: its command's exit status, its number of samples, and its tally."""
