@@ -127,7 +127,7 @@ def test_a_server_that_dies_at_the_end_of_the_client_is_a_dead_server(lab: Lab) 
 
 @pytest.mark.alone
 def test_a_server_that_dies_after_the_client_is_a_dead_server(lab: Lab) -> None:
-    """Whoever left something that kills it later, while the numbers are read, has not measured it."""
+    """A client that leaves something that kills the server later, while the numbers are read, has not measured it."""
     late = "(trap '' TERM; sleep 0.4; kill -ABRT $(cat $PIDFILE); sleep 1000) & echo rate=1"
     result = lab.run(dying_server(lab, late))
 

@@ -1,4 +1,4 @@
-"""Parameters of a workflow that mean something else than whoever gave them may think are refused."""
+"""Parameters of a workflow that mean something else than their user may think are refused."""
 
 from __future__ import annotations
 

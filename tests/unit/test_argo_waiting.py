@@ -111,7 +111,7 @@ def test_clients_that_argo_calls_over_are() -> None:
 
 
 def test_a_workflow_that_was_stopped_makes_none() -> None:
-    """By `argo stop`, or by whoever waits."""
+    """By `argo stop`, or by the user who waits."""
     clients = Clients([], shutdown="Terminate")
     end_clients(clients.cluster, NAME, WORDS)
 

@@ -30,7 +30,7 @@ def fail(error: Exception) -> Callable[[], None]:
 
 
 def test_a_thread_that_dies_is_a_bug() -> None:
-    """Whoever asks the run's control is told: exit 70, with the traceback; a wait ends at once."""
+    """Each that asks the run's control is told: exit 70, with the traceback; a wait ends at once."""
     control = Control(3600)
     began = time.monotonic()
     start_thread(control, "usage", fail(KeyError("pid")))

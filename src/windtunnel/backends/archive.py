@@ -114,7 +114,7 @@ def _packing(
 
 
 class _Asking(io.RawIOBase):
-    """A file that asks each time before it is read; what `check` raises is raised to whoever reads."""
+    """A file that asks each time before it is read; what `check` raises is raised to the reader."""
 
     def __init__(self, file: IO[bytes], check: Callable[[], None]) -> None:
         self._file, self._check = file, check

@@ -32,7 +32,7 @@ _QUIET_SECONDS = 0.25
 ROTATED_BYTES = 10 << 20
 """At this size the kubelet has the runtime start a new file, unless it is told otherwise."""
 LATE_SECONDS = 3.0
-"""Whoever reads so far behind may not be told of a new file in time."""
+"""A reader so far behind may not be told of a new file in time."""
 
 
 @dataclass(frozen=True)

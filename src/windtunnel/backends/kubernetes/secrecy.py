@@ -62,7 +62,7 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Secrecy:
-    """What a plan keeps secret. It follows from the plan alone: whoever plans a pod finds what its driver finds."""
+    """What a plan keeps secret. It follows from the plan alone: the planner of a pod finds what its driver finds."""
 
     redaction: Redaction
 

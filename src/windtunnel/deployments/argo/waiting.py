@@ -62,7 +62,7 @@ def _fail(cluster: Cluster, held: Sequence[PodView], words: str) -> bool:
 def _are_over(pods: Sequence[PodView], iterations: int | None, released: int) -> bool:
     """Tell whether Argo makes no client's pod any more.
 
-    One failed, or that which plans them, or all are through, or the last was taken away, as a driver does where its
+    One failed, or the pod that plans them, or all are through, or the last was taken away, as a driver does where its
     command was killed together with Argo's program.
     """
     clients = {view.labels[ITERATION]: view.status.get("phase") for view in pods if ITERATION in view.labels}
