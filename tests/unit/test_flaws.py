@@ -157,6 +157,15 @@ def test_dropped_values_make_a_run_suspect(run_recorded: RunRecorded, single_nod
     assert record.reasons == ["54 of 57 values of rate could not be read"]
 
 
+def test_a_run_of_which_no_value_could_be_read_says_so(run_recorded: RunRecorded, single_node: str) -> None:
+    """Its pattern did match, and is not to be looked into."""
+    text = single_node.replace(r"([\d.]+)", r"(\S+)") + "\n[run]\nrepeats = 3\n"
+    record = run_recorded(text, RecordingBackend({"client": [Outcome("rate=1,234\n")]}))
+    message = "client gave no samples: what it measured could not be read"
+    assert outcome(record) == (5, "failed", "no_samples", "invalid")
+    assert record.reasons == [message, "3 of 3 values of rate could not be read"]
+
+
 def test_a_lost_run_has_its_flaws(run_recorded: RunRecorded, single_node: str) -> None:
     """They are in its events, so that a driver's death does not hide them."""
     wrk = "[[metrics]]\nparser = 'wrk'\nname = 'latency_mean'\n"

@@ -17,12 +17,21 @@ STARVED_SHARE = 0.25
 STARVED_CORES = 0.2
 
 
-def missing_samples(plan: Plan, metrics: Mapping[str, MetricSummary]) -> InvalidResult | None:
-    """Return the error of a run that came to its end without what it had to measure."""
+def missing_samples(
+    plan: Plan, metrics: Mapping[str, MetricSummary], *, was_unread: bool = False
+) -> InvalidResult | None:
+    """Return the error of a run that came to its end without what it had to measure.
+
+    Args:
+        plan: What was to be measured.
+        metrics: What was.
+        was_unread: Whether there were values that could not be read.
+    """
     jobs = ", ".join(job.name for job in plan.jobs)
     if not metrics:
+        nothing = "nothing matched [[metrics]], and $WINDTUNNEL_METRICS has none"
         return InvalidResult(
-            f"{jobs} gave no samples: nothing matched [[metrics]], and $WINDTUNNEL_METRICS has none",
+            f"{jobs} gave no samples: {'what it measured could not be read' if was_unread else nothing}",
             code="no_samples",
             step=plan.jobs[-1].name,
         )

@@ -205,7 +205,9 @@ class _Execution:
         failures = find_failures(journal.samples, journal.tallies, self._plan)
         record.failures = [each.count() for each in failures]
         flaws = find_flaws(journal.samples, journal.tallies, record.metrics, failures, journal.doubts)
-        if not self._cause and (error := next(iter(flaws.errors), missing_samples(self._plan, record.metrics))):
+        was_unread = any(tally.unread for tally in journal.tallies)
+        missing = missing_samples(self._plan, record.metrics, was_unread=was_unread)
+        if not self._cause and (error := next(iter(flaws.errors), missing)):
             self._blame(error)
         record.usage = summarise_usage(journal.usage, journal.phases)
         record.phases = journal.phases
