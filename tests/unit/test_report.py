@@ -285,7 +285,7 @@ def test_failed_requests_are_told_beside_the_results(measured: Callable[..., Run
     folder.write_record(record)
     page = Page(render(folder))
     assert "0 of 1,749 requests failed (wrk)." in page.text
-    assert "2 requests failed, and no metric called requests says of how many." in page.text
+    assert "2 requests failed, and no metric called requests in the same unit says of how many." in page.text
 
 
 def test_a_damaged_run_has_a_report(run_recorded: RunRecorded, single_node: str) -> None:

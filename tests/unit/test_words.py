@@ -68,7 +68,7 @@ def test_a_size_has_the_unit_that_makes_it_short(value: float, text: str) -> Non
     [
         (1749, 1123, "1,123 of 1,749 requests failed"),
         (0, 0, "no request came to an end"),
-        (None, 3, "3 requests failed, and no metric called requests says of how many"),
+        (None, 3, "3 requests failed, and no metric called requests in the same unit says of how many"),
     ],
 )
 def test_failures_are_told_of_how_many(requests: int | None, failures: int, text: str) -> None:

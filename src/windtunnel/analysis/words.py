@@ -45,7 +45,7 @@ def size(value: float) -> str:
 def failed(requests: float | None, failures: float) -> str:
     """Return how many of how many requests failed; None: nothing says of how many, 0: none came to an end."""
     if requests is None:
-        return f"{failures:,} requests failed, and no metric called requests says of how many"
+        return f"{failures:,} requests failed, and no metric called requests in the same unit says of how many"
     return f"{failures:,} of {requests:,} requests failed" if requests else "no request came to an end"
 
 
