@@ -87,7 +87,8 @@ def run(request: Request) -> RunRecord:
     info = request.loaded.benchmark.benchmark
     flow = Flow(benchmark, name=info.strategy, flow_run_name=info.name, validate_parameters=False, persist_result=True)
     check_server()
-    with tags(TAG), ExitStack() as patience, temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS}):
+    # What is set last, when the server is given up, is put back first.
+    with tags(TAG), temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: HEARTBEAT_SECONDS}), ExitStack() as patience:
         try:
             message = flow(return_state=True).message
         except BaseException as error:
