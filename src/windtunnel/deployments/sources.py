@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
 from prefect.blocks.core import Block
@@ -19,6 +19,8 @@ from windtunnel.benchmark import Loaded, load, parse
 from windtunnel.benchmark.model import Benchmark
 from windtunnel.errors import DescriptorError, UsageError
 from windtunnel.secrets import Redaction
+
+B = TypeVar("B", bound=Block)
 
 
 class Form(Benchmark):
@@ -166,22 +168,22 @@ def _filled(form: Any) -> Any:
 
 
 def _secret(name: str) -> str:
-    try:
-        block = Secret.load(name)
-    except ValueError:
-        raise UsageError(f"no Secret block is called {name!r}; make one in the UI, under Blocks") from None
-    if not isinstance(block, Secret):
-        raise TypeError(f"{block!r} was to be loaded in this thread")
+    block = _load(Secret, name, f"no Secret block is called {name!r}; make one in the UI, under Blocks")
     if not isinstance(value := block.get(), str):
         raise UsageError(f"the Secret block {name!r} holds no text; its value has to be what a benchmark file holds")
     return value
 
 
 def _read(name: str) -> StoredBenchmark:
+    return _load(StoredBenchmark, name, f"no benchmark is stored as {name!r}; `windtunnel deploy FILE` stores one")
+
+
+def _load(kind: type[B], name: str, missing: str) -> B:
+    """Return the block of a kind that is called so (UsageError with the words `missing` if there is none)."""
     try:
-        block = StoredBenchmark.load(name)
+        block = kind.load(name)
     except ValueError:
-        raise UsageError(f"no benchmark is stored as {name!r}; `windtunnel deploy FILE` stores one") from None
-    if not isinstance(block, StoredBenchmark):
+        raise UsageError(missing) from None
+    if not isinstance(block, kind):
         raise TypeError(f"{block!r} was to be loaded in this thread")
     return block
