@@ -1,5 +1,5 @@
 """WorkflowTemplate of the strategy single-node; single_node.yaml is its rendering."""
 
-from windtunnel.deployments.argo.templates import template
+from windtunnel.engines.argo.templates import template
 
 single_node = template("single-node")

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from windtunnel.benchmark import load
-from windtunnel.deployments.argo.rendering import rendered
-from windtunnel.deployments.argo.templates import template
+from windtunnel.engines.argo.render import rendered
+from windtunnel.engines.argo.templates import template
 from windtunnel.strategies import STRATEGIES, make_plan
 
 HERE = Path(__file__).parent

@@ -17,13 +17,13 @@ from windtunnel.backends.kubernetes.objects import Naming, salt_of
 from windtunnel.backends.kubernetes.output import LAST_WORD
 from windtunnel.backends.labels import RunLabels
 from windtunnel.benchmark import Loaded, parse
-from windtunnel.deployments.argo import driving
-from windtunnel.deployments.argo.given import Given, check, run_name
-from windtunnel.deployments.argo.names import MARK, PARAMETERS, RUN_MARK
-from windtunnel.deployments.argo.parameters import Text, benchmark_of
-from windtunnel.deployments.argo.planning import digest, planned
-from windtunnel.deployments.argo.submission import workflow
-from windtunnel.deployments.argo.templates import template
+from windtunnel.engines.argo import drive
+from windtunnel.engines.argo.build import workflow
+from windtunnel.engines.argo.labels import MARK, PARAMETERS, RUN_MARK
+from windtunnel.engines.argo.parameter_values import Text, benchmark_of
+from windtunnel.engines.argo.parameters import Given, check, run_name
+from windtunnel.engines.argo.pod_patch import digest, planned
+from windtunnel.engines.argo.templates import template
 from windtunnel.errors import DescriptorError, PlanError, Unsupported, UsageError
 from windtunnel.plan import Job, Plan, Service
 from windtunnel.strategies import STRATEGIES, make_plan
@@ -242,9 +242,9 @@ def test_a_driver_refuses_what_the_client_was_not_planned_for(change: dict[str, 
     changed = replace(given(**{key: text.replace("PLACEMENT", "") for key, text in change.items()}), planned=pods)
     labels: dict[str, Any] = {"metadata": {}}
 
-    driving.check(fitting, labels)
+    drive.check(fitting, labels)
     with pytest.raises(UsageError, match="render or submit the benchmark again"):
-        driving.check(changed, labels)
+        drive.check(changed, labels)
 
 
 def test_a_line_break_in_an_override_is_refused() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +14,11 @@ from typing import Any, cast
 import pytest
 
 from windtunnel.backends.kubernetes.calls import Cluster
-from windtunnel.deployments.argo import __main__ as argo_main
-from windtunnel.deployments.argo import causes, driving, finishing, workflow
-from windtunnel.deployments.argo.following import Follower
+from windtunnel.engines.argo import __main__ as argo_main
+from windtunnel.engines.argo import causes, drive, workflow
+from windtunnel.engines.argo.finish import finish as finish_workflow
+from windtunnel.engines.argo.follow import Follower
+from windtunnel.engines.argo.labels import PARAMETERS
 from windtunnel.errors import Cancelled, PlatformError, TimedOut, UsageError, WindtunnelError
 from windtunnel.run.control import Control
 from windtunnel.run.record import Cause, ResourceCount, RunRecord
@@ -82,14 +87,14 @@ def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_word: Path) -> 
     """Let the exit handler end a workflow; return its exit code and its output parameters."""
     outputs = tmp_path / "outputs"
     monkeypatch.setenv("WINDTUNNEL_WORKFLOW", NAME)
-    monkeypatch.setattr(finishing, "OUTPUTS", outputs)
-    monkeypatch.setattr(finishing, "_left", lambda _cluster, _run: iter(()))
+    monkeypatch.setattr("windtunnel.engines.argo.finish.OUTPUTS", outputs)
+    monkeypatch.setattr("windtunnel.engines.argo.finish._left", lambda _cluster, _run: iter(()))
     monkeypatch.setattr(causes, "LAST_WORD", last_word)
 
     def act(kept: Kept) -> tuple[int, dict[str, str]]:
-        monkeypatch.setattr(finishing, "connect", lambda: kept.cluster)
+        monkeypatch.setattr("windtunnel.engines.argo.finish.connect", lambda: kept.cluster)
         monkeypatch.setenv("WINDTUNNEL_FAILURES", base64.b64encode(kept.failures.encode()).decode())
-        code = finishing.finish()
+        code = finish_workflow()
         return code, {path.name: path.read_text() for path in outputs.iterdir()}
 
     return act
@@ -161,11 +166,11 @@ def test_a_run_that_could_not_begin_is_told_and_its_clients_wait_no_more(
         raise error
 
     kept = Kept()
-    monkeypatch.setattr(driving, "connect", lambda: kept.cluster)
-    monkeypatch.setattr(driving, "_run", failing)
-    monkeypatch.setattr(driving, "end_clients", lambda _cluster, _name, words: ended.append(words))
+    monkeypatch.setattr(drive, "connect", lambda: kept.cluster)
+    monkeypatch.setattr(drive, "_run", failing)
+    monkeypatch.setattr(drive, "end_clients", lambda _cluster, _name, words: ended.append(words))
     with pytest.raises(type(error)):
-        driving.drive()
+        drive.drive()
     found, outputs = finish(kept)
 
     assert (found, outputs["cause"]) == (code, cause)
@@ -243,7 +248,7 @@ def test_a_bug_in_a_part_is_told_and_is_no_failure_of_the_benchmarks(
         raise KeyError("http://me:hunter2@host")
 
     monkeypatch.setattr(causes, "LAST_WORD", last_word)
-    monkeypatch.setattr(finishing, "finish", broken)
+    monkeypatch.setattr("windtunnel.engines.argo.finish.finish", broken)
     monkeypatch.setattr("sys.argv", ["argo", "finish"])
 
     assert argo_main.main() == 70
@@ -251,6 +256,24 @@ def test_a_bug_in_a_part_is_told_and_is_no_failure_of_the_benchmarks(
     shown = capsys.readouterr().err
     assert "Traceback" in shown
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize("module", ["windtunnel.engines.argo", "windtunnel.deployments.argo"])
+def test_the_command_of_an_older_template_still_works(module: str) -> None:
+    """A schedule in a cluster has the command of the version that submitted it, and pulls a newer image."""
+    encoded = {f"WINDTUNNEL_{name.upper()}": "" for name in PARAMETERS}
+    encoded["WINDTUNNEL_BENCHMARK"] = base64.b64encode(b"[benchmark]").decode()
+    done = subprocess.run(
+        [sys.executable, "-m", module, "plan"],
+        env=dict(os.environ) | encoded,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "benchmark.toml" in done.stderr
 
 
 @pytest.mark.parametrize(

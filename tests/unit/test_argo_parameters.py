@@ -9,9 +9,9 @@ import pytest
 
 from windtunnel.benchmark import parse
 from windtunnel.content import sample
-from windtunnel.deployments.argo.driving import check
-from windtunnel.deployments.argo.given import Given, ported
-from windtunnel.deployments.argo.parameters import benchmark_of, flag_of
+from windtunnel.engines.argo.drive import check
+from windtunnel.engines.argo.parameter_values import benchmark_of, flag_of
+from windtunnel.engines.argo.parameters import Given, ported
 from windtunnel.errors import UsageError
 from windtunnel.strategies import make_plan
 

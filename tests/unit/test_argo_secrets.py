@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.cli.app import app
-from windtunnel.deployments.argo import parameters
-from windtunnel.deployments.argo.following import submit
-from windtunnel.deployments.argo.parameters import Text, benchmark_of, check_hidden, overrides_of
-from windtunnel.deployments.argo.submission import Submission, workflow
+from windtunnel.engines.argo import parameter_values
+from windtunnel.engines.argo.build import Submission, workflow
+from windtunnel.engines.argo.follow import submit
+from windtunnel.engines.argo.parameter_values import Text, benchmark_of, check_hidden, overrides_of
 from windtunnel.errors import PlatformError, UsageError, WindtunnelError
 from windtunnel.plan import Plan
 from windtunnel.strategies import make_plan
@@ -191,7 +191,7 @@ def test_a_workflow_that_cannot_be_taken_back_hides_no_cause(monkeypatch: pytest
 
 def test_a_parameter_names_an_object_that_may_come_a_little_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who submits makes the workflow first."""
-    monkeypatch.setattr(parameters, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(parameter_values, "_LOOK_SECONDS", 0)
     data = {"benchmark.toml": base64.b64encode(WITH_SECRET.encode()).decode(), "set": ""}
     objects = Objects({"Secret/bench": {"data": data}, "ConfigMap/bench": {"data": {"benchmark.toml": PLAIN}}}, looks=2)
 
@@ -211,7 +211,7 @@ def test_an_object_that_is_not_there_or_has_no_such_key_is_refused(
     monkeypatch: pytest.MonkeyPatch, given: str, words: str
 ) -> None:
     """With what there is."""
-    monkeypatch.setattr(parameters, "_SOON_SECONDS", 0)
+    monkeypatch.setattr(parameter_values, "_SOON_SECONDS", 0)
     objects = Objects({"ConfigMap/bench": {"data": {"b": "", "a": ""}}})
     with pytest.raises(WindtunnelError, match=words):
         overrides_of(given, objects.cluster)

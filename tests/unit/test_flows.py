@@ -22,9 +22,8 @@ from prefect.utilities.callables import parameter_schema
 from windtunnel.backends import BACKENDS
 from windtunnel.benchmark import load, parse
 from windtunnel.content import sample
-from windtunnel.deployments import flows
-from windtunnel.deployments.sources import File, Form, Text, form, resolve, tables, without_secrets
-from windtunnel.engines.prefect import publisher
+from windtunnel.engines.prefect import flows, publisher
+from windtunnel.engines.prefect.sources import File, Form, Text, form, resolve, tables, without_secrets
 from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, LINES_PER_RUN, StepLogs
 from windtunnel.engines.prefect.tags import run_tags
 from windtunnel.errors import DescriptorError, UsageError
@@ -38,7 +37,12 @@ SINGLE = sample("single-node")
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 ENTRYPOINTS = {
     **{item["entrypoint"]: item["entrypoint"].rpartition(":")[2].replace("_", "-") for item in DEPLOYMENTS},
-    **{f"windtunnel.deployments.flows.{name.replace('-', '_')}": name for name in [*STRATEGIES, "reap"]},
+    **{
+        f"{module}.{name.replace('-', '_')}": name
+        # Deployments on a server still have the second, which is the module's former name.
+        for module in ("windtunnel.engines.prefect.flows", "windtunnel.deployments.flows")
+        for name in [*STRATEGIES, "reap"]
+    },
 }
 
 

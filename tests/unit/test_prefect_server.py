@@ -19,8 +19,7 @@ from prefect import tags  # noqa: E402
 from prefect.context import TagsContext  # noqa: E402
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings  # noqa: E402
 
-from windtunnel.deployments import install  # noqa: E402
-from windtunnel.engines.prefect import flow_run  # noqa: E402
+from windtunnel.engines.prefect import flow_run, install  # noqa: E402
 from windtunnel.engines.prefect.server import check_server  # noqa: E402
 from windtunnel.errors import PlatformError, Unsupported  # noqa: E402
 

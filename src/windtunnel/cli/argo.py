@@ -17,8 +17,8 @@ from windtunnel.errors import PlatformError, UsageError
 
 if TYPE_CHECKING:
     from windtunnel.benchmark import Loaded
-    from windtunnel.deployments.argo.following import Follower
-    from windtunnel.deployments.argo.submission import Submission
+    from windtunnel.engines.argo.build import Submission
+    from windtunnel.engines.argo.follow import Follower
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="A suspect result is a failure.")]
 ImageOption = Annotated[
@@ -51,7 +51,7 @@ def render(
     if as_json:
         print_json(made)
         return
-    from windtunnel.deployments.argo.rendering import rendered
+    from windtunnel.engines.argo.render import rendered
 
     print_data(rendered(made).rstrip())
 
@@ -77,8 +77,8 @@ def submit(
     if reason := make_backend("kubernetes").available():
         raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
     from windtunnel.backends.kubernetes.calls import connect
-    from windtunnel.deployments.argo.following import Follower
-    from windtunnel.deployments.argo.following import submit as create
+    from windtunnel.engines.argo.follow import Follower
+    from windtunnel.engines.argo.follow import submit as create
     from windtunnel.run.control import Control
 
     cluster = connect(namespace)
@@ -111,7 +111,7 @@ def _make(
     loaded, plan = load_with_notes(file, overrides)
     require_engine("argo")
     from windtunnel.backends.kubernetes.settings import runner_image
-    from windtunnel.deployments.argo.submission import workflow
+    from windtunnel.engines.argo.build import workflow
 
     # Nobody waits for what a schedule starts.
     is_fetched = fetch and not loaded.benchmark.run.schedule

@@ -73,7 +73,7 @@ def _argo_unavailable() -> str | None:
     if reason := engine_unavailable("argo") or make_backend("kubernetes").available():
         return reason
     from windtunnel.backends.kubernetes.calls import connect
-    from windtunnel.deployments.argo.following import require_api
+    from windtunnel.engines.argo.follow import require_api
     from windtunnel.errors import PlatformError
 
     try:

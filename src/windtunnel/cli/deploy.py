@@ -45,8 +45,8 @@ def deploy(
 
     loaded, plan = load_with_notes(file, with_repeats(overrides, repeats))
     require_engine("prefect")
-    from windtunnel.deployments.deploy import Target
-    from windtunnel.deployments.deploy import deploy as deploy_benchmark
+    from windtunnel.engines.prefect.deploy import Target
+    from windtunnel.engines.prefect.deploy import deploy as deploy_benchmark
 
     deployed = deploy_benchmark(loaded, plan, Target(pool, queue, folder or Path.cwd()), strict=strict)
     if as_json:
@@ -92,7 +92,7 @@ def install(
         return
     if namespace or only_print:
         raise UsageError("--namespace and --print go with kubernetes and argo")
-    from windtunnel.deployments.install import install as install_prefect
+    from windtunnel.engines.prefect.install import install as install_prefect
 
     lines = install_prefect(store)
     if as_json:
@@ -114,7 +114,7 @@ def _install_in_cluster(platform: Platform, namespace: str | None, *, only_print
 
     manifests, apply, next_step = kubernetes.manifests, kubernetes.install, "windtunnel run FILE --backend kubernetes"
     if platform is Platform.ARGO:
-        from windtunnel.deployments.argo import install as argo
+        from windtunnel.engines.argo import install as argo
 
         manifests, apply, next_step = argo.manifests, argo.install, "windtunnel submit FILE --wait"
     if only_print:

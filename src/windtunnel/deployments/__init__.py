@@ -1,4 +1,1 @@
-"""Windtunnel on a Prefect server: flows with typed parameters, deployments, pools and automations.
-
-The only part beside the Prefect engine that knows Prefect.
-"""
+"""Former names of modules, which deployments on a server, and templates and schedules in a cluster, still have."""

@@ -18,10 +18,10 @@ from windtunnel.backends.archive import unpack
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.calls import CONFLICT, NOT_FOUND, Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.gated import MAIN
-from windtunnel.deployments.argo.driving import FETCHED_AS
-from windtunnel.deployments.argo.names import ACCOUNT, FETCHED, FETCHING, FOLDER
-from windtunnel.deployments.argo.submission import Submission
-from windtunnel.deployments.argo.workflow import (
+from windtunnel.engines.argo.build import Submission
+from windtunnel.engines.argo.drive import FETCHED_AS
+from windtunnel.engines.argo.labels import ACCOUNT, FETCHED, FETCHING, FOLDER
+from windtunnel.engines.argo.workflow import (
     GROUP,
     annotate,
     annotations_of,

@@ -14,10 +14,10 @@ from windtunnel.addresses import parse_store
 from windtunnel.backends import make_backend
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.benchmark import Loaded
-from windtunnel.deployments.argo.given import check, ported
-from windtunnel.deployments.argo.parameters import FILE, SECRET, SET, has_secrets
-from windtunnel.deployments.argo.planning import planned
-from windtunnel.deployments.argo.templates import template
+from windtunnel.engines.argo.parameter_values import FILE, SECRET, SET, has_secrets
+from windtunnel.engines.argo.parameters import check, ported
+from windtunnel.engines.argo.pod_patch import planned
+from windtunnel.engines.argo.templates import template
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
 

@@ -9,9 +9,8 @@ import pytest
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.gated import GATE
 from windtunnel.backends.kubernetes.objects import ITERATION
-from windtunnel.deployments.argo import waiting
-from windtunnel.deployments.argo.names import COMPONENT
-from windtunnel.deployments.argo.waiting import end_clients
+from windtunnel.engines.argo.end_clients import end_clients
+from windtunnel.engines.argo.labels import COMPONENT
 
 NAME, WORDS = "bench-abcde", "not_ready: server was not ready"
 
@@ -61,7 +60,7 @@ PLANNING = pod("Running", "plan-1", COMPONENT, "plan")
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr("windtunnel.engines.argo.end_clients._LOOK_SECONDS", 0)
 
 
 def test_a_pod_that_waits_is_failed_in_the_runs_words() -> None:
@@ -122,7 +121,7 @@ def test_a_workflow_is_stopped_if_its_pods_cannot_be_failed(monkeypatch: pytest.
     """Without the right, or if Argo makes none in time: nobody is left waiting."""
     older = Clients([HELD], refusal=Refused(403, "forbidden"))
     end_clients(older.cluster, NAME, WORDS)
-    monkeypatch.setattr(waiting, "MAKING_SECONDS", 0.05)
+    monkeypatch.setattr("windtunnel.engines.argo.end_clients.MAKING_SECONDS", 0.05)
     late = Clients([])
     end_clients(late.cluster, NAME, WORDS)
 

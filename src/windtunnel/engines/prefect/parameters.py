@@ -7,7 +7,7 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
-from windtunnel.deployments.sources import without_secrets
+from windtunnel.engines.prefect.sources import without_secrets
 from windtunnel.errors import UsageError
 
 

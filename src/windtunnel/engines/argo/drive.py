@@ -17,9 +17,9 @@ from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.calls import Cluster, connect
 from windtunnel.backends.kubernetes.objects import Arranged, Manifest
 from windtunnel.backends.kubernetes.pod.places import result_file
-from windtunnel.deployments.argo.causes import as_known, cause_of, leave, words_of
-from windtunnel.deployments.argo.given import Given
-from windtunnel.deployments.argo.names import (
+from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
+from windtunnel.engines.argo.end_clients import end_clients
+from windtunnel.engines.argo.labels import (
     FETCH_SECONDS,
     FETCHED,
     FETCHING,
@@ -28,9 +28,9 @@ from windtunnel.deployments.argo.names import (
     RUN,
     TRANSFER_SECONDS,
 )
-from windtunnel.deployments.argo.planning import digest, planned
-from windtunnel.deployments.argo.waiting import end_clients
-from windtunnel.deployments.argo.workflow import (
+from windtunnel.engines.argo.parameters import Given
+from windtunnel.engines.argo.pod_patch import digest, planned
+from windtunnel.engines.argo.workflow import (
     annotate,
     annotations_of,
     begin,

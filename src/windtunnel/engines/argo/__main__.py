@@ -1,4 +1,4 @@
-"""What the pods of a workflow run: ``python -m windtunnel.deployments.argo plan|drive|finish``."""
+"""What the pods of a workflow run: ``python -m windtunnel.engines.argo plan|drive|finish``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 import sys
 import traceback
 
-from windtunnel.deployments.argo.causes import as_known, leave, words_of
+from windtunnel.engines.argo.causes import as_known, leave, words_of
 from windtunnel.errors import WindtunnelError
 from windtunnel.secrets import Redaction
 
 
 def main() -> int:
     """Run the part that the first argument names; return its exit code."""
-    from windtunnel.deployments.argo.driving import drive
-    from windtunnel.deployments.argo.finishing import finish
-    from windtunnel.deployments.argo.planning import plan
+    from windtunnel.engines.argo.drive import drive
+    from windtunnel.engines.argo.finish import finish
+    from windtunnel.engines.argo.pod_patch import plan
 
     parts = {"plan": plan, "drive": drive, "finish": finish}
     try:

@@ -98,7 +98,7 @@ def apply_deployment(
 
     Args:
         client: The server.
-        flow: Importable from `windtunnel.deployments.flows`, on the worker too.
+        flow: Importable from `windtunnel.engines.prefect.flows`, on the worker too.
         name: A deployment of the flow that is called so is replaced.
         schedule: When it runs by itself; None takes that of an earlier deployment away. A pause stays.
         keep_schedule: Whether a schedule that is there stays as it is.
@@ -111,7 +111,7 @@ def apply_deployment(
     return client.create_deployment(
         flow_id=client.create_flow(flow),
         name=name,
-        entrypoint=f"windtunnel.deployments.flows.{flow.name.replace('-', '_')}",
+        entrypoint=f"windtunnel.engines.prefect.flows.{flow.name.replace('-', '_')}",
         parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
         enforce_parameter_schema=True,
         # One of the same name that prefect.yaml made would leave its own behind.

@@ -16,8 +16,8 @@ from pydantic import SecretStr, ValidationError
 
 from windtunnel.addresses import parse_store
 from windtunnel.benchmark import Loaded
-from windtunnel.deployments import flows
-from windtunnel.deployments.server import (
+from windtunnel.engines.prefect import flows
+from windtunnel.engines.prefect.deployment import (
     ENVIRONMENT,
     GENERIC,
     POOL,
@@ -26,7 +26,7 @@ from windtunnel.deployments.server import (
     check_queue,
     prefect_server,
 )
-from windtunnel.deployments.sources import StoredBenchmark, as_toml
+from windtunnel.engines.prefect.sources import StoredBenchmark, as_toml
 from windtunnel.engines.prefect.tags import TAG, run_tags
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan

@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from windtunnel.backends.kubernetes.calls import Cluster
-from windtunnel.deployments.argo import following, workflow
-from windtunnel.deployments.argo.following import Follower
-from windtunnel.deployments.argo.names import FOLDER
+from windtunnel.engines.argo import workflow
+from windtunnel.engines.argo.follow import Follower
+from windtunnel.engines.argo.labels import FOLDER
 from windtunnel.errors import Cancelled, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.record import MetricSummary, RunRecord
@@ -83,7 +83,7 @@ def follow(shown: Shown, said: list[str], store: Path = Path("runs")) -> RunReco
 
 def test_what_a_pod_waits_for_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an image that there is none of, a pod waits a quarter of an hour; that it is about to run is no news."""
-    monkeypatch.setattr(following, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr("windtunnel.engines.argo.follow._LOOK_SECONDS", 0)
     said: list[str] = []
     shown = Shown(
         status("Running", drive=("Pending", "PodInitializing")),
@@ -117,8 +117,8 @@ def test_a_workflow_that_was_stopped_before_its_run_began_is_cancelled(how: str)
 
 def test_who_asks_a_third_time_waits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as for a driver whose node is lost, which has the folder; the workflow is terminated all the same."""
-    monkeypatch.setattr(following, "_LOOK_SECONDS", 0)
-    monkeypatch.setattr(following, "drives", lambda _cluster, _name: True)
+    monkeypatch.setattr("windtunnel.engines.argo.follow._LOOK_SECONDS", 0)
+    monkeypatch.setattr("windtunnel.engines.argo.follow.drives", lambda _cluster, _name: True)
     said: list[str] = []
     control = Control(1)
     for _ in range(2):

@@ -11,8 +11,8 @@ from pathlib import Path
 from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.steps import is_in_client
 from windtunnel.benchmark import Loaded, parse
-from windtunnel.deployments.argo.names import PARAMETERS
-from windtunnel.deployments.argo.parameters import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of
+from windtunnel.engines.argo.labels import PARAMETERS
+from windtunnel.engines.argo.parameter_values import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of
 from windtunnel.errors import DescriptorError, PlanError, Unsupported
 from windtunnel.plan import Job, Plan
 from windtunnel.strategies import make_plan

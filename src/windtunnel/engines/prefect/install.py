@@ -17,8 +17,8 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
-from windtunnel.deployments import flows
-from windtunnel.deployments.server import (
+from windtunnel.engines.prefect import flows
+from windtunnel.engines.prefect.deployment import (
     ENVIRONMENT,
     JANITOR_POOL,
     POOL,
@@ -26,7 +26,7 @@ from windtunnel.deployments.server import (
     check_type,
     prefect_server,
 )
-from windtunnel.deployments.sources import StoredBenchmark
+from windtunnel.engines.prefect.sources import StoredBenchmark
 from windtunnel.engines.prefect.tags import TAG
 
 SILENCE = timedelta(seconds=90)

@@ -7,7 +7,7 @@ from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.objects import ENGINES_OWN
-from windtunnel.deployments.argo.names import (
+from windtunnel.engines.argo.labels import (
     BEGUN,
     COMPONENT,
     DRIVE,

@@ -13,8 +13,8 @@ from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.kubernetes.gated import patch
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.labels import RunLabels
-from windtunnel.deployments.argo.given import Given, ported
-from windtunnel.deployments.argo.names import MARK, OUTPUTS, RUN_MARK
+from windtunnel.engines.argo.labels import MARK, OUTPUTS, RUN_MARK
+from windtunnel.engines.argo.parameters import Given, ported
 from windtunnel.errors import PlanError
 from windtunnel.plan import Plan
 

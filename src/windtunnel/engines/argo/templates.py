@@ -12,7 +12,7 @@ from windtunnel.backends.kubernetes.gated import CLIENTS, MAIN, WAIT
 from windtunnel.backends.kubernetes.objects import ITERATION, salt_of
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.content import sample
-from windtunnel.deployments.argo.names import (
+from windtunnel.engines.argo.labels import (
     ACCOUNT,
     COMPONENT,
     DRIVE,
@@ -25,7 +25,7 @@ from windtunnel.deployments.argo.names import (
     S3_SECRET,
     VERDICT,
 )
-from windtunnel.deployments.argo.planning import digest
+from windtunnel.engines.argo.pod_patch import digest
 
 LONGEST_SECONDS = 7 * 24 * 3600
 """How long a workflow of a template may take: its benchmark, which it gets later, has a timeout of its own."""
@@ -185,7 +185,7 @@ def _part(
         name=name,
         image="{{workflow.parameters.image}}",
         image_pull_policy="IfNotPresent",
-        command=["python", "-m", "windtunnel.deployments.argo", name],
+        command=["python", "-m", "windtunnel.engines.argo", name],
         env=[*(m.EnvVar(name=key, value=value) for key, value in values.items()), *fields],
         labels={COMPONENT: name},
         resources=m.ResourceRequirements(requests={"cpu": "50m", "memory": "128Mi"}),

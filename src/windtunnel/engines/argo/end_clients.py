@@ -10,8 +10,8 @@ from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.gated import CLIENTS, is_held
 from windtunnel.backends.kubernetes.objects import ENGINES_OWN, ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
-from windtunnel.deployments.argo.names import COMPONENT, PLAN
-from windtunnel.deployments.argo.workflow import nodes_of, read, stop
+from windtunnel.engines.argo.labels import COMPONENT, PLAN
+from windtunnel.engines.argo.workflow import nodes_of, read, stop
 
 MAKING_SECONDS = 60.0
 """How long Argo may take to make a client's pod; after that the workflow is stopped."""

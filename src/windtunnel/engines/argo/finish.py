@@ -12,9 +12,9 @@ from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
 from windtunnel.backends.kubernetes.objects import ENGINES_OWN
 from windtunnel.backends.kubernetes.warden import KINDS
 from windtunnel.backends.labels import RUN as RUN_LABEL
-from windtunnel.deployments.argo.causes import cause_of, failure_of, leave, words_of
-from windtunnel.deployments.argo.names import EXIT_CODE, OUTPUTS, VERDICT
-from windtunnel.deployments.argo.workflow import (
+from windtunnel.engines.argo.causes import cause_of, failure_of, leave, words_of
+from windtunnel.engines.argo.labels import EXIT_CODE, OUTPUTS, VERDICT
+from windtunnel.engines.argo.workflow import (
     change,
     drives,
     read,

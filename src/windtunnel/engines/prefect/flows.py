@@ -1,0 +1,99 @@
+"""The Prefect flows: one for each strategy, and the one that cleans up after crashed runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from windtunnel.content import sample
+from windtunnel.engines.prefect import quiet_settings
+
+quiet_settings()
+
+from prefect import Flow, flow  # noqa: E402 - its settings first
+from prefect.client.schemas.objects import State  # noqa: E402
+from prefect.logging import get_run_logger  # noqa: E402
+
+from windtunnel.backends.reap import reap_all  # noqa: E402
+from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
+from windtunnel.engines.prefect.parameters import refuse_secrets  # noqa: E402
+from windtunnel.engines.prefect.sources import Source, check_strategy, form, resolve  # noqa: E402
+from windtunnel.engines.prefect.state import refusal  # noqa: E402
+from windtunnel.engines.request import make_request  # noqa: E402
+from windtunnel.errors import WindtunnelError  # noqa: E402
+from windtunnel.strategies import make_plan  # noqa: E402
+
+BackendName = Literal["process", "docker", "kubernetes", "recording"]
+
+
+def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
+    """Return the flow that runs any benchmark of one strategy; unless told otherwise, its sample."""
+    default = form(sample(strategy))
+
+    def run_benchmark(  # noqa: PLR0913, PLR0917 - a parameter is a field of the form
+        benchmark: Source = default,
+        backend: BackendName = "process",
+        repeats: Annotated[int, Field(ge=1)] | None = None,
+        overrides: tuple[str, ...] = (),
+        store: str | None = None,
+        strict: bool = False,  # noqa: FBT001, FBT002 - a form's field is a keyword
+    ) -> State[Any]:
+        """Start what the benchmark needs, measure, and take everything down again.
+
+        Args:
+            benchmark: What to measure.
+            backend: Where its steps run; recording only pretends.
+            repeats: Iterations to keep, instead of the benchmark's.
+            overrides: Other keys to change, such as run.warmup=2 or server.env.LANG=C.
+            store: Where runs are kept, as the worker sees it, instead of the benchmark's.
+            strict: Whether a suspect result is a failure.
+        """
+        changes = [*overrides, *([f"run.repeats={repeats}"] if repeats else [])]
+        try:
+            refuse_secrets()
+            loaded = resolve(benchmark, changes)
+            check_strategy(loaded, strategy)
+            plan = make_plan(loaded.benchmark)
+            request = make_request(loaded, plan, backend, store)
+            return run_in_flow(replace(request, strict=strict), report=True)
+        except WindtunnelError as error:
+            get_run_logger().error("%s", error.message)
+            return refusal(error)
+
+    # Prefect's own messages about a wrong parameter would repeat it, and with it what is secret there.
+    return Flow(run_benchmark, name=strategy, persist_result=True, validate_parameters=False)
+
+
+@flow(name="reap", flow_run_name="reap")
+def reap(store: str = "runs", cause: str | None = None) -> dict[str, list[str]]:
+    """End what runs left behind on the machine of this flow's worker.
+
+    Args:
+        store: Folder that keeps runs.
+        cause: Why it is done now, for the log.
+    """
+    logger = get_run_logger()
+    if cause:
+        logger.info("because of %s", cause)
+    reaped = reap_all(Path(store))
+    for name in reaped.found:
+        logger.warning("ended %s", name)
+    for name in reaped.left:
+        logger.error("still there: %s", name)
+    for words in reaped.unknown:
+        logger.warning("not known: %s", words)
+    if not reaped.found and not reaped.unknown:
+        logger.info("nothing was left behind")
+    if reaped.left:
+        raise RuntimeError(f"{len(reaped.left)} left behind: {', '.join(reaped.left)}")
+    return {"found": reaped.found, "left": reaped.left}
+
+
+single_node = strategy_flow("single-node")
+client_server = strategy_flow("client-server")
+
+FLOWS = {made.name: made for made in (single_node, client_server)}
+"""The flow of each strategy, by the strategy's name."""
