@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +53,19 @@ def file(tmp_path: Path, single_node: str) -> str:
 def record_of(stdout: str) -> dict[str, Any]:
     """Return the one JSON object of a run."""
     return dict(json.loads(stdout))
+
+
+def test_a_command_leaves_the_environment_as_it_was(
+    command: Command, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person set for pydantic's plugins is still set, for what is started afterwards."""
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "logfire-plugin")
+    before = dict(os.environ)
+    assert command("validate", file)[0] == 0
+    assert dict(os.environ) == before
+    monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS")
+    assert command("validate", file)[0] == 0
+    assert "PYDANTIC_DISABLE_PLUGINS" not in os.environ
 
 
 @pytest.mark.parametrize("strategy", ["single-node", "client-server"])

@@ -11,9 +11,10 @@ import typer
 
 from windtunnel.cli.output import STDOUT, echo, print_error, print_json, print_traceback
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, UsageError, WindtunnelError
-from windtunnel.secrets import Redaction
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EBADF}
+# Typer exports only children of its UsageError.
+_WRONG_CALL = typer.BadParameter.__bases__
 
 app = typer.Typer(
     name="windtunnel",
@@ -91,6 +92,8 @@ def _call(words: list[str]) -> int:
     try:
         app(args=words)
     except WindtunnelError as error:
+        from windtunnel.secrets import Redaction
+
         Redaction().error(error)
         _print_refusal(error, words)
         print_error(error)
@@ -113,8 +116,7 @@ def _call(words: list[str]) -> int:
 def _code_of(stop: SystemExit, words: list[str]) -> int:
     """Return the exit code that Typer ends with; print the object that is owed where it ends a run before it begins."""
     context = stop.__context__
-    # Typer has told a wrong option already, for people; of its UsageError it exports only children.
-    if isinstance(context, typer.BadParameter.__mro__[1]):
+    if isinstance(context, _WRONG_CALL):  # which Typer has told already, for people
         _print_refusal(UsageError(str(context)), words)
     elif context and isinstance(context.__cause__, KeyboardInterrupt):
         _print_refusal(Cancelled("cancelled before the run began"), words)

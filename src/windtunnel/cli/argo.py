@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from windtunnel.addresses import parse_store
 from windtunnel.cli.app import app
 from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_data, print_json, print_log_tail, say
@@ -71,6 +70,7 @@ def submit(
     as_json: JsonOption = False,
 ) -> None:
     """Submit a benchmark to Argo Workflows; one with a schedule becomes a CronWorkflow."""
+    from windtunnel.addresses import parse_store
     from windtunnel.backends import make_backend
 
     loaded, submission = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=wait)

@@ -71,12 +71,16 @@ def with_repeats(overrides: list[str] | None, repeats: int | None) -> list[str]:
 @contextmanager
 def _environment(**variables: str) -> Iterator[None]:
     """Set variables that this process alone is to see: what it starts does not inherit them."""
+    before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
         yield
     finally:
-        for name in variables:
-            del os.environ[name]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @app.command(epilog="Example: windtunnel init client-server")

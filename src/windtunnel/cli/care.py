@@ -11,7 +11,6 @@ from windtunnel.cli.app import app
 from windtunnel.cli.output import console, print_json, say
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
 from windtunnel.errors import ExitCode
-from windtunnel.secrets import Redaction
 
 
 @app.command(epilog="Example: windtunnel reap --dry-run")
@@ -47,6 +46,7 @@ def doctor(as_json: JsonOption = False) -> None:
     from windtunnel.backends import BACKENDS, make_backend
     from windtunnel.engines import ENGINES, engine_unavailable
     from windtunnel.engines.stores import aws_unavailable
+    from windtunnel.secrets import Redaction
 
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
     rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]

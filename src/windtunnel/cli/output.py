@@ -16,7 +16,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from windtunnel.errors import WindtunnelError
 from windtunnel.printable import printable
-from windtunnel.secrets import Redaction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -133,6 +132,8 @@ def print_error(error: WindtunnelError) -> None:
 
 def print_traceback() -> None:
     """Show where the exception that is being handled comes from."""
+    from windtunnel.secrets import Redaction
+
     # What Python's own errors and other libraries' say was not looked at by anybody.
     say(Redaction.of_variables(os.environ).text(traceback.format_exc().rstrip()))
 
