@@ -116,4 +116,4 @@ def test_reap_ends_a_stopped_warden_that_lost_its_driver(lab: Lab, nothing_left:
 
     assert any(f"process {warden.pid})" in name for name in found["found"])
     assert found["left"] == []
-    assert not any("warden" in command for command in living().values())
+    assert not any("supervisor" in command for command in living().values())

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windtunnel.backends import make_backend
+from windtunnel.backends.agent import deeds
+from windtunnel.backends.agent.collector import unpack
+from windtunnel.backends.agent.places import token_for
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.placing import Placing
-from windtunnel.backends.kubernetes.pod import agent
-from windtunnel.backends.kubernetes.pod.collector import unpack
-from windtunnel.backends.kubernetes.pod.places import token_for
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.spec import Container, Surroundings, pod
@@ -255,20 +255,20 @@ def test_a_file_that_arrives_in_pieces_is_there_when_it_is_whole(tmp_path: Path)
     digest = hashlib.sha256(data).hexdigest()
     first, rest = base64.b64encode(data[:4]).decode(), base64.b64encode(data[4:]).decode()
     for _twice in range(2):
-        agent.write_file(path, 0, first)
-    assert agent.look_file(path, len(data)) == {
+        deeds.write_file(path, 0, first)
+    assert deeds.look_file(path, len(data)) == {
         "sha256": None,
         "part": 4,
         "part_sha256": hashlib.sha256(data[:4]).hexdigest(),
     }
     with pytest.raises(ValueError, match="did not arrive as it was sent"):
-        agent.finish_file(path, 4, digest)
+        deeds.finish_file(path, 4, digest)
 
-    agent.write_file(path, 4, rest)
+    deeds.write_file(path, 4, rest)
     for _twice in range(2):
-        agent.finish_file(path, len(data), digest)
-    assert agent.look_file(path, len(data)) == {"sha256": digest, "part": 0, "part_sha256": None}
-    assert agent.look_file(path, 4)["sha256"] is None
+        deeds.finish_file(path, len(data), digest)
+    assert deeds.look_file(path, len(data)) == {"sha256": digest, "part": 0, "part_sha256": None}
+    assert deeds.look_file(path, 4)["sha256"] is None
     assert Path(path).read_bytes() == data
 
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import pytest
 
+from windtunnel.backends.agent.collector import Clock
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.pod.collector import Clock
 from windtunnel.backends.kubernetes.step import RunningStep
 from windtunnel.backends.kubernetes.usage import UsageReader
 from windtunnel.run.folder import RunFolder

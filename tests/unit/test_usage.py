@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from support.lab import PROGRAMS, free_port
+from windtunnel.backends.agent import collector
+from windtunnel.backends.agent import usage as pod
 from windtunnel.backends.docker import usage as docker
-from windtunnel.backends.kubernetes.pod import collector
-from windtunnel.backends.kubernetes.pod import usage as pod
 from windtunnel.backends.process import usage as process
 from windtunnel.run.control import Control
 from windtunnel.run.journal import UsageSample

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from windtunnel.backends.agent.spawn import has_warden
 from windtunnel.backends.docker.warden import RUN_LABEL, Daemon, DaemonError, Resource, find, remove_all
 from windtunnel.backends.labels import DRIVER, EXPIRES
-from windtunnel.backends.wardens import has_warden
 from windtunnel.run.driver import is_alive
 
 

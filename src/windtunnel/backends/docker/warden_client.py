@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
+from windtunnel.backends.agent.spawn import start_warden
 from windtunnel.backends.docker import warden
 from windtunnel.backends.docker.warden import Daemon, sweep
-from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.threads import start_thread

@@ -17,10 +17,10 @@ from typing import IO, Any
 
 from kubernetes.stream.ws_client import WSClient
 
+from windtunnel.backends.agent.places import input_file
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.patience import HURRY_SECONDS
-from windtunnel.backends.kubernetes.pod.places import input_file
 from windtunnel.errors import PlatformError
 from windtunnel.run.upload import pieces
 

@@ -13,10 +13,10 @@ from secrets import token_hex
 from typing import IO
 
 from windtunnel.addresses import ClaimAddress
+from windtunnel.backends.agent.places import CLAIM
 from windtunnel.backends.kubernetes.agent import PIECE, Agent
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms, script
-from windtunnel.backends.kubernetes.pod.places import CLAIM
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -75,7 +75,7 @@ class ClaimUpload(Upload):
         terms = Terms(runner_image(), _MOST_SECONDS, lease_seconds(), self._store.claim)
         self._warden = Warden(cluster, naming, terms, self._watcher)
         self._closing.callback(self._warden.close)
-        self._agent = Agent(cluster, lambda: self._warden.await_pod(self._check), script("agent"), WARDEN)
+        self._agent = Agent(cluster, lambda: self._warden.await_pod(self._check), script("deeds"), WARDEN)
         self._closing.callback(self._agent.close)
         self._agent.look_file(str(self._place), 0)
 

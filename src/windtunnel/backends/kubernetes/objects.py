@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.kubernetes.pod.places import CLAIM, HUB, KEY, PORT, SCRIPTS
+from windtunnel.backends.agent.places import CLAIM, HUB, KEY, PORT, SCRIPTS
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.backends.labels import BENCHMARK, DRIVER, EXPIRES, PREFIX, RUN, STEP, RunLabels
 
@@ -25,9 +25,9 @@ ENGINES_OWN = "workflows.argoproj.io/workflow"
 PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
-_SCRIPTS = ("backends/asking.py", "backends/install.py", *(f"backends/kubernetes/pod/{name}.py" for name in (
-    "agent", "collector", "host", "hub", "installer", "kill", "places", "seal", "usage"
-)))  # fmt: skip
+_AGENTS = {name: f"agent/{name}" for name in ("collector", "deeds", "host", "hub", "places", "usage")}
+_PROGRAMS = _AGENTS | {name: f"kubernetes/pod/{name}" for name in ("installer", "kill", "seal")}
+_SCRIPTS = tuple(f"backends/{place}.py" for place in ("asking", "install", *_PROGRAMS.values()))
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
 Manifest = dict[str, Any]
 
@@ -260,7 +260,7 @@ def script_mount() -> Manifest:
 
 def script(name: str, *arguments: str) -> list[str]:
     """Return the command that runs one of our programs; -S keeps an installed Windtunnel out of its way."""
-    return ["python3", "-S", "-m", f"windtunnel.backends.kubernetes.pod.{name}", *arguments]
+    return ["python3", "-S", "-m", f"windtunnel.backends.{_PROGRAMS[name].replace('/', '.')}", *arguments]
 
 
 def script_environment() -> dict[str, str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from windtunnel.backends.agent.places import PORT, token_for
 from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.backends.kubernetes.objects import Arranged, Naming
-from windtunnel.backends.kubernetes.pod.places import PORT, token_for
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.plan import Plan
 from windtunnel.run.folder import RunFolder

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from windtunnel.backends.agent.places import INSTALLED, PATH_FILE
 from windtunnel.backends.base import Address
 from windtunnel.backends.containers import METRICS, OUT, PYTHON
 from windtunnel.backends.kubernetes.agent import Agent
@@ -20,7 +21,6 @@ from windtunnel.backends.kubernetes.launcher import Launcher
 from windtunnel.backends.kubernetes.objects import Manifest, script, script_environment, script_mount
 from windtunnel.backends.kubernetes.place import Environment, Place
 from windtunnel.backends.kubernetes.placing import Placing
-from windtunnel.backends.kubernetes.pod.places import INSTALLED, PATH_FILE
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
 from windtunnel.backends.kubernetes.starting import Starting

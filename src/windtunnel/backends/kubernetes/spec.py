@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from windtunnel.backends.agent.places import ARGUMENTS, FILES, INPUTS
+from windtunnel.backends.agent.places import PYTHON as PYTHONS
+from windtunnel.backends.agent.places import WORK as WORKS
 from windtunnel.backends.containers import OUT, PYTHON, RESULTS, WORK
 from windtunnel.backends.kubernetes.objects import (
     Manifest,
@@ -17,9 +20,6 @@ from windtunnel.backends.kubernetes.objects import (
     script_volume,
 )
 from windtunnel.backends.kubernetes.placing import Placing, affinity
-from windtunnel.backends.kubernetes.pod.places import ARGUMENTS, FILES, INPUTS
-from windtunnel.backends.kubernetes.pod.places import PYTHON as PYTHONS
-from windtunnel.backends.kubernetes.pod.places import WORK as WORKS
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
 from windtunnel.backends.kubernetes.sealing import (
     SEALED,

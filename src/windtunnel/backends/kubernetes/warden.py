@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from windtunnel.backends.agent.places import PORT
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms
-from windtunnel.backends.kubernetes.pod.places import PORT
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.backends.kubernetes.troubles import Troubles, to_error

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from windtunnel.backends.agent.spawn import is_warden, stopped_wardens
 from windtunnel.backends.process.marks import KILL_ROUNDS, find_marked, kill_processes
-from windtunnel.backends.wardens import is_warden, stopped_wardens
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from typing import IO, Any, cast
 
 import psutil
 
-from windtunnel.backends import warden
+from windtunnel.backends.agent import supervisor
+from windtunnel.backends.agent.spawn import start_warden
 from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
-from windtunnel.backends.wardens import start_warden
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS, Control
 from windtunnel.run.threads import start_thread
@@ -86,7 +86,7 @@ class WardenClient:
         self._outliving: list[psutil.Process] = []
         if not sys.platform.startswith("linux"):
             raise PlatformError("the process backend needs Linux (a subreaper and /proc)", code="unsupported_platform")
-        self._process = start_warden(warden.__file__, seconds, run_id, errors)
+        self._process = start_warden(supervisor.__file__, seconds, run_id, errors)
         self._stdin = cast("IO[bytes]", self._process.stdin)
         self._stdout = cast("IO[bytes]", self._process.stdout)
         self._reader = start_thread(control, "warden-events", self._read, self._lose)

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from windtunnel.backends.agent.places import result_file
 from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.calls import Cluster, connect
 from windtunnel.backends.kubernetes.objects import Arranged, Manifest
-from windtunnel.backends.kubernetes.pod.places import result_file
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import (

@@ -16,8 +16,8 @@ import tarfile
 import time
 from pathlib import Path
 
-from windtunnel.backends.kubernetes.pod.collector import fetch
-from windtunnel.backends.kubernetes.pod.places import INSTALLED, PATH_FILE, PYTHON, RESULTS, SCRIPTS, WORK
+from windtunnel.backends.agent.collector import fetch
+from windtunnel.backends.agent.places import INSTALLED, PATH_FILE, PYTHON, RESULTS, SCRIPTS, WORK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

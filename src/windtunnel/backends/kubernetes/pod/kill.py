@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 
-from windtunnel.backends.kubernetes.pod.usage import processes
+from windtunnel.backends.agent.usage import processes
 
 
 def main() -> None:

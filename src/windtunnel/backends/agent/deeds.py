@@ -16,8 +16,8 @@ import threading
 import time
 from pathlib import Path
 
+from windtunnel.backends.agent.places import result_file, usage_file
 from windtunnel.backends.asking import Answer, ask_http, ask_tcp
-from windtunnel.backends.kubernetes.pod.places import result_file, usage_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

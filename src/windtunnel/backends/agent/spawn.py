@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 
-from windtunnel.backends import warden
+_SUPERVISOR = ("agent", "supervisor.py")
+_WARDENS = (_SUPERVISOR, ("docker", "warden.py"))
 
 
 def start_warden(script: str, seconds: float, run_id: str, errors: Path) -> subprocess.Popen[bytes]:
@@ -38,19 +39,18 @@ def is_warden(process: psutil.Process, run_id: str) -> bool:
     with contextlib.suppress(psutil.Error):
         command = process.cmdline()
         # By its file's name: a run of another installation on this machine is no orphan either.
-        is_ours = any(Path(word).name == Path(warden.__file__).name for word in command)
+        is_ours = any(Path(word).parts[-2:] in _WARDENS for word in command)
         return is_ours and run_id in command and str(process.ppid()) in command
     return False
 
 
 def stopped_wardens() -> Iterator[tuple[psutil.Process, str]]:
     """Yield every warden of processes that was stopped (SIGSTOP), and its keepers, with the run's id."""
-    script = Path(warden.__file__).parts[-2:]
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if process.status() == psutil.STATUS_STOPPED:
                 command = process.cmdline()
-                if any(Path(word).parts[-2:] == script for word in command):
+                if any(Path(word).parts[-2:] == _SUPERVISOR for word in command):
                     yield process, command[-1]
 
 

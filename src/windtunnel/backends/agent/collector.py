@@ -23,9 +23,9 @@ import time
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from windtunnel.backends.kubernetes.pod.host import describe_host
-from windtunnel.backends.kubernetes.pod.places import FILES, INPUTS, PYTHON, RESULTS, TIME_HEADER, TOKEN_HEADER, WORK
-from windtunnel.backends.kubernetes.pod.usage import Sampler, headless
+from windtunnel.backends.agent.host import describe_host
+from windtunnel.backends.agent.places import FILES, INPUTS, PYTHON, RESULTS, TIME_HEADER, TOKEN_HEADER, WORK
+from windtunnel.backends.agent.usage import Sampler, headless
 
 SAMPLE_SECONDS = 0.5
 CALL_SECONDS = 10.0

@@ -23,7 +23,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from windtunnel.backends.kubernetes.pod.places import (
+from windtunnel.backends.agent.places import (
     KEY,
     PORT,
     TIME_HEADER,
