@@ -10,7 +10,7 @@ import pytest
 from support.needs import package
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.benchmark import parse
-from windtunnel.engines import ENGINES, find_engine
+from windtunnel.engines import RUN_HERE, find_engine
 from windtunnel.engines.request import Request
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.run.control import Control
@@ -68,9 +68,9 @@ def _prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             yield
 
 
-@pytest.fixture(params=list(ENGINES))
+@pytest.fixture(params=RUN_HERE)
 def engine(request: pytest.FixtureRequest) -> str:
-    """Every engine in turn."""
+    """Every engine that runs a request here, in turn."""
     name = str(request.param)
     if name == "prefect":
         request.getfixturevalue("_prefect_server")

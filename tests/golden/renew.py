@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from windtunnel.benchmark import load
-from windtunnel.engines.argo.render import rendered
+from windtunnel.engines.argo.render import to_yaml
 from windtunnel.engines.argo.templates import template
 from windtunnel.strategies import STRATEGIES, make_plan
 
@@ -22,7 +22,7 @@ def main() -> None:
         (HERE / f"{sample.stem}.plan.json").write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
     for strategy in STRATEGIES:
         file = HERE.parents[1] / "argo_templates" / f"{strategy.replace('-', '_')}.yaml"
-        file.write_text(rendered(template(strategy).to_dict()), encoding="utf-8")
+        file.write_text(to_yaml(template(strategy).to_dict()), encoding="utf-8")
 
 
 if __name__ == "__main__":

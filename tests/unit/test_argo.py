@@ -18,11 +18,10 @@ from windtunnel.backends.kubernetes.output import LAST_WORD
 from windtunnel.backends.labels import RunLabels
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.engines.argo import drive
-from windtunnel.engines.argo.build import workflow
-from windtunnel.engines.argo.labels import MARK, PARAMETERS, RUN_MARK
-from windtunnel.engines.argo.parameter_values import Text, benchmark_of
-from windtunnel.engines.argo.parameters import Given, check, run_name
-from windtunnel.engines.argo.pod_patch import digest, planned
+from windtunnel.engines.argo.build import build_workflow
+from windtunnel.engines.argo.parameter_values import ParameterText, benchmark_of
+from windtunnel.engines.argo.parameters import PARAMETERS, WorkflowParameters, check_plan, run_name
+from windtunnel.engines.argo.pod_patch import ITERATION_PLACEHOLDER, RUN_PLACEHOLDER, digest, planned
 from windtunnel.engines.argo.templates import template
 from windtunnel.errors import DescriptorError, PlanError, Unsupported, UsageError
 from windtunnel.plan import Job, Plan, Service
@@ -53,14 +52,14 @@ repeats = 2
 SAME_POD = 'placement = "same-pod"\nready = { http = "/", within = "9s" }'
 
 
-def given(text: str = TEXT, **parameters: str) -> Given:
+def given(text: str = TEXT, **parameters: str) -> WorkflowParameters:
     """Return what the pods of a workflow find."""
     values = {"benchmark": text.replace("PLACEMENT", ""), "set": "", "store": "", "strict": "false", "fetch": "false"}
     encoded = {
         f"WINDTUNNEL_{name.upper()}": base64.b64encode(value.encode()).decode()
         for name, value in (values | parameters).items()
     }
-    return Given.find(
+    return WorkflowParameters.from_environment(
         encoded
         | {
             "WINDTUNNEL_STRATEGY": "client-server",
@@ -82,7 +81,7 @@ def client_pod(text: str = TEXT) -> dict[str, Any]:
     """Return the patch of the client's pod."""
     found = given(text)
     naming = Naming.of(RunLabels(found.run_id, found.plan, 0))
-    return patch(naming, found.plan, found.job, MARK, "runner:1")
+    return patch(naming, found.plan, found.job, ITERATION_PLACEHOLDER, "runner:1")
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -155,7 +154,11 @@ def test_a_clients_pod_is_planned_once_for_all_runs_and_iterations() -> None:
     found = given()
     naming = Naming.of(RunLabels(found.run_id, found.plan, 0))
     text = base64.b64decode(planned(found.plan, "runner:1")["patch"]).decode()
-    for mark, value in ((MARK, "3"), (RUN_MARK, found.run_id), (salt_of(RUN_MARK), naming.salt)):
+    for mark, value in (
+        (ITERATION_PLACEHOLDER, "3"),
+        (RUN_PLACEHOLDER, found.run_id),
+        (salt_of(RUN_PLACEHOLDER), naming.salt),
+    ):
         text = text.replace(str(mark), value)
     replaced = json.loads(text)
 
@@ -167,7 +170,7 @@ def test_a_clients_pod_is_planned_once_for_all_runs_and_iterations() -> None:
     assert {"name": "ITERATION", "value": "3"} in main["env"]
 
 
-@pytest.mark.parametrize("mark", [str(MARK), RUN_MARK, salt_of(RUN_MARK)])
+@pytest.mark.parametrize("mark", [str(ITERATION_PLACEHOLDER), RUN_PLACEHOLDER, salt_of(RUN_PLACEHOLDER)])
 def test_a_text_that_stands_for_something_is_refused(mark: str) -> None:
     """It would be replaced in the benchmark, too."""
     with pytest.raises(PlanError, match=f"{mark} cannot be in a benchmark"):
@@ -177,8 +180,8 @@ def test_a_text_that_stands_for_something_is_refused(mark: str) -> None:
 def test_who_submits_plans_the_clients_pods_and_a_schedule_does_not() -> None:
     """They are those that the driver finds; what fires later may find another version of the image."""
     found, plan = loaded(TEXT)
-    once = workflow(found, plan, options={"store": "s3://bucket/x", "image": "runner:1"}).made
-    nightly = workflow(*loaded(TEXT + 'schedule = "0 3 * * *"\n'), options={"store": "s3://bucket/x"}).made
+    once = build_workflow(found, plan, options={"store": "s3://bucket/x", "image": "runner:1"}).made
+    nightly = build_workflow(*loaded(TEXT + 'schedule = "0 3 * * *"\n'), options={"store": "s3://bucket/x"}).made
     environment = {
         each["name"]: each.get("value")
         for part in once["spec"]["templates"]
@@ -193,7 +196,7 @@ def test_who_submits_plans_the_clients_pods_and_a_schedule_does_not() -> None:
 
 def test_a_benchmark_is_toml_or_base64() -> None:
     """Two braces and two dollars survive."""
-    assert benchmark_of(TEXT) == benchmark_of(base64.encodebytes(TEXT.encode()).decode()) == Text(TEXT)
+    assert benchmark_of(TEXT) == benchmark_of(base64.encodebytes(TEXT.encode()).decode()) == ParameterText(TEXT)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,7 @@ def test_what_argo_cannot_do_is_refused(old: str, new: str, words: str) -> None:
     """Exit 2, before anything is made."""
     _loaded, plan = loaded(TEXT.replace(old, new))
     with pytest.raises(Unsupported, match=words):
-        check(plan)
+        check_plan(plan)
 
 
 def test_a_template_takes_benchmarks_of_its_strategy_alone() -> None:
@@ -222,7 +225,7 @@ def test_a_template_takes_benchmarks_of_its_strategy_alone() -> None:
 def test_a_workflow_of_a_benchmark_has_it_and_its_time() -> None:
     """Self-contained; its deadline is the benchmark's, with room for pulls and ends."""
     found, plan = loaded(TEXT)
-    made = workflow(found, plan, ["run.repeats=3"], options={"store": "s3://bucket/x"}).made
+    made = build_workflow(found, plan, ["run.repeats=3"], options={"store": "s3://bucket/x"}).made
     values = {each["name"]: each["value"] for each in made["spec"]["arguments"]["parameters"]}
 
     assert made["kind"] == "Workflow"
@@ -251,7 +254,7 @@ def test_a_line_break_in_an_override_is_refused() -> None:
     """A workflow's parameter has one on each line."""
     found, plan = loaded(TEXT)
     with pytest.raises(UsageError, match="cannot have a line break"):
-        workflow(found, plan, ["client.env.X=a\nb"], options={"store": "s3://bucket/x"})
+        build_workflow(found, plan, ["client.env.X=a\nb"], options={"store": "s3://bucket/x"})
 
 
 def test_a_schedule_makes_a_cron_workflow() -> None:
@@ -259,7 +262,7 @@ def test_a_schedule_makes_a_cron_workflow() -> None:
     found, plan = loaded(
         TEXT + 'schedule = "0 3 * * *"\ntimezone = "Europe/Paris"\n[output]\nstore = "s3://bucket/x"\n'
     )
-    made = workflow(found, plan).made
+    made = build_workflow(found, plan).made
 
     assert (made["kind"], made["metadata"]["name"]) == ("CronWorkflow", "bench")
     assert made["spec"]["schedules"] == ["0 3 * * *"]
@@ -272,9 +275,9 @@ def test_a_folder_keeps_no_run_that_nobody_waits_for() -> None:
     """Exit 2, and what to do; with somebody who waits it is fetched."""
     found, plan = loaded(TEXT)
     with pytest.raises(UsageError, match="--wait"):
-        workflow(found, plan)
+        build_workflow(found, plan)
 
-    assert workflow(found, plan, options={"fetch": "true"}).made["kind"] == "Workflow"
+    assert build_workflow(found, plan, options={"fetch": "true"}).made["kind"] == "Workflow"
 
 
 @pytest.mark.parametrize("begin", [b"", b"2026-11-22T17:00:00.123456789Z "])

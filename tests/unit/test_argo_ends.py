@@ -15,10 +15,10 @@ import pytest
 
 from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.engines.argo import __main__ as argo_main
-from windtunnel.engines.argo import causes, drive, workflow
+from windtunnel.engines.argo import causes, drive, status
 from windtunnel.engines.argo.finish import finish as finish_workflow
 from windtunnel.engines.argo.follow import Follower
-from windtunnel.engines.argo.labels import PARAMETERS
+from windtunnel.engines.argo.parameters import PARAMETERS
 from windtunnel.errors import Cancelled, PlatformError, TimedOut, UsageError, WindtunnelError
 from windtunnel.run.control import Control
 from windtunnel.run.record import Cause, ResourceCount, RunRecord
@@ -104,16 +104,16 @@ def of_another() -> tuple[dict[str, str], dict[str, str]]:
     """Return the annotations and labels of a workflow that succeeded, as a resubmitted one has them at first."""
     other = Kept()
     other.workflow["metadata"]["uid"] = "another"
-    workflow.begin(other.cluster, other.workflow, RECORD.run_id or "")
-    workflow.tell(other.cluster, NAME, RECORD)
+    status.begin(other.cluster, other.workflow, RECORD.run_id or "")
+    status.write_record(other.cluster, NAME, RECORD)
     return other.workflow["metadata"]["annotations"], other.workflow["metadata"]["labels"]
 
 
 def test_the_verdict_is_that_of_the_run_that_was_begun(finish: Finish) -> None:
     """Its exit code, its labels, its outputs."""
     kept = Kept()
-    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
-    workflow.tell(kept.cluster, NAME, RECORD)
+    status.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    status.write_record(kept.cluster, NAME, RECORD)
     code, outputs = finish(kept)
 
     assert code == RECORD.exit_code == 0
@@ -137,7 +137,7 @@ def test_a_driver_that_refuses_says_why_in_the_workflow(
 ) -> None:
     """The exit code is the refusal's, and whoever waits hears it instead of how Argo stopped."""
     kept = Kept(*of_another())
-    workflow.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
+    status.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
     code, outputs = finish(kept)
 
     assert (code, outputs["exit-code"], kept.labels["exit-code"]) == (2, "2", "2")
@@ -180,9 +180,9 @@ def test_a_run_that_could_not_begin_is_told_and_its_clients_wait_no_more(
 def test_a_refusal_is_forgotten_when_a_run_begins(finish: Finish) -> None:
     """After `argo retry` of what was refused."""
     kept = Kept()
-    workflow.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
-    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
-    workflow.tell(kept.cluster, NAME, RECORD)
+    status.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
+    status.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    status.write_record(kept.cluster, NAME, RECORD)
 
     assert finish(kept)[0] == 0
 
@@ -190,8 +190,8 @@ def test_a_refusal_is_forgotten_when_a_run_begins(finish: Finish) -> None:
 def ended(**changes: Any) -> Kept:
     """Return a workflow whose run is over."""
     kept = Kept()
-    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
-    workflow.tell(kept.cluster, NAME, RECORD.model_copy(update=changes))
+    status.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    status.write_record(kept.cluster, NAME, RECORD.model_copy(update=changes))
     return kept
 
 
@@ -284,7 +284,7 @@ def test_a_run_that_did_not_come_home_is_an_error(kind: WindtunnelError | None, 
     """In Argo's words, if its driver had none."""
     kept = Kept()
     if kind:
-        workflow.refuse(kept.cluster, kept.workflow, kind)
+        status.refuse(kept.cluster, kept.workflow, kind)
     with pytest.raises(PlatformError, match=words):
         follow(kept)
 
@@ -292,8 +292,8 @@ def test_a_run_that_did_not_come_home_is_an_error(kind: WindtunnelError | None, 
 def test_a_record_without_its_folder_is_an_error() -> None:
     """Who waits is promised the folder."""
     kept = Kept()
-    workflow.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
-    workflow.tell(kept.cluster, NAME, RECORD)
+    status.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    status.write_record(kept.cluster, NAME, RECORD)
     with pytest.raises(PlatformError, match="was not fetched"):
         follow(kept)
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from windtunnel.backends.kubernetes.calls import Cluster
-from windtunnel.engines.argo import workflow
+from windtunnel.engines.argo import status as run_status
 from windtunnel.engines.argo.follow import Follower
 from windtunnel.engines.argo.labels import FOLDER
 from windtunnel.errors import Cancelled, PlatformError
@@ -168,9 +168,9 @@ def test_a_run_that_has_much_to_tell_is_told_shortly_and_comes_home_whole(
     folder.mkdir()
     (folder / "run.json").write_text(record.model_dump_json())
     shown = Shown(status("Succeeded"))
-    workflow.begin(shown.cluster, shown.call("GET", ""), "bench-1")
-    workflow.tell(shown.cluster, NAME, record)
-    told = workflow.told(shown.call("GET", ""))
+    run_status.begin(shown.cluster, shown.call("GET", ""), "bench-1")
+    run_status.write_record(shown.cluster, NAME, record)
+    told = run_status.read_record(shown.call("GET", ""))
 
     assert told
     assert (told.status, told.validity, told.exit_code) == ("succeeded", "suspect", 0)

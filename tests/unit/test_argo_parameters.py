@@ -11,7 +11,7 @@ from windtunnel.benchmark import parse
 from windtunnel.content import sample
 from windtunnel.engines.argo.drive import check
 from windtunnel.engines.argo.parameter_values import benchmark_of, flag_of
-from windtunnel.engines.argo.parameters import Given, ported
+from windtunnel.engines.argo.parameters import WorkflowParameters, ported
 from windtunnel.errors import UsageError
 from windtunnel.strategies import make_plan
 
@@ -53,7 +53,7 @@ def test_iterations_of_an_older_run_are_refused() -> None:
     """`argo resubmit --memoized` takes them over: the driver would wait for pods that are not made."""
     loaded = parse(sample("client-server"), Path("x"))
     plan = ported(make_plan(loaded.benchmark))
-    given = Given(
+    given = WorkflowParameters(
         loaded, plan, "bench-1", None, is_strict=False, is_fetched=False, workflow="w", image="i", planned=None
     )
     node = {"id": "a", "type": "Skipped", "phase": "Skipped", "message": "original pod: w-1"}

@@ -14,9 +14,9 @@ from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.cli.app import app
 from windtunnel.engines.argo import parameter_values
-from windtunnel.engines.argo.build import Submission, workflow
-from windtunnel.engines.argo.follow import submit
-from windtunnel.engines.argo.parameter_values import Text, benchmark_of, check_hidden, overrides_of
+from windtunnel.engines.argo.build import Submission, build_workflow
+from windtunnel.engines.argo.parameter_values import ParameterText, benchmark_of, check_hidden, overrides_of
+from windtunnel.engines.argo.submit import submit
 from windtunnel.errors import PlatformError, UsageError, WindtunnelError
 from windtunnel.plan import Plan
 from windtunnel.strategies import make_plan
@@ -44,7 +44,7 @@ def loaded(text: str, overrides: tuple[str, ...] = ()) -> tuple[Loaded, Plan]:
 
 def submission(text: str, *overrides: str) -> Submission:
     """Return what is submitted of a benchmark."""
-    return workflow(*loaded(text, overrides), overrides)
+    return build_workflow(*loaded(text, overrides), overrides)
 
 
 def shows(made: dict[str, Any]) -> bool:
@@ -99,15 +99,21 @@ def test_render_refuses_to_print_secrets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("benchmark", "lines", "words"),
     [
-        (Text(WITH_SECRET), Text(""), "benchmark: it has secrets"),
-        (Text(IN_COMMENT), Text(""), "benchmark: it has secrets"),
-        (Text(PLAIN), Text(f"client.env.X_TOKEN={MARK}"), "set: it has secrets"),
-        (Text(WITH_SECRET, is_hidden=True), Text(f"client.args={MARK}"), "set: it has secrets"),
-        (Text(WITH_SECRET, is_hidden=True), Text("run.repeats=3"), ""),
-        (Text(PLAIN), Text(f"client.env.X_TOKEN={MARK}", is_hidden=True), ""),
+        (ParameterText(WITH_SECRET), ParameterText(""), "benchmark: it has secrets"),
+        (ParameterText(IN_COMMENT), ParameterText(""), "benchmark: it has secrets"),
+        (ParameterText(PLAIN), ParameterText(f"client.env.X_TOKEN={MARK}"), "set: it has secrets"),
+        (
+            ParameterText(WITH_SECRET, is_hidden=True),
+            ParameterText(f"client.args={MARK}"),
+            "set: it has secrets",
+        ),
+        (ParameterText(WITH_SECRET, is_hidden=True), ParameterText("run.repeats=3"), ""),
+        (ParameterText(PLAIN), ParameterText(f"client.env.X_TOKEN={MARK}", is_hidden=True), ""),
     ],
 )
-def test_secrets_in_the_clear_are_refused_and_not_repeated(benchmark: Text, lines: Text, words: str) -> None:
+def test_secrets_in_the_clear_are_refused_and_not_repeated(
+    benchmark: ParameterText, lines: ParameterText, words: str
+) -> None:
     """A template cannot know who gave it what; the words say what to do."""
     redaction = parse(WITH_SECRET, Path("x")).redaction
     if not words:
@@ -195,9 +201,9 @@ def test_a_parameter_names_an_object_that_may_come_a_little_later(monkeypatch: p
     data = {"benchmark.toml": base64.b64encode(WITH_SECRET.encode()).decode(), "set": ""}
     objects = Objects({"Secret/bench": {"data": data}, "ConfigMap/bench": {"data": {"benchmark.toml": PLAIN}}}, looks=2)
 
-    assert benchmark_of("secret/bench", objects.cluster) == Text(WITH_SECRET, is_hidden=True)
-    assert overrides_of("secret/bench", objects.cluster) == Text("", is_hidden=True)
-    assert benchmark_of("configmap/bench", objects.cluster) == Text(PLAIN)
+    assert benchmark_of("secret/bench", objects.cluster) == ParameterText(WITH_SECRET, is_hidden=True)
+    assert overrides_of("secret/bench", objects.cluster) == ParameterText("", is_hidden=True)
+    assert benchmark_of("configmap/bench", objects.cluster) == ParameterText(PLAIN)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from support.needs import package
 from windtunnel.backends import BACKENDS
 from windtunnel.cli import main
 from windtunnel.cli.output import console
-from windtunnel.engines import ENGINES
+from windtunnel.engines import ENGINES, RUN_HERE
 from windtunnel.engines.request import Request
 from windtunnel.run import control
 from windtunnel.run.record import RunRecord
@@ -93,6 +93,7 @@ def test_init_does_not_overwrite(command: Command, file: str, single_node: str) 
         (["init", "single-node", "-o", "none/x.toml"], "none/x.toml: No such file or directory"),
         (["validate", "none.toml"], "none.toml: No such file or directory"),
         (["run", "b.toml", "--backend", "proces"], "no backend 'proces'; did you mean 'process'? (known: process, "),
+        (["run", "b.toml", "--engine", "argo"], "its runs are not started from here; use `windtunnel submit FILE`"),
         (["run", "b.toml", "--engine", "inlin"], "no engine 'inlin'; did you mean 'inline'? (known: inline, prefect)"),
         (["run", "b.toml", "--set", "run.repeats=x"], "run.repeats: input should be a valid integer"),
         (["show", "last"], "no run 'last' in runs"),
@@ -149,7 +150,7 @@ def test_the_help_of_run_names_all_backends_and_engines(command: Command) -> Non
     words = command("run", "--help")[1].replace("│", "").split()
     text = " ".join(words)
     assert f"Where steps run: {', '.join(BACKENDS)}." in text
-    assert f"Who runs them: {', '.join(ENGINES)}." in text
+    assert f"Who runs them: {', '.join(RUN_HERE)}." in text
 
 
 def test_the_schema_is_printed(command: Command) -> None:
@@ -264,6 +265,7 @@ def test_doctor_says_what_works(command: Command) -> None:
     assert (rows["recording"]["works"], rows["inline"]["works"]) == (True, True)
     installed = find_spec("prefect") is not None
     assert (rows["prefect"]["works"], rows["prefect"]["reason"] is None) == (installed, installed)
+    assert [row["name"] for row in rows.values() if row["kind"] == "engine"] == list(ENGINES)
     assert "recording" in command("doctor")[1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,6 +19,8 @@ from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 from windtunnel.strategies import make_plan
+
+T = TypeVar("T")
 
 RunRecorded = Callable[..., RunRecord]
 GOOD = Outcome(output="rate=5")
@@ -150,7 +152,7 @@ def test_an_engines_own_interruption_is_handed_on(tmp_path: Path, client_server:
     class Interruption(BaseException):
         pass
 
-    def call(name: str, act: Callable[[], object]) -> object:
+    def call(name: str, act: Callable[[], T]) -> T:
         if name.startswith("benchmark"):
             raise Interruption
         return act()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from windtunnel.addresses import ObjectAddress
+from windtunnel.backends import make_backend
+from windtunnel.backends.recording import RecordingBackend
 from windtunnel.benchmark import parse
 from windtunnel.engines import stores
 from windtunnel.engines.request import Request, make_request
@@ -17,7 +19,7 @@ from windtunnel.strategies import make_plan
 def requested(text: str, store: str | None = None, backend: str = "recording") -> Request:
     """Return the request of a benchmark's text."""
     loaded = parse(text, Path("benchmark.toml"))
-    return make_request(loaded, make_plan(loaded.benchmark), backend, store)
+    return make_request(loaded, make_plan(loaded.benchmark), make_backend(backend), store)
 
 
 def test_a_run_that_is_uploaded_has_a_folder_too(single_node: str) -> None:
@@ -25,6 +27,13 @@ def test_a_run_that_is_uploaded_has_a_folder_too(single_node: str) -> None:
     made = requested(f'{single_node}\n[output]\nstore = "s3://bucket/prefix"')
 
     assert (made.store, made.remote) == (Path("runs"), ObjectAddress("bucket", "prefix"))
+
+
+def test_a_run_has_the_very_backend_that_it_was_checked_against(single_node: str) -> None:
+    """An engine may have set it up in its own way, as Argo's does."""
+    loaded, backend = parse(single_node, Path("benchmark.toml")), RecordingBackend()
+
+    assert make_request(loaded, make_plan(loaded.benchmark), backend).backend is backend
 
 
 def test_a_store_that_is_given_wins(single_node: str) -> None:

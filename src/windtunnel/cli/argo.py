@@ -50,9 +50,9 @@ def render(
     if as_json:
         print_json(made)
         return
-    from windtunnel.engines.argo.render import rendered
+    from windtunnel.engines.argo.render import to_yaml
 
-    print_data(rendered(made).rstrip())
+    print_data(to_yaml(made).rstrip())
 
 
 @app.command(
@@ -78,7 +78,7 @@ def submit(
         raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
     from windtunnel.backends.kubernetes.calls import connect
     from windtunnel.engines.argo.follow import Follower
-    from windtunnel.engines.argo.follow import submit as create
+    from windtunnel.engines.argo.submit import submit as create
     from windtunnel.run.control import Control
 
     cluster = connect(namespace)
@@ -111,12 +111,12 @@ def _make(
     loaded, plan = load_with_notes(file, overrides)
     require_engine("argo")
     from windtunnel.backends.kubernetes.settings import runner_image
-    from windtunnel.engines.argo.build import workflow
+    from windtunnel.engines.argo.build import build_workflow
 
     # Nobody waits for what a schedule starts.
     is_fetched = fetch and not loaded.benchmark.run.schedule
     options = {"strict": str(strict).lower(), "fetch": str(is_fetched).lower(), "image": image or runner_image()}
-    return loaded, workflow(loaded, plan, overrides, options=options)
+    return loaded, build_workflow(loaded, plan, overrides, options=options)
 
 
 def _follow(follower: Follower, *, as_json: bool) -> None:

@@ -50,7 +50,6 @@ def doctor(as_json: JsonOption = False) -> None:
 
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
     rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]
-    rows.append(("engine", "argo", _argo_unavailable()))
     rows += [("extra", "report", report_unavailable()), ("extra", "aws", aws_unavailable())]
     # Daemons and servers are told by their addresses, which may have a password.
     hidden = Redaction()
@@ -64,20 +63,3 @@ def doctor(as_json: JsonOption = False) -> None:
     for kind, name, reason in rows:
         table.add_row(kind, name, "[green]works[/]" if reason is None else f"[yellow]no[/]: {escape(reason)}")
     console().print(table)
-
-
-def _argo_unavailable() -> str | None:
-    from windtunnel.backends import make_backend
-    from windtunnel.engines import engine_unavailable
-
-    if reason := engine_unavailable("argo") or make_backend("kubernetes").available():
-        return reason
-    from windtunnel.backends.kubernetes.calls import connect
-    from windtunnel.engines.argo.follow import require_api
-    from windtunnel.errors import PlatformError
-
-    try:
-        require_api(connect())
-    except PlatformError as error:
-        return error.message
-    return None

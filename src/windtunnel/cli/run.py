@@ -16,7 +16,7 @@ from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, descri
 from windtunnel.cli.output import STDOUT, print_json, print_log_tail, say, shorten
 from windtunnel.cli.results import require_report, write_report
 from windtunnel.cli.showing import print_record, print_sweep
-from windtunnel.engines import ENGINES
+from windtunnel.engines import RUN_HERE
 from windtunnel.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def run(
     file: FileArgument,
     backend: Annotated[str, typer.Option(help=f"Where steps run: {', '.join(BACKENDS)}.")] = "process",
-    engine: Annotated[str, typer.Option(help=f"Who runs them: {', '.join(ENGINES)}.")] = "inline",
+    engine: Annotated[str, typer.Option(help=f"Who runs them: {', '.join(RUN_HERE)}.")] = "inline",
     overrides: SetOption = None,
     repeats: RepeatsOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure (exit 5).")] = False,
@@ -73,6 +73,7 @@ def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bo
     """Return what is to be run, all of it checked before the first is started."""
     from dataclasses import replace
 
+    from windtunnel.backends import make_backend
     from windtunnel.engines.request import make_request
     from windtunnel.run.folder import new_run_id
     from windtunnel.run.record import SweepPart
@@ -81,7 +82,7 @@ def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bo
     sweep_id = new_run_id(found[0][1].benchmark)
     return [
         replace(
-            make_request(loaded, plan, backend),
+            make_request(loaded, plan, make_backend(backend)),
             strict=strict,
             sweep=SweepPart(id=sweep_id, values=loaded.redaction.values(loaded.combination))
             if loaded.combination

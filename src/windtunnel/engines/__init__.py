@@ -1,11 +1,12 @@
-"""Engines: who walks the plan. One table by name; each is imported when it is chosen."""
+"""Engines: what walks a plan. One row for each; an engine is imported when it is chosen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from windtunnel.errors import UsageError
 from windtunnel.names import nearest
@@ -14,34 +15,78 @@ if TYPE_CHECKING:
     from windtunnel.engines.request import Request
     from windtunnel.run.record import RunRecord
 
+
+@dataclass(frozen=True)
+class Engine:
+    """A row of the table; the engine itself is the package of its name in this one.
+
+    Attributes:
+        name: The engine's name: in records, in `doctor`, and of the extra that it needs.
+        needs: Packages of that extra which are looked for.
+        run: The function that runs a request here, as ``module:function``; None if runs are submitted.
+        submit: The command that submits a benchmark, if that is the way.
+        reach: The function that says why its server cannot be reached, if one is needed, as ``module:function``.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    run: str | None = None
+    submit: str | None = None
+    reach: str | None = None
+
+
 ENGINES = {
-    "inline": "windtunnel.engines.inline:run",
-    "prefect": "windtunnel.engines.prefect:run",
+    row.name: row
+    for row in (
+        Engine("inline", run="windtunnel.engines.inline:run"),
+        Engine("prefect", needs=("prefect",), run="windtunnel.engines.prefect:run"),
+        Engine(
+            "argo",
+            needs=("hera", "kubernetes", "yaml"),
+            submit="windtunnel submit FILE",
+            reach="windtunnel.engines.argo.workflow:unreachable",
+        ),
+    )
 }
-_NEEDS = {"prefect": ("prefect",), "argo": ("hera", "kubernetes", "yaml")}
-"""The packages of an engine's extra that are looked for; Argo's runs are submitted, not run from here."""
+RUN_HERE = tuple(row.name for row in ENGINES.values() if row.run)
+"""The engines that `run` has; to the others a benchmark is submitted."""
 
 
-def engine_unavailable(name: str) -> str | None:
-    """Return why an engine does not work here, or None if it does; it is not imported for that."""
-    missing = [each for each in _NEEDS.get(name, ()) if find_spec(each) is None]
+def missing_extra(name: str) -> str | None:
+    """Return how to install what an engine needs, or None if it is here; the engine is not imported for that."""
+    missing = [each for each in ENGINES[name].needs if find_spec(each) is None]
     return f"pip install 'windtunnel[{name}]'" if missing else None
 
 
 def require_engine(name: str) -> None:
-    """Check that an engine works here (UsageError with what to install, otherwise)."""
-    if reason := engine_unavailable(name):
+    """Check that an engine's extra is installed (UsageError with what to install, otherwise)."""
+    if reason := missing_extra(name):
         raise UsageError(f"engine {name}: {reason}")
+
+
+def engine_unavailable(name: str) -> str | None:
+    """Return why an engine does not work here, or None if it does."""
+    reach = ENGINES[name].reach
+    return missing_extra(name) or (_imported(reach)() if reach else None)
 
 
 def find_engine(name: str) -> Callable[[Request], RunRecord]:
     """Return the function that runs a request on the engine called `name`.
 
     Raises:
-        UsageError: No engine is called so, or its extra is not installed.
+        UsageError: No engine is called so, its runs are submitted, or its extra is not installed.
     """
     if name not in ENGINES:
-        raise UsageError(f"no engine {name!r}{nearest(name, ENGINES)} (known: {', '.join(ENGINES)})")
+        raise UsageError(f"no engine {name!r}{nearest(name, RUN_HERE)} (known: {', '.join(RUN_HERE)})")
+    row = ENGINES[name]
+    if row.run is None:
+        raise UsageError(f"engine {name}: its runs are not started from here; use `{row.submit}`")
     require_engine(name)
-    module, _, attribute = ENGINES[name].partition(":")
-    return cast("Callable[[Request], RunRecord]", getattr(import_module(module), attribute))
+    return _imported(row.run)
+
+
+def _imported(path: str) -> Callable[..., Any]:
+    """Return the function that a path ``module:function`` names."""
+    module, _, function = path.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found

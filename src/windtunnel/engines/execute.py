@@ -40,7 +40,7 @@ _STATUS: dict[int, Status] = {
 }
 
 
-def execute(request: Request, engine: str, call: Call[object]) -> RunRecord:
+def execute(request: Request, engine: str, call: Call) -> RunRecord:
     """Run a plan and return its record, which the run's folder then has too.
 
     Results are written before teardown, and teardown is verified. Nothing that goes wrong
@@ -82,7 +82,7 @@ class _Execution:
         )
         self._upload: Upload | None = None
 
-    def run(self, call: Call[object]) -> RunRecord:
+    def run(self, call: Call) -> RunRecord:
         self._attempt(self._write)
         self._open_store()
         self._attempt(self._describe)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from windtunnel.addresses import S3, ClaimAddress, ObjectAddress, parse_store
-from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.stores import require_aws
@@ -58,30 +57,29 @@ class Request:
     unstored: str | None = None
 
 
-def make_request(loaded: Loaded, plan: Plan, backend_name: str, store: str | None = None) -> Request:
+def make_request(loaded: Loaded, plan: Plan, backend: Backend, store: str | None = None) -> Request:
     """Return a request of which it is known that the backend can do it, with its deadline from now.
 
     Args:
         loaded: The benchmark.
         plan: Its plan.
-        backend_name: Where its steps are to run.
+        backend: Where its steps are to run.
         store: Where runs are kept; else what the benchmark says.
 
     Raises:
-        UsageError: No backend is called so, the store is none, or an extra is not installed.
+        UsageError: The store is none, or an extra is not installed.
         Unsupported: The backend cannot do what the plan asks for.
         PlatformError: The backend does not work here.
     """
-    backend = make_backend(backend_name)
     try:
-        folder, remote = _find_store(store or loaded.benchmark.output.store, backend_name)
+        folder, remote = _find_store(store or loaded.benchmark.output.store, backend.name)
         _check_extras(plan, remote)
         notes = backend.check(plan)
     except WindtunnelError as error:
         raise loaded.redaction.error(error) from None
     if reason := backend.available():
         told = loaded.redaction.text(reason)
-        raise PlatformError(f"backend {backend_name}: {told}", code="backend_unavailable")
+        raise PlatformError(f"backend {backend.name}: {told}", code="backend_unavailable")
     return Request(
         loaded=loaded,
         plan=plan,

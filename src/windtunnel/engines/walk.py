@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from windtunnel.backends.base import Handle, Launch, RunContext, Session, describe_status
 from windtunnel.errors import BenchmarkFailed, Cancelled, InvalidResult, TimedOut, WindtunnelError
@@ -26,8 +26,13 @@ HURRY_SECONDS = 0.5
 """The same when somebody asked twice."""
 SAMPLES_AT_ONCE = 10_000
 T = TypeVar("T")
-Call = Callable[[str, Callable[[], T]], T]
-"""How an engine calls an act: by its name for people, and the function that does it."""
+
+
+class Call(Protocol):
+    """How an engine calls an act: by its name for people, and the function that does it."""
+
+    def __call__(self, name: str, act: Callable[[], T], /) -> T:
+        """Do an act; its result and its error are the act's own."""
 
 
 class Walk:
@@ -39,7 +44,7 @@ class Walk:
         call: How an act is called; its result is the act's.
     """
 
-    def __init__(self, context: RunContext, session: Session, call: Call[object]) -> None:
+    def __init__(self, context: RunContext, session: Session, call: Call) -> None:
         self._plan = context.plan
         self._journal = context.journal
         self._control = context.control
@@ -79,8 +84,7 @@ class Walk:
 
     def _act(self, name: str, act: Callable[[], T]) -> T:
         self._control.check()
-        result: T = self._without_secrets(name, act)
-        return result
+        return self._without_secrets(name, act)
 
     def _without_secrets(self, name: str, act: Callable[[], T]) -> T:
         """Have an act called; the engine, which may tell others what goes wrong, sees no error with a secret."""
@@ -92,8 +96,7 @@ class Walk:
                 self._folder.redaction.error(error)
                 raise
 
-        result: T = self._call(name, safe)  # type: ignore[assignment]
-        return result
+        return self._call(name, safe)
 
     def _bring_up(self, service: Service, iteration: int | None = None) -> None:
         name = service.name

@@ -15,7 +15,7 @@ def main() -> int:
     """Run the part that the first argument names; return its exit code."""
     from windtunnel.engines.argo.drive import drive
     from windtunnel.engines.argo.finish import finish
-    from windtunnel.engines.argo.pod_patch import plan
+    from windtunnel.engines.argo.plan import plan
 
     parts = {"plan": plan, "drive": drive, "finish": finish}
     try:

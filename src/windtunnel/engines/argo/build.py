@@ -1,4 +1,4 @@
-"""One benchmark as a workflow of its own: what is submitted, or fires by its schedule."""
+"""Builds the workflow of one benchmark: what is submitted, or fires by its schedule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.argo.parameter_values import FILE, SECRET, SET, has_secrets
-from windtunnel.engines.argo.parameters import check, ported
+from windtunnel.engines.argo.parameters import check_plan, ported
 from windtunnel.engines.argo.pod_patch import planned
 from windtunnel.engines.argo.templates import template
 from windtunnel.errors import UsageError
@@ -55,7 +55,7 @@ def secret_name(owner: str) -> str:
     return f"{owner}-benchmark"
 
 
-def workflow(
+def build_workflow(
     loaded: Loaded, plan: Plan, overrides: Sequence[str] = (), *, options: Mapping[str, str] | None = None
 ) -> Submission:
     """Return the Workflow of a benchmark, or its CronWorkflow if it has a schedule.
@@ -71,7 +71,7 @@ def workflow(
     Raises:
         Unsupported, PlanError, UsageError: Argo cannot run it.
     """
-    check(plan)
+    check_plan(plan)
     if broken := next((text for text in overrides if "\n" in text), None):
         key = broken.partition("=")[0]
         raise UsageError(f"--set {key}=…: a workflow's parameter cannot have a line break in a value")

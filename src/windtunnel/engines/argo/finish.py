@@ -14,16 +14,8 @@ from windtunnel.backends.kubernetes.warden import KINDS
 from windtunnel.backends.labels import RUN as RUN_LABEL
 from windtunnel.engines.argo.causes import cause_of, failure_of, leave, words_of
 from windtunnel.engines.argo.labels import EXIT_CODE, OUTPUTS, VERDICT
-from windtunnel.engines.argo.workflow import (
-    change,
-    drives,
-    read,
-    refusal_of,
-    run_of,
-    stopped_early,
-    tell_lost,
-    told,
-)
+from windtunnel.engines.argo.status import read_record, refusal_of, run_of, stopped_early, write_lost
+from windtunnel.engines.argo.workflow import change, drives, read
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.record import RunRecord
 
@@ -37,7 +29,7 @@ def finish() -> int:
     """Wait for the driver's word, remove what is left, and return the run's exit code."""
     cluster, name = connect(), os.environ["WINDTUNNEL_WORKFLOW"]
     found = _await_word(cluster, name)
-    run, record = run_of(found), told(found)
+    run, record = run_of(found), read_record(found)
     left = _remove(cluster, run) if run else []
     failure = failure_of(os.environ.get("WINDTUNNEL_FAILURES", ""))
     if record is None:
@@ -45,7 +37,7 @@ def finish() -> int:
         code, cause = int(error.exit_code), words_of(error.code, error.message)
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
         _write(run, status, "", code, cause)
-        tell_lost(cluster, name, run, status, code)
+        write_lost(cluster, name, run, status, code)
         sys.stderr.write(f"{error.message}\n")
         leave(cause)
         return code
@@ -87,7 +79,7 @@ def _say(record: RunRecord, left: list[str]) -> None:
 def _await_word(cluster: Cluster, name: str) -> dict[str, Any]:
     """Return the workflow once its driver has told what became of the run, or never will."""
     deadline = time.monotonic() + DRIVER_SECONDS
-    while not told(found := read(cluster, name)) and not refusal_of(found):
+    while not read_record(found := read(cluster, name)) and not refusal_of(found):
         if not drives(cluster, name) or time.monotonic() > deadline:
             return read(cluster, name)
         time.sleep(_LOOK_SECONDS)

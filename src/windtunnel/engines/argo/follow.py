@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import secrets
 import shutil
 import tarfile
 import tempfile
@@ -16,24 +13,11 @@ from typing import Any
 
 from windtunnel.backends.archive import unpack
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.calls import CONFLICT, NOT_FOUND, Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.backends.kubernetes.gated import MAIN
-from windtunnel.engines.argo.build import Submission
-from windtunnel.engines.argo.drive import FETCHED_AS
-from windtunnel.engines.argo.labels import ACCOUNT, FETCHED, FETCHING, FOLDER
-from windtunnel.engines.argo.workflow import (
-    GROUP,
-    annotate,
-    annotations_of,
-    change,
-    drives,
-    path,
-    pods_in,
-    read,
-    refusal_of,
-    stopped_early,
-    told,
-)
+from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER
+from windtunnel.engines.argo.status import read_record, refusal_of, stopped_early
+from windtunnel.engines.argo.workflow import annotate, annotations_of, change, drives, pods_in, read
 from windtunnel.errors import Cancelled, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
@@ -43,8 +27,6 @@ from windtunnel.run.store import read_run
 _LOOK_SECONDS = 0.2
 _IDLE = 5
 """How many times as long as the API took to tell of a workflow it is left in peace: a large one takes its time."""
-_AS_US = {"fieldManager": "windtunnel", "force": "true"}
-_PLURALS = {"Workflow": "workflows", "CronWorkflow": "cronworkflows"}
 _OVER = {"Succeeded", "Failed", "Error"}
 _ASKED_AWAY = 2
 """How often a user asks for an end who still waits for the folder."""
@@ -53,86 +35,13 @@ _PASSING = {"PodInitializing", "ContainerCreating"}
 _AGENT = ["python", "-m", "windtunnel.backends.agent.deeds"]
 
 
-def submit(cluster: Cluster, submission: Submission) -> str:
-    """Create a workflow, or create or replace a scheduled one, and the Secret that belongs to it; return its name.
-
-    Raises:
-        PlatformError: Argo, or our account, is not installed, or the API refuses.
-    """
-    require_api(cluster)
-    _require_account(cluster)
-    made = submission.made
-    place = path(cluster, _PLURALS[made["kind"]])
-    with cluster_words(f"submitting the {made['kind']}"):
-        created = _create(cluster, place, made) if made["kind"] == "Workflow" else _apply(cluster, place, made)
-    name = str(created["metadata"]["name"])
-    if submission.secret:
-        try:
-            with cluster_words("making the Secret with its benchmark"):
-                _hide(cluster, created, submission)
-        except PlatformError:
-            # A schedule may be an older one, which goes on with what it has.
-            if made["kind"] == "Workflow":
-                with contextlib.suppress(Refused, PlatformError):  # what kept the Secret from being made is told
-                    cluster.call("DELETE", f"{place}/{name}")
-            raise
-    return name
-
-
-def _create(cluster: Cluster, place: str, made: dict[str, Any]) -> dict[str, Any]:
-    """Create it under a name of our own: one that was created though the answer was lost is found again."""
-    metadata = {key: value for key, value in made["metadata"].items() if key != "generateName"}
-    metadata.setdefault("name", f"{made['metadata'].get('generateName')}{secrets.token_hex(3)}")
-    try:
-        return dict(cluster.call("POST", place, made | {"metadata": metadata}))
-    except Refused as error:
-        if error.status != CONFLICT:
-            raise
-    return dict(cluster.call("GET", f"{place}/{metadata['name']}"))
-
-
-def _apply(cluster: Cluster, place: str, made: dict[str, Any]) -> dict[str, Any]:
-    return dict(cluster.call("APPLY", f"{place}/{made['metadata']['name']}", made, _AS_US))
-
-
-def _hide(cluster: Cluster, owner: dict[str, Any], submission: Submission) -> None:
-    """Create or replace the Secret that a workflow's pods read, and that goes with it (Refused)."""
-    reference = {key: owner[key] for key in ("apiVersion", "kind")}
-    reference |= {key: owner["metadata"][key] for key in ("name", "uid")}
-    name = submission.secret_name
-    metadata = {"name": name, "labels": submission.made["metadata"]["labels"], "ownerReferences": [reference]}
-    data = {key: base64.b64encode(text.encode()).decode("ascii") for key, text in submission.secret.items()}
-    made = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-    cluster.call("APPLY", cluster.path("Secret", name), made, _AS_US)
-
-
-def require_api(cluster: Cluster) -> None:
-    """Refuse a cluster without Argo Workflows (PlatformError)."""
-    try:
-        cluster.call("GET", GROUP)
-    except Refused as error:
-        if error.status != NOT_FOUND:
-            raise error.to_error("looking for Argo Workflows") from None
-        raise PlatformError(f"{cluster.context} has no Argo Workflows", code="no_argo") from None
-
-
-def _require_account(cluster: Cluster) -> None:
-    where = f"namespace {cluster.namespace} of {cluster.context}"
-    try:
-        cluster.call("GET", cluster.path("ServiceAccount", ACCOUNT))
-    except Refused as error:
-        if error.status == NOT_FOUND:
-            words = f"{where} has no service account {ACCOUNT}; make it once: windtunnel install argo"
-            raise PlatformError(f"{words} --namespace {cluster.namespace}", code="not_installed") from None
-
-
 @dataclass
 class Follower:
     """Follows a workflow to its end.
 
     Attributes:
-        cluster: Where it is.
-        name: It.
+        cluster: The cluster and namespace of the workflow.
+        name: The workflow's name.
         store: Folder that its run is fetched into.
         say: Told what happens, in words.
         control: Cancelled, it stops the workflow; once more, it terminates it; and once more, nothing is waited for.
@@ -172,7 +81,7 @@ class Follower:
         return self._folder is None and drives(self.cluster, self.name)
 
     def _result(self, found: dict[str, Any]) -> RunRecord:
-        record = told(found)
+        record = read_record(found)
         if record is None:
             message = _failure_of(found) or "there is no record of its run"
             failed = PlatformError(f"workflow {self.name}: {message}", code="workflow_failed")

@@ -10,8 +10,8 @@ from windtunnel.backends.kubernetes import install as kubernetes
 from windtunnel.backends.kubernetes.calls import connect
 from windtunnel.backends.kubernetes.settings import ACCOUNT as WARDEN_ACCOUNT
 from windtunnel.content import argo_templates
-from windtunnel.engines.argo.follow import require_api
 from windtunnel.engines.argo.labels import ACCOUNT
+from windtunnel.engines.argo.workflow import require_api
 
 _GROUP = "argoproj.io"
 STOPPER = "windtunnel-stopper"

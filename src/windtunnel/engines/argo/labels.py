@@ -1,4 +1,4 @@
-"""What templates, their pods, and those who submit agree on."""
+"""Names that templates, their pods, and those who submit agree on: labels, annotations, the account, outputs."""
 
 from __future__ import annotations
 
@@ -26,23 +26,7 @@ RESUBMITTED = "workflows.argoproj.io/resubmitted-from-workflow"
 """Argo's own label of a workflow that is another one again."""
 FOLDER, FETCHING, FETCHED = f"{PREFIX}folder", f"{PREFIX}fetching", f"{PREFIX}fetched"
 """Annotations: the pod in which the run's folder waits to be fetched; the same once somebody does, and has."""
+FETCHED_AS = "run"
+"""What the archive of a run's folder is called in the driver's pod."""
 OUTPUTS = Path("/tmp/windtunnel-outputs")  # noqa: S108 - a pod's own
 """Where a pod leaves its output parameters, a file each."""
-MARK = 7_918_264_503_176
-"""Stands for the iteration in a client's pod that is planned once for all."""
-RUN_MARK = "windtunnel-planned-run"
-"""Stands for the run's id, if that is not known when the pod is planned."""
-PARAMETERS = {
-    "benchmark": "The benchmark: TOML without {{, base64 of TOML, or with the key benchmark.toml configmap/NAME"
-    " or, if it has secrets, secret/NAME.",
-    "set": "Keys to override, KEY=VALUE, one a line; or, with the key set, configmap/NAME or secret/NAME.",
-    "store": "Where the run is kept, s3://bucket/prefix or pvc://claim/path, instead of the benchmark's.",
-    "strict": "true: a suspect result is a failure.",
-    "fetch": "true: somebody waits to fetch the run's folder.",
-    "image": "Windtunnel's own image.",
-}
-"""The parameters of every template, and what they are."""
-FETCH_SECONDS = 60.0
-"""How long a folder waits for somebody who fetches it."""
-TRANSFER_SECONDS = 1800.0
-"""How long that may take."""

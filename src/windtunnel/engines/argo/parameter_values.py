@@ -1,4 +1,4 @@
-"""What a workflow's parameter means: the text itself, or an object of the cluster that has it."""
+"""What the value of a workflow's parameter means: the text itself, or an object of the cluster that has it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _LOOK_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
-class Text:
-    """What a parameter means.
+class ParameterText:
+    """The text that a parameter's value means.
 
     Attributes:
-        text: It.
-        is_hidden: Whether a Secret has it.
+        text: The text.
+        is_hidden: Whether a Secret holds the text.
     """
 
     text: str
     is_hidden: bool = False
 
 
-def benchmark_of(given: str, cluster: Cluster | None = None) -> Text:
+def benchmark_of(given: str, cluster: Cluster | None = None) -> ParameterText:
     """Return the TOML that a parameter means.
 
     Args:
         given: TOML, base64 of TOML, ``configmap/NAME`` or ``secret/NAME``.
-        cluster: Where that is; else this pod's own namespace.
+        cluster: The cluster and namespace of the object; else this pod's own.
 
     Raises:
         UsageError: There is no such object, or it has no benchmark.
@@ -48,17 +48,17 @@ def benchmark_of(given: str, cluster: Cluster | None = None) -> Text:
     if found := _from_object("benchmark", given, FILE, cluster):
         return found
     try:
-        return Text(decoded("".join(given.split())))
+        return ParameterText(decoded("".join(given.split())))
     except (binascii.Error, ValueError):
-        return Text(given)
+        return ParameterText(given)
 
 
-def overrides_of(given: str, cluster: Cluster | None = None) -> Text:
+def overrides_of(given: str, cluster: Cluster | None = None) -> ParameterText:
     """Return the lines that a parameter means: they themselves, ``configmap/NAME`` or ``secret/NAME`` (UsageError)."""
-    return _from_object("set", given, SET, cluster) or Text(given)
+    return _from_object("set", given, SET, cluster) or ParameterText(given)
 
 
-def check_hidden(benchmark: Text, overrides: Text, redaction: Redaction) -> None:
+def check_hidden(benchmark: ParameterText, overrides: ParameterText, redaction: Redaction) -> None:
     """Refuse secrets that are not in a Secret (UsageError); their values are not repeated."""
     why = "it has secrets, which all who may look at workflows read until this one is deleted: put"
     if not benchmark.is_hidden and has_secrets(benchmark.text, redaction):
@@ -91,7 +91,7 @@ def decoded(text: str) -> str:
     return base64.b64decode(text, validate=True).decode()
 
 
-def _from_object(parameter: str, given: str, key: str, cluster: Cluster | None) -> Text | None:
+def _from_object(parameter: str, given: str, key: str, cluster: Cluster | None) -> ParameterText | None:
     begin = next((each for each in _KINDS if given.startswith(each)), None)
     if begin is None:
         return None
@@ -107,7 +107,7 @@ def _from_object(parameter: str, given: str, key: str, cluster: Cluster | None) 
     if key not in data:
         raise UsageError(f"{parameter}: {named} has no key {key} (it has: {', '.join(sorted(data)) or 'none'})")
     is_hidden = begin == SECRET
-    return Text(decoded(data[key]) if is_hidden else data[key], is_hidden)
+    return ParameterText(decoded(data[key]) if is_hidden else data[key], is_hidden)
 
 
 def _read(cluster: Cluster, kind: str, name: str) -> dict[str, str]:

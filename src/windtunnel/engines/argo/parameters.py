@@ -1,4 +1,4 @@
-"""What a pod of a workflow is given: the benchmark, and who it is."""
+"""A workflow's parameters, as each of its pods finds them: the benchmark, its plan, and the run's id."""
 
 from __future__ import annotations
 
@@ -11,16 +11,26 @@ from pathlib import Path
 from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.steps import is_in_client
 from windtunnel.benchmark import Loaded, parse
-from windtunnel.engines.argo.labels import PARAMETERS
 from windtunnel.engines.argo.parameter_values import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of
 from windtunnel.errors import DescriptorError, PlanError, Unsupported
 from windtunnel.plan import Job, Plan
 from windtunnel.strategies import make_plan
 
+PARAMETERS = {
+    "benchmark": "The benchmark: TOML without {{, base64 of TOML, or with the key benchmark.toml configmap/NAME"
+    " or, if it has secrets, secret/NAME.",
+    "set": "Keys to override, KEY=VALUE, one a line; or, with the key set, configmap/NAME or secret/NAME.",
+    "store": "Where the run is kept, s3://bucket/prefix or pvc://claim/path, instead of the benchmark's.",
+    "strict": "true: a suspect result is a failure.",
+    "fetch": "true: somebody waits to fetch the run's folder.",
+    "image": "Windtunnel's own image.",
+}
+"""The parameters of every template, and what they are."""
+
 
 @dataclass(frozen=True)
-class Given:
-    """A workflow's run, as each of its pods finds it: what is not given follows from what is.
+class WorkflowParameters:
+    """A workflow's parameters, and what follows from them, the same in each of its pods.
 
     Attributes:
         loaded: The benchmark.
@@ -31,7 +41,7 @@ class Given:
         is_fetched: Whether somebody waits for the run's folder.
         workflow: The workflow's name.
         image: Windtunnel's own image.
-        planned: Digest of the client's pods, if those were planned by whoever submitted.
+        planned: Digest of the client's pods, if those were planned when the workflow was submitted.
     """
 
     loaded: Loaded
@@ -45,11 +55,11 @@ class Given:
     planned: str | None
 
     @classmethod
-    def find(cls, variables: Mapping[str, str] = os.environ) -> Given:
-        """Return what this pod was given.
+    def from_environment(cls, variables: Mapping[str, str] = os.environ) -> WorkflowParameters:
+        """Return the parameters that this pod has as variables.
 
         Raises:
-            DescriptorError, PlanError, Unsupported, UsageError: It is wrong, or Argo cannot run it.
+            DescriptorError, PlanError, Unsupported, UsageError: The benchmark is wrong, or Argo cannot run it.
         """
         given = {name: decoded(variables[f"WINDTUNNEL_{name.upper()}"]) for name in PARAMETERS if name != "image"}
         benchmark, changes = benchmark_of(given["benchmark"]), overrides_of(given["set"])
@@ -60,7 +70,7 @@ class Given:
         if plan.strategy != variables["WINDTUNNEL_STRATEGY"]:
             wanted = variables["WINDTUNNEL_STRATEGY"]
             raise DescriptorError(f"{FILE}: its strategy is {plan.strategy}; this is the template {wanted}")
-        check(plan)
+        check_plan(plan)
         run_id = run_name(plan.benchmark, int(variables["WINDTUNNEL_CREATED"]), variables["WINDTUNNEL_WORKFLOW_UID"])
         return cls(
             loaded=loaded,
@@ -81,8 +91,8 @@ class Given:
         return job
 
 
-def check(plan: Plan) -> None:
-    """Refuse what a run of Argo's cannot do."""
+def check_plan(plan: Plan) -> None:
+    """Refuse a plan that Argo cannot run (Unsupported, PlanError)."""
     for step in plan.steps:
         if step.program.isolation == "sealed":
             raise Unsupported(
@@ -109,7 +119,7 @@ def ported(plan: Plan) -> Plan:
 
 
 def run_name(benchmark: str, created: int, uid: str) -> str:
-    """Return the id of a workflow's run, which all of its pods find alike; it sorts by time like any other.
+    """Return the id of a workflow's run, the same in all of its pods; it sorts by time like any other.
 
     `_run_expression` in templates.py finds the same.
     """

@@ -1,4 +1,4 @@
-"""What the client's pods will be, for Argo to make them: found by the pod `plan`, or by whoever submits."""
+"""What the client's pods will be, for Argo to make them: found by the pod `plan`, or when a workflow is built."""
 
 from __future__ import annotations
 
@@ -8,28 +8,20 @@ import math
 from collections.abc import Mapping
 from hashlib import sha256
 
-from windtunnel.backends import make_backend
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.kubernetes.gated import patch
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.labels import RunLabels
-from windtunnel.engines.argo.labels import MARK, OUTPUTS, RUN_MARK
-from windtunnel.engines.argo.parameters import Given, ported
+from windtunnel.engines.argo.parameters import ported
 from windtunnel.errors import PlanError
 from windtunnel.plan import Plan
 
 SLACK_SECONDS = 120
 """How much longer than its run a client's pod may be there, for whatever its driver died of."""
-
-
-def plan() -> int:
-    """Leave the client's pod and its iterations as output parameters; return an exit code."""
-    given = Given.find()
-    make_backend("kubernetes").check(given.plan)
-    OUTPUTS.mkdir(parents=True, exist_ok=True)
-    for name, value in (planned(given.plan, given.image) | {"run": given.run_id}).items():
-        (OUTPUTS / name).write_text(value, encoding="utf-8")
-    return 0
+ITERATION_PLACEHOLDER = 7_918_264_503_176
+"""Stands for the iteration in a client's pod that is planned once for all."""
+RUN_PLACEHOLDER = "windtunnel-planned-run"
+"""Stands for the run's id, if that is not known when the pod is planned."""
 
 
 def planned(plan: Plan, image: str) -> dict[str, str]:
@@ -46,12 +38,12 @@ def planned(plan: Plan, image: str) -> dict[str, str]:
     """
     (job,) = plan.jobs
     seconds = warden_seconds(plan, plan.timeout)
-    naming = Naming.of(RunLabels(RUN_MARK, plan, seconds))
-    for mark in (str(MARK), RUN_MARK, naming.salt):
+    naming = Naming.of(RunLabels(RUN_PLACEHOLDER, plan, seconds))
+    for mark in (str(ITERATION_PLACEHOLDER), RUN_PLACEHOLDER, naming.salt):
         if any(mark in text for step in plan.steps for text in step.texts()):
             raise PlanError(f"{mark} cannot be in a benchmark that Argo runs")
     # Argo takes two braces for a name of its own, also in what it has put in already.
-    text = json.dumps(patch(naming, ported(plan), job, MARK, image)).replace("{{", "{\\u007b")
+    text = json.dumps(patch(naming, ported(plan), job, ITERATION_PLACEHOLDER, image)).replace("{{", "{\\u007b")
     return {
         "benchmark": plan.benchmark,
         "patch": base64.b64encode(text.encode()).decode("ascii"),

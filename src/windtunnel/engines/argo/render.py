@@ -19,6 +19,6 @@ def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _represent)
 
 
-def rendered(manifest: Mapping[str, Any]) -> str:
+def to_yaml(manifest: Mapping[str, Any]) -> str:
     """Return an object as YAML, its keys in their own order."""
     return yaml.dump(dict(manifest), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)

@@ -17,15 +17,13 @@ from windtunnel.engines.argo.labels import (
     COMPONENT,
     DRIVE,
     FINISH,
-    MARK,
     OUTPUTS,
-    PARAMETERS,
     PLAN,
-    RUN_MARK,
     S3_SECRET,
     VERDICT,
 )
-from windtunnel.engines.argo.pod_patch import digest
+from windtunnel.engines.argo.parameters import PARAMETERS
+from windtunnel.engines.argo.pod_patch import ITERATION_PLACEHOLDER, RUN_PLACEHOLDER, digest
 
 LONGEST_SECONDS = 7 * 24 * 3600
 """How long a workflow of a template may take: its benchmark, which it gets later, has a timeout of its own."""
@@ -38,13 +36,14 @@ _FINISH_SECONDS = 900
 _HUB = "/hub"
 _OVER = "echo 'this run is over, and its servers are gone: use argo resubmit, which starts a new one' >&2; exit 2"
 _NOTHING = '["true"]'
-_SALT = salt_of(RUN_MARK)
+_SALT = salt_of(RUN_PLACEHOLDER)
 _GOES_ON = m.ContinueOn(failed=True, error=True)
 _PATCH = (
     "{{=sprig.contains(inputs.parameters.run, inputs.parameters.labels) ? '{}' :"
     f" sprig.replace('{_SALT}', sprig.trunc({len(_SALT)}, sprig.sha256sum(inputs.parameters.run)),"
-    f" sprig.replace('{RUN_MARK}', inputs.parameters.run,"
-    f" sprig.replace('{MARK}', inputs.parameters.iteration, sprig.b64dec(inputs.parameters.patch))))}}}}"
+    f" sprig.replace('{RUN_PLACEHOLDER}', inputs.parameters.run,"
+    f" sprig.replace('{ITERATION_PLACEHOLDER}', inputs.parameters.iteration,"
+    " sprig.b64dec(inputs.parameters.patch))))}}"
 )
 """The client's own pod; for a workflow whose labels have its run already (`argo retry`), one that says it is over."""
 
@@ -54,7 +53,7 @@ def template(strategy: str, planned: Mapping[str, str] | None = None) -> Workflo
 
     Args:
         strategy: The strategy.
-        planned: The client of the only benchmark that it is to run, as `planning.planned` finds it: it needs no
+        planned: The client of the only benchmark that it is to run, as `pod_patch.planned` finds it: it needs no
             pod to find it then.
     """
     defaults = {"benchmark": sample(strategy), "image": "windtunnel", "strict": "false", "fetch": "false"}
@@ -83,7 +82,7 @@ def template(strategy: str, planned: Mapping[str, str] | None = None) -> Workflo
 
 
 def _run_expression(benchmark: str) -> str:
-    """Return the expression by which Argo finds a run's id, as `given.run_name` does."""
+    """Return the expression by which Argo finds a run's id, as `parameters.run_name` does."""
     date = "sprig.dateInZone('20060102-150405', int(inputs.parameters.created), 'UTC')"
     return f"'{benchmark[:40]}-' + {date} + '-' + sprig.trunc(4, sprig.replace('-', '', inputs.parameters.uid))"
 

@@ -1,41 +1,38 @@
-"""A workflow as the API has it: read, and told what became of its run."""
+"""A workflow as the API has it: read, changed, annotated and stopped."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
+from windtunnel.backends import make_backend
+from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
 from windtunnel.backends.kubernetes.objects import ENGINES_OWN
-from windtunnel.engines.argo.labels import (
-    BEGUN,
-    COMPONENT,
-    DRIVE,
-    EXIT_CODE,
-    RECORD,
-    REFUSED,
-    RUN,
-    STATUS,
-    VALIDITY,
-)
-from windtunnel.errors import Cancelled, PlatformError, TimedOut, UsageError, WindtunnelError
-from windtunnel.run.record import RunRecord
+from windtunnel.engines.argo.labels import COMPONENT, DRIVE
+from windtunnel.errors import PlatformError
 
 GROUP = "/apis/argoproj.io/v1alpha1"
-_REFUSALS: dict[int, type[WindtunnelError]] = {
-    int(kind.exit_code): kind for kind in (UsageError, PlatformError, TimedOut, Cancelled)
-}
 _OVER = {"Succeeded", "Failed"}
-_MOST = 200_000
-"""Bytes of annotations; all of an object's together may be 256 KiB."""
-_LONG: tuple[dict[str, Any], ...] = (
-    {"phases": []},
-    {"metrics": {}, "usage": {}},
-    {"labels": {}, "overrides": [], "sweep": None, "driver": {}},
-)
-"""What may be long in a record, in the order in which it is left out."""
-_REASONS = 10
-"""How many reasons there are of a record that is still too long."""
+
+
+def require_api(cluster: Cluster) -> None:
+    """Refuse a cluster without Argo Workflows (PlatformError)."""
+    try:
+        cluster.call("GET", GROUP)
+    except Refused as error:
+        if error.status != NOT_FOUND:
+            raise error.to_error("looking for Argo Workflows") from None
+        raise PlatformError(f"{cluster.context} has no Argo Workflows", code="no_argo") from None
+
+
+def unreachable() -> str | None:
+    """Return why no workflow can be submitted from here, or None if it can."""
+    if reason := make_backend("kubernetes").available():
+        return reason
+    try:
+        require_api(connect())
+    except PlatformError as error:
+        return error.message
+    return None
 
 
 def path(cluster: Cluster, kind: str, name: str = "") -> str:
@@ -85,84 +82,8 @@ def pods_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     return [node for node in nodes_of(workflow) if node.get("type") == "Pod"]
 
 
-def begin(cluster: Cluster, workflow: dict[str, Any], run_id: str) -> None:
-    """Note on a workflow which run its driver begins (PlatformError)."""
-    annotate(cluster, workflow["metadata"]["name"], **{BEGUN: _own(workflow, run=run_id), REFUSED: None})
-
-
-def run_of(workflow: dict[str, Any]) -> str | None:
-    """Return the id of the run that a workflow's driver has begun, if it has."""
-    found = _if_own(workflow, BEGUN)
-    return None if found is None else str(found["run"])
-
-
-def refuse(cluster: Cluster, workflow: dict[str, Any], error: WindtunnelError) -> None:
-    """Note on a workflow why its driver begins no run (PlatformError)."""
-    words = {"exit_code": int(error.exit_code), "code": error.code, "message": error.message}
-    annotate(cluster, workflow["metadata"]["name"], **{REFUSED: _own(workflow, **words)})
-
-
-def refusal_of(workflow: dict[str, Any]) -> WindtunnelError | None:
-    """Return why a workflow's driver began no run, if that is so."""
-    found = _if_own(workflow, REFUSED)
-    if found is None:
-        return None
-    kind = _REFUSALS.get(found["exit_code"], WindtunnelError)
-    return kind(str(found["message"]), code=str(found["code"]))
-
-
-def stopped_early(workflow: dict[str, Any]) -> Cancelled | None:
-    """Return that a workflow was stopped before its driver began a run, if that is so."""
-    is_stopped = bool((workflow.get("spec") or {}).get("shutdown"))
-    return Cancelled("stopped before its run began") if is_stopped and run_of(workflow) is None else None
-
-
-def tell(cluster: Cluster, name: str, record: RunRecord) -> None:
-    """Write the verdict on a workflow: labels to select by, and the record (PlatformError)."""
-    labels = _labels(record.run_id, record.status, record.validity, record.exit_code)
-    change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: _short(record)}}})
-
-
-def _short(record: RunRecord) -> str:
-    """Return a record as JSON without what is too much for an annotation: the run's folder has all of it."""
-    text = record.model_dump_json()
-    for emptied in (*_LONG, {"reasons": record.reasons[:_REASONS], "failures": []}):
-        if len(text.encode()) <= _MOST:
-            break
-        record = record.model_copy(update=emptied)
-        text = record.model_dump_json()
-    return text
-
-
-def tell_lost(cluster: Cluster, name: str, run: str | None, status: str, code: int) -> None:
-    """Write on a workflow that there is no record of its run, or no run; that of an older one goes (PlatformError)."""
-    labels = _labels(run, status, None, code)
-    change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: None}}})
-
-
-def told(workflow: dict[str, Any]) -> RunRecord | None:
-    """Return the record of the run that a workflow's driver has begun, if it is over."""
-    text = annotations_of(workflow).get(RECORD)
-    record = RunRecord.model_validate(json.loads(text)) if text else None
-    return record if record and record.run_id == run_of(workflow) else None
-
-
 def drives(cluster: Cluster, name: str) -> bool:
     """Tell whether a workflow's driver still runs."""
     with cluster_words(f"the driver of workflow {name}"):
         pods = cluster.find("Pod", f"{ENGINES_OWN}={name},{COMPONENT}={DRIVE}")
     return any(pod["status"].get("phase") not in _OVER for pod in pods)
-
-
-def _labels(run: str | None, status: str, validity: str | None, code: int | None) -> dict[str, str]:
-    return {RUN: run or "", STATUS: status, VALIDITY: validity or "", EXIT_CODE: str(code)}
-
-
-def _own(workflow: dict[str, Any], **values: object) -> str:
-    """Return an annotation that can be told from one that was copied from another workflow."""
-    return json.dumps({"uid": workflow["metadata"]["uid"], **values})
-
-
-def _if_own(workflow: dict[str, Any], name: str) -> dict[str, Any] | None:
-    found = json.loads(annotations_of(workflow).get(name, "{}"))
-    return dict(found) if found.get("uid") == workflow["metadata"]["uid"] else None

@@ -17,6 +17,7 @@ from prefect import Flow, flow  # noqa: E402 - its settings first
 from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.logging import get_run_logger  # noqa: E402
 
+from windtunnel.backends import make_backend  # noqa: E402
 from windtunnel.backends.reap import reap_all  # noqa: E402
 from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
 from windtunnel.engines.prefect.parameters import refuse_secrets  # noqa: E402
@@ -57,7 +58,7 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
             loaded = resolve(benchmark, changes)
             check_strategy(loaded, strategy)
             plan = make_plan(loaded.benchmark)
-            request = make_request(loaded, plan, backend, store)
+            request = make_request(loaded, plan, make_backend(backend), store)
             return run_in_flow(replace(request, strict=strict), report=True)
         except WindtunnelError as error:
             get_run_logger().error("%s", error.message)
