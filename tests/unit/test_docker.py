@@ -26,6 +26,7 @@ from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.inside import IS_FOLDER
 from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden import Daemon, DaemonError
+from windtunnel.backends.refusals import check_support
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control
@@ -244,10 +245,10 @@ def test_a_plan_is_checked_before_anything_starts() -> None:
     plan = Plan(benchmark="b", strategy="client-server", timeout=1, steps=(server, job))
     backend = make_backend("docker")
 
-    assert backend.check(plan) == ["server: placement 'any' is ignored; all is on the daemon's machine"]
+    assert check_support(plan, backend) == ["server: placement 'any' is ignored; all is on the daemon's machine"]
     bare = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=Program(command=("x",))),))
     with pytest.raises(Unsupported, match="client: the docker backend needs an image"):
-        backend.check(bare)
+        check_support(bare, backend)
 
 
 @pytest.mark.parametrize("where", ["files", "inputs"])
@@ -262,9 +263,9 @@ def test_a_sealed_step_takes_no_absolute_path(where: str) -> None:
         return Plan(benchmark="b", strategy="s", timeout=1, steps=steps, inputs=inputs)
 
     backend = make_backend("docker")
-    assert backend.check(plan("open")) == []
+    assert check_support(plan("open"), backend) == []
     with pytest.raises(Unsupported, match="client: it is sealed, so its root cannot be written"):
-        backend.check(plan("sealed"))
+        check_support(plan("sealed"), backend)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +287,10 @@ def test_a_file_that_no_step_would_see_is_refused(path: str, *, is_seen: bool) -
     plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(job,))
 
     if is_seen:
-        assert make_backend("docker").check(plan) == []
+        assert check_support(plan, make_backend("docker")) == []
     else:
         with pytest.raises(Unsupported, match=f"client: nothing can be put at '{path}'"):
-            make_backend("docker").check(plan)
+            check_support(plan, make_backend("docker"))
 
 
 def test_a_server_that_would_be_taken_for_its_client_is_refused() -> None:
@@ -301,7 +302,7 @@ def test_a_server_that_would_be_taken_for_its_client_is_refused() -> None:
     )
 
     with pytest.raises(Unsupported, match="localhost: no server can be called so on docker"):
-        make_backend("docker").check(plan)
+        check_support(plan, make_backend("docker"))
 
 
 @pytest.mark.parametrize(("cpu", "is_enough"), [(0.009, False), (0.01, True)])
@@ -311,10 +312,10 @@ def test_a_limit_of_cpu_that_linux_does_not_know_is_refused(cpu: float, *, is_en
     plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(job,))
 
     if is_enough:
-        assert make_backend("docker").check(plan) == []
+        assert check_support(plan, make_backend("docker")) == []
     else:
         with pytest.raises(Unsupported, match=r"client: resources\.cpu is at least 0\.01 on docker"):
-            make_backend("docker").check(plan)
+            check_support(plan, make_backend("docker"))
 
 
 class LateDaemon(Daemon):

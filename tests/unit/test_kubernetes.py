@@ -27,6 +27,7 @@ from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.spec import Container, Surroundings, pod
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.refusals import check_support
 from windtunnel.errors import Unsupported, UsageError
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
 
@@ -363,7 +364,7 @@ def test_what_is_installed_is_json_and_gives_wardens_one_right() -> None:
 def test_what_pods_cannot_do_is_refused_before_anything_starts(step: Service, words: str) -> None:
     """The message says what to do instead."""
     with pytest.raises(Unsupported, match=words):
-        make_backend("kubernetes").check(plan(step))
+        check_support(plan(step), make_backend("kubernetes"))
 
 
 @pytest.mark.parametrize("text", ["x", "1", "-5", "inf", "nan"])
@@ -380,7 +381,7 @@ def test_a_namespace_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("WINDTUNNEL_NAMESPACE", text)
     backend = make_backend("kubernetes")
     with pytest.raises(UsageError, match="WINDTUNNEL_NAMESPACE"):
-        backend.check(plan(service()))
+        check_support(plan(service()), backend)
     assert backend.available()
 
 

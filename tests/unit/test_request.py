@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from windtunnel import extras
 from windtunnel.addresses import ObjectAddress
 from windtunnel.backends import make_backend
 from windtunnel.backends.recording import RecordingBackend
 from windtunnel.benchmark import parse
-from windtunnel.engines import stores
 from windtunnel.engines.request import Request, make_request
 from windtunnel.errors import Unsupported, UsageError
 from windtunnel.strategies import make_plan
@@ -63,6 +63,6 @@ def test_a_store_that_cannot_be_is_refused(
 )
 def test_s3_without_its_extra_is_refused(single_node: str, tables: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says what to install."""
-    monkeypatch.setattr(stores, "find_spec", lambda _name: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"pip install 'windtunnel\[aws\]'"):
         requested(f"{single_node}\n{tables}")

@@ -24,6 +24,7 @@ from windtunnel.backends.docker.sealing import host_options, volumes
 from windtunnel.backends.docker.tracer import pack_tracer
 from windtunnel.backends.docker.warden import Daemon
 from windtunnel.backends.probes import Answer
+from windtunnel.backends.refusals import check_support
 from windtunnel.errors import PlatformError, Unsupported
 from windtunnel.plan import Job, Plan, Probe, Program
 
@@ -195,7 +196,7 @@ def test_a_backend_that_cannot_trace_refuses(name: str) -> None:
     plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=program),))
 
     with pytest.raises(Unsupported, match=f"client: trace = true: the {name} backend cannot .* process or docker"):
-        make_backend(name).check(plan)
+        check_support(plan, make_backend(name))
 
 
 def test_a_backend_that_cannot_seal_refuses() -> None:
@@ -204,4 +205,4 @@ def test_a_backend_that_cannot_seal_refuses() -> None:
     plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=program),))
 
     with pytest.raises(Unsupported, match=r"client: .*sealed.* use --backend docker"):
-        make_backend("process").check(plan)
+        check_support(plan, make_backend("process"))

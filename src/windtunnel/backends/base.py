@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Generic, Protocol, TypeVar
 
+from windtunnel.backends.traits import Traits
 from windtunnel.plan import InputFile, Job, Plan, Service
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
@@ -215,15 +216,22 @@ def describe_status(status: int) -> str:
 
 
 class Backend(Protocol):
-    """A place where steps run."""
+    """A place where steps run.
+
+    Attributes:
+        name: Its name in the table of backends.
+        traits: What it can do; what a plan asks for beyond that is refused before `check` is asked.
+    """
 
     name: str
+    traits: Traits
 
     def check(self, plan: Plan) -> list[str]:
-        """Return notes on what of `plan` is ignored here; nothing is started.
+        """Return notes on what of `plan` is ignored here, beyond what the traits tell; nothing is started.
 
         Raises:
-            Unsupported: It asks for what this backend cannot do.
+            Unsupported: It asks for what this backend cannot do, whatever its traits say.
+            UsageError: A setting of the backend's own is wrong.
         """
         ...
 

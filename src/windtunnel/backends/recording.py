@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import Address, Handle, Launch, RunContext
-from windtunnel.backends.tracing import refuse_traced
+from windtunnel.backends.traits import Traits
 from windtunnel.errors import WindtunnelError
 from windtunnel.plan import InputFile, Job, Plan, Service
 from windtunnel.run.control import POLL_SECONDS
@@ -63,15 +64,16 @@ class RecordingBackend:
     left: list[str] = field(default_factory=list)
     environment: Mapping[str, Any] = field(default_factory=dict)
     name: str = "recording"
+    traits: Traits = BACKENDS["recording"]
 
     def available(self) -> str | None:
         """Return None: it works everywhere."""
         return None
 
     def check(self, plan: Plan) -> list[str]:
-        """Return the note that nothing is measured; refuse what only a running program shows."""
-        refuse_traced(plan, self.name)
-        return ["the recording backend starts nothing and measures nothing"]
+        """Return no notes: that nothing is measured, the traits tell."""
+        del plan
+        return []
 
     def open(self, context: RunContext) -> RecordingSession:
         """Begin a run that only writes down."""

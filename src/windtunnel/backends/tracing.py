@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
 from windtunnel.backends.hurry import HurryError, unhurried
-from windtunnel.errors import PlatformError, Unsupported
+from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
 from windtunnel.run.system_calls import SUMMARY, count_calls
 
@@ -20,21 +20,6 @@ _PIECE = 1 << 20
 # -D: the tracer is the command's grandchild, so the process, its parent, status and signals are the command's own.
 # -q: not when it was attached; -ttt, -T: when each call began and how long it took, in microseconds.
 _OPTIONS = ("-f", "-D", "-q", "-ttt", "-T", "-s", "64")
-
-
-def refuse_traced(plan: Plan, backend: str) -> None:
-    """Return if no step of a plan is to be traced.
-
-    Raises:
-        Unsupported: One is, and this backend cannot do that.
-    """
-    for step in plan.steps:
-        if step.program.trace:
-            raise Unsupported(
-                f"{step.name}: trace = true: the {backend} backend cannot record system calls;"
-                " use --backend process or docker",
-                step=step.name,
-            )
 
 
 def find_strace(plan: Plan) -> Path | None:

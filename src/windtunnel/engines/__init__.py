@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from windtunnel.errors import UsageError
+from windtunnel.extras import load, missing_extra
 from windtunnel.names import nearest
 
 if TYPE_CHECKING:
@@ -52,22 +51,16 @@ RUN_HERE = tuple(row.name for row in ENGINES.values() if row.run)
 """The engines that `run` has; to the others a benchmark is submitted."""
 
 
-def missing_extra(name: str) -> str | None:
-    """Return how to install what an engine needs, or None if it is here; the engine is not imported for that."""
-    missing = [each for each in ENGINES[name].needs if find_spec(each) is None]
-    return f"pip install 'windtunnel[{name}]'" if missing else None
-
-
 def require_engine(name: str) -> None:
     """Check that an engine's extra is installed (UsageError with what to install, otherwise)."""
-    if reason := missing_extra(name):
+    if reason := missing_extra(name, ENGINES[name].needs):
         raise UsageError(f"engine {name}: {reason}")
 
 
 def engine_unavailable(name: str) -> str | None:
     """Return why an engine does not work here, or None if it does."""
     reach = ENGINES[name].reach
-    return missing_extra(name) or (_imported(reach)() if reach else None)
+    return missing_extra(name, ENGINES[name].needs) or (load(reach)() if reach else None)
 
 
 def find_engine(name: str) -> Callable[[Request], RunRecord]:
@@ -82,11 +75,4 @@ def find_engine(name: str) -> Callable[[Request], RunRecord]:
     if row.run is None:
         raise UsageError(f"engine {name}: its runs are not started from here; use `{row.submit}`")
     require_engine(name)
-    return _imported(row.run)
-
-
-def _imported(path: str) -> Callable[..., Any]:
-    """Return the function that a path ``module:function`` names."""
-    module, _, function = path.partition(":")
-    found: Callable[..., Any] = getattr(import_module(module), function)
-    return found
+    return cast("Callable[[Request], RunRecord]", load(row.run))

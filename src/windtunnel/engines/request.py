@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from windtunnel.addresses import S3, ClaimAddress, ObjectAddress, parse_store
+from windtunnel.addresses import CLAIM, S3, ClaimAddress, ObjectAddress, parse_store
 from windtunnel.backends.base import Backend
+from windtunnel.backends.refusals import check_support, other_backends
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.stores import require_aws
 from windtunnel.errors import PlatformError, Unsupported, UsageError, WindtunnelError
@@ -18,8 +19,6 @@ from windtunnel.run.record import SweepPart
 
 DEFAULT_STORE = Path("runs")
 """The folder that keeps runs, and the copies of those that are uploaded."""
-CLAIM_BACKENDS = frozenset({"kubernetes"})
-"""The backends whose runs can be stored in a Kubernetes volume claim."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,9 @@ def make_request(loaded: Loaded, plan: Plan, backend: Backend, store: str | None
         PlatformError: The backend does not work here.
     """
     try:
-        folder, remote = _find_store(store or loaded.benchmark.output.store, backend.name)
+        folder, remote = _find_store(store or loaded.benchmark.output.store, backend)
         _check_extras(plan, remote)
-        notes = backend.check(plan)
+        notes = check_support(plan, backend)
     except WindtunnelError as error:
         raise loaded.redaction.error(error) from None
     if reason := backend.available():
@@ -91,7 +90,7 @@ def make_request(loaded: Loaded, plan: Plan, backend: Backend, store: str | None
     )
 
 
-def _find_store(store: str, backend: str) -> tuple[Path, ObjectAddress | ClaimAddress | None]:
+def _find_store(store: str, backend: Backend) -> tuple[Path, ObjectAddress | ClaimAddress | None]:
     """Return the folder that a run is written to, and where it is uploaded to from there."""
     try:
         place = parse_store(store)
@@ -99,10 +98,11 @@ def _find_store(store: str, backend: str) -> tuple[Path, ObjectAddress | ClaimAd
         raise UsageError(f"store: {error}") from None
     if isinstance(place, Path):
         return place, None
-    if isinstance(place, ClaimAddress) and backend not in CLAIM_BACKENDS:
+    if isinstance(place, ClaimAddress) and CLAIM not in backend.traits.stores:
+        advice = other_backends(lambda other: CLAIM in other.stores)
         raise Unsupported(
-            f"store {place}: volume claims are Kubernetes's, and the {backend} backend has none;"
-            f" give a folder or {S3}bucket/prefix"
+            f"store {place}: volume claims are Kubernetes's, and the {backend.name} backend has none;"
+            f" give a folder or {S3}bucket/prefix, or {advice}"
         )
     return DEFAULT_STORE, place
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from typing import cast
 
-from windtunnel.addresses import ClaimAddress, ObjectAddress
-from windtunnel.backends import make_backend
+from windtunnel.addresses import CLAIM, ClaimAddress, ObjectAddress
+from windtunnel.backends import BACKENDS, backends_that, make_backend
 from windtunnel.errors import PlatformError, UsageError
+from windtunnel.extras import load, missing_extra
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.upload import Upload
@@ -14,7 +15,7 @@ from windtunnel.run.upload import Upload
 
 def aws_unavailable() -> str | None:
     """Return why S3 cannot be used here, or None if it can."""
-    return None if find_spec("boto3") else "pip install 'windtunnel[aws]'"
+    return missing_extra("aws", ["boto3"])
 
 
 def require_aws(what: str) -> None:
@@ -32,7 +33,7 @@ def require_store(store: ObjectAddress | ClaimAddress) -> None:
     """
     if isinstance(store, ObjectAddress):
         require_aws(str(store))
-    elif reason := make_backend("kubernetes").available():
+    elif reason := make_backend(_claims_backend()).available():
         raise PlatformError(f"{store}: {reason}", code="backend_unavailable")
 
 
@@ -56,6 +57,11 @@ def open_upload(
         from windtunnel.run.bucket_upload import BucketUpload
 
         return BucketUpload(folder, store, is_new=is_new)
-    from windtunnel.backends.kubernetes.claim import ClaimUpload
+    upload = load(BACKENDS[_claims_backend()].stores[CLAIM])
+    return cast("Upload", upload(folder, store, control))
 
-    return ClaimUpload(folder, store, control)
+
+def _claims_backend() -> str:
+    """Return the name of the backend whose platform has volume claims."""
+    (name,) = backends_that(lambda traits: CLAIM in traits.stores)
+    return name

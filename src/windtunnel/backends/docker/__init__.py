@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from windtunnel.backends import BACKENDS
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.backends.containers import HOME, WORK
@@ -15,7 +15,8 @@ from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
 from windtunnel.errors import Unsupported
-from windtunnel.plan import Plan, Service, Step
+from windtunnel.extras import missing_extra
+from windtunnel.plan import Plan, Step
 
 LEAST_API = (1, 41)
 """Docker 20.10."""
@@ -30,11 +31,12 @@ class DockerBackend:
     """Runs steps as containers of a Docker daemon, the one that ``DOCKER_HOST`` names."""
 
     name = "docker"
+    traits = BACKENDS[name]
 
     def available(self) -> str | None:
         """Return why containers cannot be run here, or None."""
-        if find_spec("docker") is None:
-            return "pip install 'windtunnel[docker]'"
+        if reason := missing_extra(self.name, self.traits.needs):
+            return reason
         try:
             daemon = Daemon()
         except (ValueError, OSError) as error:
@@ -46,9 +48,11 @@ class DockerBackend:
         return _unfit(facts)
 
     def check(self, plan: Plan) -> list[str]:
-        """Refuse steps without an image, and files that a sealed root cannot take; note what is ignored."""
+        """Refuse files where none can be put, limits that Linux does not know, and the name of the container itself."""
         places = [item.path for item in plan.inputs]
-        return [note for step in plan.steps for note in _check_step(step, places)]
+        for step in plan.steps:
+            _check_step(step, places)
+        return []
 
     def open(self, context: RunContext) -> Session:
         """Start the warden of a run, then make the run's network."""
@@ -65,11 +69,7 @@ class DockerBackend:
             raise
 
 
-def _check_step(step: Step, inputs: Sequence[str]) -> Iterator[str]:
-    if not step.program.image:
-        raise Unsupported(
-            f'{step.name}: the docker backend needs an image; give {step.name}.image = "NAME:TAG"', step=step.name
-        )
+def _check_step(step: Step, inputs: Sequence[str]) -> None:
     for path in (*step.program.files, *inputs):
         if _is_covered(PurePosixPath(path)):
             raise Unsupported(
@@ -89,8 +89,6 @@ def _check_step(step: Step, inputs: Sequence[str]) -> Iterator[str]:
         raise Unsupported(
             "localhost: no server can be called so on docker: in each container that is itself", step=step.name
         )
-    if isinstance(step, Service) and step.placement != "apart":
-        yield f"{step.name}: placement {step.placement!r} is ignored; all is on the daemon's machine"
 
 
 def _is_covered(path: PurePosixPath) -> bool:

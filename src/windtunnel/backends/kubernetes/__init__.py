@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
-from importlib.util import find_spec
 
+from windtunnel.backends import BACKENDS
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.backends.kubernetes.objects import Arranged
 from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace
 from windtunnel.backends.labels import RunLabels
-from windtunnel.backends.tracing import refuse_traced
 from windtunnel.errors import PlatformError, Unsupported, UsageError
+from windtunnel.extras import missing_extra
 from windtunnel.plan import Plan, Service, Step
 from windtunnel.secrets import find_in_command
 
@@ -29,6 +28,7 @@ class KubernetesBackend:
     """Runs steps as pods of the cluster that the kubeconfig's current context names."""
 
     name = "kubernetes"
+    traits = BACKENDS[name]
 
     def __init__(self, arranged: Arranged | None = None) -> None:
         """Take what is to be known of a workflow engine that makes the pods of jobs, if one does."""
@@ -36,8 +36,8 @@ class KubernetesBackend:
 
     def available(self) -> str | None:
         """Return why pods cannot be run, or None."""
-        if find_spec("kubernetes") is None:
-            return "pip install 'windtunnel[kubernetes]'"
+        if reason := missing_extra(self.name, self.traits.needs):
+            return reason
         from windtunnel.backends.kubernetes.calls import Refused, connect
 
         try:
@@ -53,12 +53,13 @@ class KubernetesBackend:
         return None
 
     def check(self, plan: Plan) -> list[str]:
-        """Refuse what cannot be done in pods."""
+        """Refuse files that a ConfigMap cannot hold, and what does not go with a client's pod."""
         lease_seconds()
         named_namespace()
-        refuse_traced(plan, self.name)
         secrecy = Secrecy.of(plan)
-        return [note for step in plan.steps for note in _check_step(step, secrecy)]
+        for step in plan.steps:
+            _check_step(step, secrecy)
+        return []
 
     def open(self, context: RunContext) -> Session:
         """Make the warden of a run, which will own all of it."""
@@ -70,10 +71,8 @@ class KubernetesBackend:
         return KubernetesSession(context, connect(), labels, seconds, self._arranged)
 
 
-def _check_step(step: Step, secrecy: Secrecy) -> Iterator[str]:
+def _check_step(step: Step, secrecy: Secrecy) -> None:
     name = step.name
-    if not step.program.image:
-        raise Unsupported(f'{name}: the kubernetes backend needs an image; give {name}.image = "NAME:TAG"', step=name)
     if sum(len(text.encode()) for text in step.program.files.values()) > _MOST_FILES:
         raise Unsupported(
             f"{name}: its files have more than 900 kB, too much for a ConfigMap; use [[inputs]]", step=name
@@ -88,7 +87,6 @@ def _check_step(step: Step, secrecy: Secrecy) -> Iterator[str]:
         if step.replicas > 1:
             raise Unsupported(f"{name}: {step.replicas} replicas do not go with same-pod", step=name)
         _check_secrets(step, secrecy)
-    yield from ()
 
 
 def _check_secrets(step: Service, secrecy: Secrecy) -> None:

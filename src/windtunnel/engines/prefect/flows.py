@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from prefect import Flow, flow  # noqa: E402 - its settings first
 from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.logging import get_run_logger  # noqa: E402
 
-from windtunnel.backends import make_backend  # noqa: E402
+from windtunnel.backends import BACKENDS, make_backend  # noqa: E402
 from windtunnel.backends.reap import reap_all  # noqa: E402
 from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
 from windtunnel.engines.prefect.parameters import refuse_secrets  # noqa: E402
@@ -27,7 +27,11 @@ from windtunnel.engines.request import make_request  # noqa: E402
 from windtunnel.errors import WindtunnelError  # noqa: E402
 from windtunnel.strategies import make_plan  # noqa: E402
 
-BackendName = Literal["process", "docker", "kubernetes", "recording"]
+# The form offers what the table has; type checkers want a Literal's choices written out.
+if TYPE_CHECKING:
+    BackendName = str
+else:
+    BackendName = Literal[tuple(BACKENDS)]
 
 
 def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
