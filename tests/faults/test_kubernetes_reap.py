@@ -42,8 +42,8 @@ def test_only_the_objects_of_stale_runs_are_removed(namespace: str, monkeypatch:
     """A lease that is renewed keeps its run's objects, whatever its driver's clock says; without, they go."""
     make_lease(namespace, "alive", timedelta(hours=1))
     make_lease(namespace, "stale", timedelta(hours=-1), lasts=1)
-    monkeypatch.setattr("windtunnel.backends.kubernetes.reap.SKEW_SECONDS", -2.0)
-    from windtunnel.backends.kubernetes.reap import end_leftovers, find_leftovers
+    monkeypatch.setattr("windtunnel.backends.kubernetes.resources.SKEW_SECONDS", -2.0)
+    from windtunnel.backends.kubernetes.resources import end_leftovers, find_leftovers
 
     (found,) = find_leftovers()
     assert str(found) == f"lease stale in namespace {namespace}"

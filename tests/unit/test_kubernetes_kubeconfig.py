@@ -10,7 +10,7 @@ import pytest
 from kubernetes.client import Configuration
 
 from windtunnel.backends.kubernetes import calls, kubeconfig
-from windtunnel.backends.kubernetes.reap import Leftover, end_leftovers
+from windtunnel.backends.kubernetes.resources import Leftover, end_leftovers
 from windtunnel.backends.reap import reap_all
 from windtunnel.errors import PlatformError
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from windtunnel.backends.artifacts import remove_tree
-from windtunnel.backends.docker import reap as docker
-from windtunnel.backends.kubernetes import reap as kubernetes
-from windtunnel.backends.process.reap import end_orphans, find_orphans
+from windtunnel.backends.docker import resources as docker
+from windtunnel.backends.kubernetes import resources as kubernetes
+from windtunnel.backends.process.resources import end_orphans, find_orphans
 from windtunnel.errors import PlatformError
 from windtunnel.run.store import find_runs
 
