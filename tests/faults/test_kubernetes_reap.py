@@ -11,6 +11,8 @@ import pytest
 
 from support.kubernetes_lab import kubectl
 from support.lab import Lab, finish
+from windtunnel.backends import make_backend
+from windtunnel.backends.resources import end_orphans, find_orphans
 
 pytestmark = pytest.mark.alone
 
@@ -43,11 +45,12 @@ def test_only_the_objects_of_stale_runs_are_removed(namespace: str, monkeypatch:
     make_lease(namespace, "alive", timedelta(hours=1))
     make_lease(namespace, "stale", timedelta(hours=-1), lasts=1)
     monkeypatch.setattr("windtunnel.backends.kubernetes.resources.SKEW_SECONDS", -2.0)
-    from windtunnel.backends.kubernetes.resources import end_leftovers, find_leftovers
+    resources = make_backend("kubernetes").resources()
+    assert resources
 
-    (found,) = find_leftovers()
+    (found,) = find_orphans(resources)
     assert str(found) == f"lease stale in namespace {namespace}"
-    assert end_leftovers([found]) == []
+    assert end_orphans(resources, [found]) == []
     left = kubectl("get", "leases", "--namespace", namespace, "--output", "name").split()
     assert left == ["lease.coordination.k8s.io/alive"]
 

@@ -10,8 +10,9 @@ import pytest
 from kubernetes.client import Configuration
 
 from windtunnel.backends.kubernetes import calls, kubeconfig
-from windtunnel.backends.kubernetes.resources import Leftover, end_leftovers
+from windtunnel.backends.kubernetes.resources import ClusterObject, KubernetesResources
 from windtunnel.backends.reap import reap_all
+from windtunnel.backends.resources import end_orphans
 from windtunnel.errors import PlatformError
 
 
@@ -42,13 +43,12 @@ def test_reap_says_that_it_could_not_look_into_a_cluster(tmp_path: Path, monkeyp
     """It said that nothing was left behind; of what it just ended that is not known either."""
     _configure(monkeypatch, tmp_path, {})
     monkeypatch.setattr(calls, "OUTAGE_SECONDS", 0.1)
-    monkeypatch.setattr("windtunnel.backends.reap.find_orphans", list)
-    monkeypatch.setattr("windtunnel.backends.reap.docker.find_leftovers", list)
-    leftover = Leftover("Pod", "server", "default")
+    monkeypatch.setattr("windtunnel.backends.reap.BACKENDS", ["kubernetes"])
+    orphan = ClusterObject("Pod", "server", "default", "run", 0)
 
     (words,) = reap_all(tmp_path / "runs", dry_run=True).unknown
     assert "namespace default of c cannot be looked at: " in words
-    assert end_leftovers([leftover]) == [leftover]
+    assert end_orphans(KubernetesResources(calls.connect()), [orphan]) == [orphan]
 
 
 def _configure(monkeypatch: pytest.MonkeyPatch, folder: Path, user: dict[str, Any]) -> None:

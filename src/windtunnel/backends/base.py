@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Generic, Protocol, TypeVar
 
+from windtunnel.backends.resources import Resources
 from windtunnel.backends.traits import Traits
 from windtunnel.plan import InputFile, Job, Plan, Service
 from windtunnel.run.control import Control
@@ -237,6 +238,14 @@ class Backend(Protocol):
 
     def available(self) -> str | None:
         """Return why this backend does not work here, or None if it does."""
+        ...
+
+    def resources(self) -> Resources[Any] | None:
+        """Return what runs have on this platform; None if the platform is not here.
+
+        Raises:
+            PlatformError: It is here, or is said to be, and cannot be asked.
+        """
         ...
 
     def open(self, context: RunContext) -> Session:

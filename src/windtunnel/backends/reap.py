@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from windtunnel.backends import BACKENDS, make_backend
 from windtunnel.backends.artifacts import remove_tree
-from windtunnel.backends.docker import resources as docker
-from windtunnel.backends.kubernetes import resources as kubernetes
-from windtunnel.backends.process.resources import end_orphans, find_orphans
+from windtunnel.backends.resources import Resource, Resources, end_orphans, find_orphans
 from windtunnel.errors import PlatformError
 from windtunnel.run.store import find_runs
 
@@ -23,29 +24,31 @@ class Reaped:
 
 
 def reap_all(store: Path, *, dry_run: bool = False) -> Reaped:
-    """End every orphan on this machine, its Docker and its cluster, and remove lost runs' working folders in `store`.
+    """End every orphan on the platforms that are here, and remove lost runs' working folders in `store`.
 
     Args:
         store: The folder that keeps runs.
         dry_run: Only look.
     """
     unknown: list[str] = []
-    orphans, containers, objects = list(find_orphans()), docker.find_leftovers(), _in_cluster(unknown)
+    orphans = list(_find_all(unknown))
     folders = [folder.path / "work" for folder, record in find_runs(store) if record.status == "lost"]
     folders = [folder for folder in folders if folder.exists()]
-    found = [str(thing) for thing in (*orphans, *containers, *objects, *folders)]
+    found = [str(one) for _resources, ones in orphans for one in ones] + [str(folder) for folder in folders]
     if dry_run:
         return Reaped(found, [], unknown)
-    still = (*end_orphans(orphans), *docker.end_leftovers(containers), *kubernetes.end_leftovers(objects))
-    left = [str(thing) for thing in still]
+    left = [str(one) for resources, ones in orphans for one in end_orphans(resources, ones)]
     for folder in folders:
         remove_tree(folder)
     return Reaped(found, left + [str(folder) for folder in folders if folder.exists()], unknown)
 
 
-def _in_cluster(unknown: list[str]) -> list[kubernetes.Leftover]:
-    try:
-        return kubernetes.find_leftovers()
-    except PlatformError as error:
-        unknown.append(error.message)
-        return []
+def _find_all(unknown: list[str]) -> Iterator[tuple[Resources[Any], list[Resource]]]:
+    """Yield each platform's orphans, if it has some; a platform that cannot be asked is put into `unknown`."""
+    for name in BACKENDS:
+        try:
+            resources = make_backend(name).resources()
+            if resources and (orphans := find_orphans(resources)):
+                yield resources, orphans
+        except PlatformError as error:
+            unknown.append(error.message)

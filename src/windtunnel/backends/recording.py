@@ -75,6 +75,9 @@ class RecordingBackend:
         del plan
         return []
 
+    def resources(self) -> None:
+        """Return None: nothing is made."""
+
     def open(self, context: RunContext) -> RecordingSession:
         """Begin a run that only writes down."""
         self.calls.append("open")

@@ -11,6 +11,7 @@ from windtunnel.backends import BACKENDS
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.backends.containers import HOME, WORK
+from windtunnel.backends.docker.resources import DockerResources
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
@@ -53,6 +54,15 @@ class DockerBackend:
         for step in plan.steps:
             _check_step(step, places)
         return []
+
+    def resources(self) -> DockerResources | None:
+        """Return what runs have on the daemon, if it answers; the SDK is not needed for that."""
+        try:
+            daemon = Daemon()
+            daemon.call("GET", "/version", timeout=ASK_SECONDS)
+        except (DaemonError, OSError, ValueError):
+            return None
+        return DockerResources(daemon)
 
     def open(self, context: RunContext) -> Session:
         """Start the warden of a run, then make the run's network."""

@@ -142,6 +142,11 @@ class Resource:
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
 
+    @property
+    def run_id(self) -> str:
+        """The run whose label it carries."""
+        return self.labels[RUN_LABEL]
+
     def remove(self, daemon: Daemon) -> None:
         """Remove it, whatever runs in it or hangs on it; gone already is fine."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.attended import warden_seconds
@@ -16,6 +17,9 @@ from windtunnel.errors import PlatformError, Unsupported, UsageError
 from windtunnel.extras import missing_extra
 from windtunnel.plan import Plan, Service, Step
 from windtunnel.secrets import find_in_command
+
+if TYPE_CHECKING:
+    from windtunnel.backends.kubernetes.resources import KubernetesResources
 
 LEAST_VERSION = (1, 29)
 """The first that has native sidecars without asking for them."""
@@ -60,6 +64,16 @@ class KubernetesBackend:
         for step in plan.steps:
             _check_step(step, secrecy)
         return []
+
+    def resources(self) -> KubernetesResources | None:
+        """Return what runs have in the configured namespace, if a cluster is configured (PlatformError)."""
+        if missing_extra(self.name, self.traits.needs):
+            return None
+        from windtunnel.backends.kubernetes.calls import connect
+        from windtunnel.backends.kubernetes.kubeconfig import is_configured
+        from windtunnel.backends.kubernetes.resources import KubernetesResources
+
+        return KubernetesResources(connect()) if is_configured() else None
 
     def open(self, context: RunContext) -> Session:
         """Make the warden of a run, which will own all of it."""

@@ -1,89 +1,91 @@
-"""What runs left in the cluster although driver and warden are gone: found by its labels."""
+"""Objects of a namespace that carry a run's label, and which of them nobody looks after."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
 from typing import Any
 
+from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, Refused
+from windtunnel.backends.kubernetes.objects import ENGINES_OWN
 from windtunnel.backends.labels import RUN
 from windtunnel.errors import PlatformError
 
+KINDS = ("Pod", "Service", "ConfigMap", "Secret", "Lease", "NetworkPolicy", "Job")
+"""What a run makes; pods first, which have a grace."""
 SKEW_SECONDS = 60.0
 """How long something may be unattended: what was just made, or a driver that is late."""
 
 
 @dataclass(frozen=True)
-class Leftover:
-    """An object of a run that nobody looks after."""
+class ClusterObject:
+    """An object of a run; `made` is in seconds since the epoch, by the API's clock."""
 
     kind: str
     name: str
     namespace: str
+    run_id: str
+    made: float
 
     def __str__(self) -> str:
         return f"{self.kind.lower()} {self.name} in namespace {self.namespace}"
 
 
-def find_leftovers() -> list[Leftover]:
-    """Return what nobody looks after any more in the configured namespace; nothing if no cluster is configured.
+class KubernetesResources:
+    """What carries a run's label in a namespace, but for what a workflow engine made.
 
-    Raises:
-        PlatformError: The cluster cannot be asked.
+    Args:
+        cluster: The namespace.
+        insists: Whether an API that is away is waited for, and what may not be looked at is passed over.
     """
-    if find_spec("kubernetes") is None:
-        return []
-    from windtunnel.backends.kubernetes.kubeconfig import is_configured
 
-    if not is_configured():
-        return []
-    from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, Refused, connect
-    from windtunnel.backends.kubernetes.objects import ENGINES_OWN
-    from windtunnel.backends.kubernetes.warden import KINDS
+    def __init__(self, cluster: Cluster, *, insists: bool = False) -> None:
+        self._cluster, self._insists = cluster, insists
+        self._attended: set[str] = set()
+        self._now = 0.0
 
-    def orphans(cluster: Cluster) -> Iterator[Leftover]:
-        query = {"labelSelector": f"{RUN},!{ENGINES_OWN}"}
-        things = {kind: cluster.ask("GET", cluster.path(kind), query=query)["items"] for kind in KINDS}
-        now = cluster.now()
-        attended = {each["metadata"]["labels"][RUN] for each in things["Lease"] if not _is_stale(each, now)}
-        for kind, found in things.items():
-            for each in found:
-                # One that was just made may be older than its run's lease.
-                is_old = now - _moment(each["metadata"]["creationTimestamp"]) > SKEW_SECONDS
-                if is_old and each["metadata"]["labels"][RUN] not in attended:
-                    yield Leftover(kind, each["metadata"]["name"], cluster.namespace)
+    def find(self, run_id: str | None = None) -> Sequence[ClusterObject]:
+        """Return the objects of a run, or of any (PlatformError)."""
+        selector = (RUN if run_id is None else f"{RUN}={run_id}") + f",!{ENGINES_OWN}"
+        try:
+            if self._insists:
+                things = list(each_of(self._cluster, selector))
+            else:
+                things = [(kind, each) for kind in KINDS for each in self._ask(kind, selector)]
+                self._now = self._cluster.now()
+        except (Refused, OSError) as error:
+            cluster = self._cluster
+            words = f"namespace {cluster.namespace} of {cluster.context} cannot be looked at: {error}"
+            raise PlatformError(words, code=API_LOST) from None
+        leases = [each for kind, each in things if kind == "Lease"]
+        self._attended = {each["metadata"]["labels"][RUN] for each in leases if not _is_stale(each, self._now)}
+        return [self._object(kind, each["metadata"]) for kind, each in things]
 
-    cluster = connect()
-    try:
-        return list(orphans(cluster))
-    except (Refused, OSError) as error:
-        words = f"namespace {cluster.namespace} of {cluster.context} cannot be looked at: {error}"
-        raise PlatformError(words, code=API_LOST) from None
-
-
-def end_leftovers(leftovers: Sequence[Leftover]) -> list[Leftover]:
-    """Delete leftovers, with what they own; return what is still there, or may be."""
-    if not leftovers:
-        return []
-    from windtunnel.backends.kubernetes.calls import Refused, connect
-    from windtunnel.backends.kubernetes.warden import GONE_SECONDS
-
-    try:
-        cluster = connect()
-        for leftover in leftovers:
-            # Whether what is refused is gone all the same is looked at below.
+    def remove(self, found: Sequence[ClusterObject]) -> None:
+        """Delete objects, with what they own (PlatformError); whether what is refused is gone all the same, is seen."""
+        for one in found:
             with suppress(Refused):
-                cluster.delete(leftover.kind, leftover.name, 1 if leftover.kind == "Pod" else None)
-        deadline = time.monotonic() + GONE_SECONDS
-        while (left := find_leftovers()) and time.monotonic() < deadline:
-            time.sleep(0.5)
-    except PlatformError:
-        return list(leftovers)
-    return left
+                self._cluster.delete(one.kind, one.name, 1 if one.kind == "Pod" else None)
+
+    def is_attended(self, one: ClusterObject) -> bool:
+        """Tell whether the run's lease is renewed, or an object was just made: it may be older than its run's lease."""
+        return one.run_id in self._attended or self._now - one.made <= SKEW_SECONDS
+
+    def _ask(self, kind: str, selector: str) -> list[Any]:
+        return list(self._cluster.ask("GET", self._cluster.path(kind), query={"labelSelector": selector})["items"])
+
+    def _object(self, kind: str, metadata: Mapping[str, Any]) -> ClusterObject:
+        made = _moment(metadata["creationTimestamp"])
+        return ClusterObject(kind, metadata["name"], self._cluster.namespace, metadata["labels"][RUN], made)
+
+
+def each_of(cluster: Cluster, selector: str) -> Iterator[tuple[str, Any]]:
+    """Yield what a namespace has with some labels, kind by kind; what may not be looked at is passed over."""
+    for kind in KINDS:
+        with suppress(Refused):
+            yield from ((kind, each) for each in cluster.find(kind, selector))
 
 
 def _is_stale(lease: Mapping[str, Any], now: float) -> bool:

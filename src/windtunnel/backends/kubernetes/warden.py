@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import secrets
 import threading
@@ -15,6 +14,7 @@ from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms
 from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.resources import KINDS, each_of
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.backends.kubernetes.troubles import Troubles, to_error
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -24,7 +24,6 @@ from windtunnel.run.control import POLL_SECONDS
 RENEWALS_A_LEASE = 6
 UNATTENDED_SECONDS = 15.0
 """How long a Job without a running pod, which nobody extends, outlives its lease: a pull or a node may take a while."""
-KINDS = ("Pod", "Service", "ConfigMap", "Secret", "Lease", "NetworkPolicy", "Job")
 GONE_SECONDS = 60.0
 HURRIED_GONE_SECONDS = 10.0
 """The same when somebody is in a hurry."""
@@ -171,9 +170,7 @@ class Warden:
 
     def _remaining(self, selector: str) -> Iterator[str]:
         """Yield what the cluster has with some labels, kind by kind."""
-        for kind in KINDS:
-            with contextlib.suppress(Refused):
-                yield from (f"{kind.lower()} {each['metadata']['name']}" for each in self._cluster.find(kind, selector))
+        yield from (f"{kind.lower()} {each['metadata']['name']}" for kind, each in each_of(self._cluster, selector))
 
     def _renew_all(self) -> None:
         while not self._over.wait(self._lease / RENEWALS_A_LEASE):

@@ -6,6 +6,7 @@ import sys
 
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.process.resources import ProcessResources
 from windtunnel.backends.process.session import ProcessSession
 from windtunnel.plan import Plan
 
@@ -26,6 +27,10 @@ class ProcessBackend:
         """Return no notes: what processes cannot do, their traits tell."""
         del plan
         return []
+
+    def resources(self) -> ProcessResources | None:
+        """Return what runs have on this machine, if it is one that processes can be run on."""
+        return None if self.available() else ProcessResources()
 
     def open(self, context: RunContext) -> Session:
         """Start the warden of a run."""

@@ -1,21 +1,24 @@
-"""Processes that a run left on this machine although its warden was killed too: found by their mark."""
+"""Processes that carry a run's mark on this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
 
 from windtunnel.backends.agent.spawn import is_warden, stopped_wardens
-from windtunnel.backends.process.marks import KILL_ROUNDS, find_marked, kill_processes
+from windtunnel.backends.process.marks import find_marked, kill_processes
+
+GRACE_SECONDS = 2.0
+"""How long a process may take to end by itself."""
 
 
 @dataclass(frozen=True)
-class Orphan:
-    """A process of a run that nobody looks after any more."""
+class MarkedProcess:
+    """A process of a run."""
 
     run_id: str
     process: psutil.Process
@@ -25,25 +28,29 @@ class Orphan:
         return f"{self.name} (process {self.process.pid}) of {self.run_id}"
 
 
-def find_orphans() -> Iterator[Orphan]:
-    """Yield every process that carries a run's mark and stands below no warden of that run, and what stopped there."""
-    for process, run_id in itertools.chain(find_marked(), stopped_wardens()):
-        with contextlib.suppress(psutil.Error):
-            if not any(is_warden(one, run_id) for one in (process, *process.parents())):
-                yield Orphan(run_id, process, process.name())
+class ProcessResources:
+    """The processes of this machine that carry a run's mark, and wardens that were stopped."""
 
+    def find(self, run_id: str | None = None) -> Sequence[MarkedProcess]:
+        """Return the living ones of a run, or of any."""
+        found = []
+        for process, mark in itertools.chain(find_marked(run_id), stopped_wardens()):
+            with contextlib.suppress(psutil.Error):
+                if run_id in {None, mark}:
+                    found.append(MarkedProcess(mark, process, process.name()))
+        return found
 
-def end_orphans(orphans: Sequence[Orphan], grace: float = 2.0) -> list[Orphan]:
-    """Terminate orphans, kill what stays after `grace` seconds; return what is still there, new ones too."""
-    processes = [orphan.process for orphan in orphans]
-    for process in processes:
+    def remove(self, found: Sequence[MarkedProcess]) -> None:
+        """Terminate processes, and kill what stays after a grace."""
+        processes = [one.process for one in found]
+        for process in processes:
+            with contextlib.suppress(psutil.Error):
+                process.terminate()
+        _gone, alive = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
+        kill_processes(alive)
+
+    def is_attended(self, one: MarkedProcess) -> bool:
+        """Tell whether a process is its run's warden, or stands below it; one that is gone needs nobody."""
         with contextlib.suppress(psutil.Error):
-            process.terminate()
-    psutil.wait_procs(processes, timeout=grace)
-    runs = {orphan.run_id for orphan in orphans}
-    for _round in range(KILL_ROUNDS):
-        alive = [orphan for orphan in find_orphans() if orphan.run_id in runs]
-        if not alive:
-            break
-        kill_processes([orphan.process for orphan in alive])
-    return alive
+            return any(is_warden(process, one.run_id) for process in (one.process, *one.process.parents()))
+        return True

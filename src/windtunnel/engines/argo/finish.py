@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
-from windtunnel.backends.kubernetes.calls import Cluster, Refused, connect
-from windtunnel.backends.kubernetes.objects import ENGINES_OWN
-from windtunnel.backends.kubernetes.warden import KINDS
-from windtunnel.backends.labels import RUN as RUN_LABEL
+from windtunnel.backends.kubernetes.calls import Cluster, connect
+from windtunnel.backends.kubernetes.resources import KubernetesResources
+from windtunnel.backends.resources import remove_all
 from windtunnel.engines.argo.causes import cause_of, failure_of, leave, words_of
 from windtunnel.engines.argo.labels import EXIT_CODE, OUTPUTS, VERDICT
 from windtunnel.engines.argo.status import read_record, refusal_of, run_of, stopped_early, write_lost
@@ -88,27 +86,10 @@ def _await_word(cluster: Cluster, name: str) -> dict[str, Any]:
 
 def _remove(cluster: Cluster, run: str) -> list[str]:
     """Delete what is left of a run; return what does not go."""
-    deadline = time.monotonic() + GONE_SECONDS
-    asked: set[tuple[str, str]] = set()
-    while left := list(_left(cluster, run)):
-        for kind, thing in left:
-            # What is on its way already is given a while.
-            if (kind, thing) not in asked and time.monotonic() > deadline - GONE_SECONDS / 2:
-                asked.add((kind, thing))
-                cluster.delete(kind, thing, 1 if kind == "Pod" else None)
-        if time.monotonic() > deadline:
-            return [f"{kind.lower()} {thing}" for kind, thing in left]
-        time.sleep(_LOOK_SECONDS)
-    return []
-
-
-def _left(cluster: Cluster, run: str) -> Iterator[tuple[str, str]]:
-    for kind in KINDS:
-        try:
-            found = cluster.find(kind, f"{RUN_LABEL}={run},!{ENGINES_OWN}")
-        except Refused:
-            continue
-        yield from ((kind, each["metadata"]["name"]) for each in found)
+    resources = KubernetesResources(cluster, insists=True)
+    # What is on its way already is given a while.
+    left = remove_all(resources, lambda: resources.find(run), GONE_SECONDS, wait=GONE_SECONDS / 2)
+    return [f"{one.kind.lower()} {one.name}" for one in left]
 
 
 def _write(run: str | None, *verdict: object) -> None:
