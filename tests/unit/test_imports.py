@@ -1,15 +1,30 @@
-"""What is imported when: a command must not wait for what it does not use."""
+"""What is imported when and where: no command waits for what it does not use, and a library has one home."""
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-HEAVY = {"prefect", "hera", "kubernetes", "docker", "boto3", "pandas", "matplotlib", "jinja2", "scipy", "numpy"}
+ROOT = Path(__file__).parents[2]
+LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+PROTECTED = {
+    library
+    for contract in LINTER["contracts"]
+    if contract["type"] == "protected"
+    for library in contract["protected_modules"]
+}
+"""Libraries that have one home, which the linter's contracts name."""
+ANYWHERE = {"cronsim", "psutil", "pydantic", "regex", "tenacity"}
+"""Libraries that are small, and that any module may use."""
+HEAVY = PROTECTED - {"rich", "typer"}
 CALL = """
 import sys
 from windtunnel.cli import main
@@ -50,3 +65,39 @@ def test_the_command_line_imports_nothing_heavy(tmp_path: Path, single_node: str
     assert "windtunnel.cli.app" in loaded
     assert packages & (HEAVY | NEEDLESS[command or "--help"]) == set()
     assert {name for name in loaded if name.startswith(("windtunnel.engines.", "windtunnel.run."))} == set()
+
+
+def test_every_library_has_a_home_or_may_be_used_anywhere() -> None:
+    """One that comes new has to be decided on: most are an extra's, and slow to import."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    libraries = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"windtunnel"}
+
+    assert libraries == PROTECTED | ANYWHERE
+
+
+def test_a_new_module_that_imports_a_library_outside_its_home_is_refused(tmp_path: Path) -> None:
+    """Whatever it is called and wherever it is, and also if the import is a late one: no list has to name it."""
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    imports = [f"    import {library}\n" for library in PROTECTED]
+    for place in ("", "engines/", "backends/"):
+        new = tmp_path / "src" / "windtunnel" / place / "new.py"
+        new.write_text(f"def late() -> None:\n{''.join(imports)}", encoding="utf-8")
+    linter = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run(
+        [linter, "--no-cache"],
+        cwd=tmp_path,
+        env=dict(os.environ) | {"PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    for library in PROTECTED:
+        for module in ("windtunnel.new", "windtunnel.engines.new", "windtunnel.backends.new"):
+            assert f"- {module} -> {library} (l." in result.stdout
