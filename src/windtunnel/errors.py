@@ -124,7 +124,7 @@ class Cancelled(WindtunnelError):
     default_code = "cancelled"
 
 
-def as_error(error: Exception) -> WindtunnelError:
+def as_error(error: BaseException) -> WindtunnelError:
     """Return an exception as an error: one that is not of this tree is a bug, with its traceback as last lines."""
     if isinstance(error, WindtunnelError):
         return error

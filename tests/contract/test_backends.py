@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from support import docker_lab, kubernetes_lab
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend, Launch, RunContext, Session
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, TimedOut
-from windtunnel.plan import InputFile, Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
@@ -321,3 +321,19 @@ def test_close_ends_everything_and_again_is_harmless(run: Run) -> None:
     run.session.close()
 
     assert run.session.survivors() == []
+
+
+def test_a_closed_session_leaves_no_thread(run: Run) -> None:
+    """Those that watch a server, ask whether it lives, read output and sample usage end with what they look at."""
+    before = set(threading.enumerate())
+    live = Liveness(probe=Probe(kind="tcp"), every=0.2, timeout=1, failures=100)
+    server = run.session.start_service(Launch(replace(run.server().step, live=live), None, {}))
+    run.session.until_ready(server, [])
+    job = run.session.start_job(run.job("pass"))
+    assert run.session.wait(job, [server]) == 0
+    run.session.stop(job)
+    run.session.stop(server)
+    run.session.close()
+
+    assert run.control.threads.join(10) == []
+    assert set(threading.enumerate()) - before == set()

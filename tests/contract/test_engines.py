@@ -110,7 +110,7 @@ def test_an_engine_gives_what_the_reference_gives(engine: str, case: str, tmp_pa
 def test_an_observer_that_cancels_ends_the_run(engine: str, tmp_path: Path) -> None:
     """Exit 130, and what was up is stopped."""
     loaded = parse(SERVERS, tmp_path / "benchmark.toml")
-    control, backend = Control(60), RecordingBackend({"client": RATES})
+    control, backend = Control(60), RecordingBackend({"client": [*RATES[:1], Outcome(hangs=True)]})
 
     def cancel(event: Event) -> None:
         if event.type.value == "iteration_started" and event.iteration == 2:

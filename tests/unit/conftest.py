@@ -14,7 +14,9 @@ from windtunnel.benchmark import parse
 from windtunnel.engines import inline
 from windtunnel.engines.request import Request
 from windtunnel.plan import Plan
+from windtunnel.run import journal
 from windtunnel.run.control import Control
+from windtunnel.run.events import Observer
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 from windtunnel.strategies import make_plan
@@ -91,6 +93,25 @@ def run_recorded(tmp_path: Path) -> Callable[..., RunRecord]:
         return inline.run(Request(loaded, plan, backend, tmp_path / "runs", control, **options))
 
     return run
+
+
+class AtOnce:
+    """Tells an observer of an event at once, in the thread that it happens in."""
+
+    def __init__(self, observer: Observer, _control: Control, _on_failure: object) -> None:
+        self.tell = observer
+
+    def catch_up(self, _deadline: float) -> None:
+        """Return: all was told."""
+
+    def close(self) -> None:
+        """Return: there is no thread."""
+
+
+@pytest.fixture
+def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observers are told at once: a test that does something in one does it at that very moment of the run."""
+    monkeypatch.setattr(journal, "Dispatcher", AtOnce)
 
 
 @pytest.fixture

@@ -256,6 +256,7 @@ def test_a_job_gets_the_addresses_and_its_iteration(run_recorded: RunRecorded, c
     assert seen[0]["SERVER_PORT"] != seen[0]["CACHE_PORT"]
 
 
+@pytest.mark.usefixtures("told_at_once")
 def test_a_cancel_between_two_steps_starts_nothing_more(run_recorded: RunRecorded, client_server: str) -> None:
     """Who cancels while a server starts does not see the client start."""
     control = Control(3600)

@@ -30,6 +30,10 @@ from windtunnel.run.upload import Upload
 T = TypeVar("T")
 STORE_SECONDS = 30.0
 """How long servers are kept up for what was measured to be uploaded; what is left follows after teardown."""
+JOIN_SECONDS = 5.0
+"""How long the run's threads may take to end when all else is over."""
+HURRY_SECONDS = 0.5
+"""The same when somebody is in a hurry."""
 _NOT_YET = ("logs/warden.log",)
 """While the warden lives it is mostly empty, and then it goes."""
 _STATUS: dict[int, Status] = {
@@ -53,7 +57,11 @@ def execute(request: Request, engine: str, call: Call) -> RunRecord:
     """
     folder = RunFolder.create(request.store, request.plan, request.loaded.text, request.run_id)
     try:
-        return _Execution(request, engine, folder).run(call)
+        execution = _Execution(request, engine, folder)
+        try:
+            return execution.run(call)
+        finally:
+            execution.end_threads()
     finally:
         folder.close()
 
@@ -100,8 +108,7 @@ class _Execution:
             self._attempt(lambda: self._describe(session))
             self._attempt(self._summarise)
             self._attempt(self._store_early)
-            if request.hold:
-                self._attempt(request.hold)
+            self._attempt(self._hold)
             self._attempt(lambda: self._tear_down(walk))
             self._attempt(session.close)
             self._attempt(lambda: self._count(session))
@@ -113,6 +120,18 @@ class _Execution:
         if self._interruption:
             raise self._interruption
         return self._record
+
+    def end_threads(self) -> None:
+        """Tell the observers what they were not told yet, and wait for the ends of the run's threads."""
+        self._journal.close()
+        control = self._request.control
+        for name in control.threads.join(HURRY_SECONDS if control.is_urgent else JOIN_SECONDS):
+            self._journal.note(f"the thread {name!r} of this run has not ended")
+
+    def _hold(self) -> None:
+        if self._request.hold:
+            self._journal.catch_up()
+            self._request.hold()
 
     def _open_store(self) -> None:
         """Send what there is to the store: one that cannot be written is refused before anything starts."""

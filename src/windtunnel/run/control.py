@@ -11,6 +11,7 @@ from typing import Protocol
 
 from windtunnel.errors import Cancelled, TimedOut, WindtunnelError, as_error
 from windtunnel.plan import Plan
+from windtunnel.run.threads import ThreadGroup
 
 POLL_SECONDS = 0.1
 """How long a wait may go without asking `Control.check`."""
@@ -24,6 +25,7 @@ class Control:
 
     Attributes:
         failure: The first thing that failed beside the run, such as a thread of its own; None if nothing has.
+        threads: The run's; one that dies makes the run fail.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -32,6 +34,7 @@ class Control:
         self._reasons: list[str] = []
         self._is_told = threading.Event()
         self.failure: WindtunnelError | None = None
+        self.threads = ThreadGroup(self.fail)
 
     @classmethod
     def for_plan(cls, plan: Plan) -> Control:
@@ -43,7 +46,7 @@ class Control:
         self._reasons.append(reason)
         self._is_told.set()
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End the run because of what happened beside it, such as in a thread; only the first failure counts."""
         self.failure = self.failure or as_error(error)
         self._is_told.set()
@@ -136,14 +139,11 @@ def beside(control: Checked, work: Callable[[], None]) -> None:
     result: Future[None] = Future()
 
     def run() -> None:
-        try:
-            work()
-            result.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            result.set_exception(error)
+        work()
+        result.set_result(None)
 
     control.check()
-    threading.Thread(target=run, daemon=True).start()  # noqa: TID251 - its exception is handed on
+    ThreadGroup(result.set_exception).start("cancellable", run)
     while not wait_for([result], POLL_SECONDS).done:
         control.check()
     result.result()

@@ -1,4 +1,4 @@
-"""All that a run tells: written to its folder at once, kept for the summary, told to observers."""
+"""All that a run tells: written to its folder at once, kept for the summary, and dispatched to observers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from typing import Any, Literal
 
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
+from windtunnel.run.dispatch import Dispatcher
 from windtunnel.run.events import Event, EventType, Observer, timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Phase
 from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.tally import Tally
 
+CATCH_UP_SECONDS = 5.0
+"""How long observers may take over what they were not told yet, at the end of a run."""
 CLOCK_SECONDS = 0.5
 """How far the clock may move against the time that passes, in an iteration; one that NTP keeps moves less."""
 
@@ -69,7 +72,7 @@ class Journal:
 
     Args:
         folder: Where it is written.
-        observers: Told of each event; one that raises is told no more.
+        observers: Told of each event, after it was written down, in a thread each; one that raises is told no more.
         control: The run's.
 
     Attributes:
@@ -88,24 +91,32 @@ class Journal:
         self.usage: list[UsageSample] = []
         self.doubts: list[str] = []
         self.tallies: list[Tally] = []
-        self._observers = list(observers)
+        self._dispatchers = [Dispatcher(observer, self.control, self.note) for observer in observers]
         self._numbers: dict[str, dict[str, int]] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     def emit(
         self, kind: EventType, step: str | None = None, iteration: int | None = None, message: str = "", **data: Any
     ) -> None:
-        """Write an event down and tell the observers."""
+        """Write an event down; the observers are told of it later, in the same order."""
         hidden = self.folder.redaction
         event = Event(kind, step, iteration, hidden.text(message), hidden.data(data))
         with self._lock:
             self._append("events", event.to_json())
-            for observer in list(self._observers):
-                try:
-                    observer(event)
-                except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not end a measurement
-                    self._observers.remove(observer)
-                    self.note(f"{_name(observer)} is told no more of this run: {type(error).__name__}: {error}")
+            for dispatcher in self._dispatchers:
+                dispatcher.tell(event)
+
+    def catch_up(self) -> None:
+        """Wait until the observers were told all so far; for `CATCH_UP_SECONDS` at most, as one may be stuck."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        for dispatcher in self._dispatchers:
+            dispatcher.catch_up(deadline)
+
+    def close(self) -> None:
+        """End the observers' threads when they were told all, which is waited for as `catch_up` does."""
+        self.catch_up()
+        for dispatcher in self._dispatchers:
+            dispatcher.close()
 
     def _append(self, name: str, *lines: dict[str, Any]) -> None:
         """Write lines; one that cannot be written ends the run, and keeps nothing else from going on."""
@@ -194,7 +205,3 @@ class Journal:
             self.phases.append(
                 Phase(step=step, phase=phase, iteration=iteration, warmup=warmup, started=moment, seconds=seconds)
             )
-
-
-def _name(observer: Observer) -> str:
-    return getattr(observer, "__qualname__", type(observer).__name__)

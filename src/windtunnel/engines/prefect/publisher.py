@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import queue
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +24,7 @@ from windtunnel.plan import Plan
 from windtunnel.run.control import POLL_SECONDS, Control
 from windtunnel.run.events import Event, EventType
 from windtunnel.run.record import RunRecord
-from windtunnel.run.threads import start_thread
+from windtunnel.run.threads import ThreadGroup
 from windtunnel.secrets import Redaction
 
 _LOOK_SECONDS = 2.0
@@ -76,10 +75,11 @@ class Publisher:
         self.is_away = False
         # Prefect finds the run that an artifact belongs to in the context.
         self._context = contextvars.copy_context()
-        self._thread: threading.Thread | None = None  # noqa: TID251 - a type
+        # It tells what comes after the run, too, and ends later than the run's own threads.
+        self._threads = ThreadGroup(control.fail)
 
     def __enter__(self) -> Self:
-        self._thread = start_thread(self._control, "publisher", lambda: self._context.run(self._work))
+        self._threads.start("publisher", lambda: self._context.run(self._work))
         return self
 
     def __exit__(
@@ -87,8 +87,8 @@ class Publisher:
     ) -> None:
         self._todo.put(None)
         deadline = time.monotonic() + (0.0 if self.is_away else _END_SECONDS)
-        while self._thread and self._thread.is_alive() and time.monotonic() < deadline and not self._control.is_urgent:
-            self._thread.join(POLL_SECONDS)
+        while self._threads.join(POLL_SECONDS) and time.monotonic() < deadline and not self._control.is_urgent:
+            pass
 
     def __call__(self, event: Event) -> None:
         """Take note of an event; it is told later."""
