@@ -47,8 +47,8 @@ def compare_engines(rounds: int, say: Callable[[str], None]) -> Table:
             found: dict[str, list[Timing]] = {way: [] for way in WAYS}
             for number in range(rounds + 1):
                 for way in WAYS:
-                    say(f"engines: {way}")
                     timing = _time(lab, way)
+                    say(f"engines, round {number} of {rounds}: {way} {timing.total:.2f} s")
                     # The first round fills caches that the others find filled.
                     if number:
                         found[way].append(timing)
