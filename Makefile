@@ -11,7 +11,7 @@ WORKERS ?= 4
 
 CLUSTER := cd tests && ../.venv/bin/python -m cluster
 
-.PHONY: help demo test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types format lock clean
+.PHONY: help demo check test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types format lock clean
 
 help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -30,6 +30,10 @@ help:  ## Show the commands
 
 demo: .venv/.compiled  ## Measure a web server with a load generator, both pure Python
 	.venv/bin/windtunnel run flows/client_server.toml --report
+
+check: .venv/.compiled lint types  ## Run the checks, the unit tests, and the contracts without Docker; under a minute
+	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(WORKERS) -m "not platform and not alone and not full" \
+	  tests/unit tests/golden tests/contract
 
 test: .venv/.compiled lint types  ## Run the checks and the tests
 	$(RUN) pytest -n $(WORKERS) -m "not alone and not full" --durations 10

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -18,13 +16,11 @@ from support.kubernetes_faults import Fault
 from support.lab import Lab, living
 from support.scheduling import Scheduling
 
+pytest_plugins = ("support.interruption", "support.limits")
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
-_PR_SET_CHILD_SUBREAPER = 36
-
-# Where the tests are started in the background SIGINT is ignored, and so it would be by all that they start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     """Say which tests stay together."""
     return Scheduling(config, log)
@@ -55,14 +51,8 @@ def lab(tmp_path: Path) -> Lab:
     return Lab(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def _subreaper() -> None:
-    """Become the parent of every orphan below, so that nothing that tests start can hide."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
 @pytest.fixture
-def nothing_left(_subreaper: None) -> Iterator[Callable[[], None]]:
+def nothing_left() -> Iterator[Callable[[], None]]:
     """Count from outside: what a test started has to be gone 5 s after it says so, and at its end."""
     before = living()
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from support import argo_lab, kubernetes_lab
+from support import argo_lab, kubernetes_lab, prefect_home
 from support.docker_lab import client_server, single_node
 from support.lab import Lab, Result
 from support.needs import package
 from windtunnel.strategies import STRATEGIES
 
-pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.platform, pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
 
 RUN = "[run]\nwarmup = 1\nrepeats = 2\n"
 RATE = '[[metrics]]\nname = "rate"\nunit = "1/s"\nbetter = "higher"\npattern = "rate=([0-9]+)"\n'
@@ -38,7 +38,7 @@ def engines(lab: Lab, tmp_path: Path) -> Lab:
     argo_lab.need_argo()
     kubernetes_lab.image()
     package("prefect")
-    lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
+    lab.env |= prefect_home.own_server(tmp_path / "prefect")
     lab.patience = 240
     return lab
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import docker_lab, kubernetes_lab
+from support.needs import needing_a_platform
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Backend, Launch, RunContext, Session
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, TimedOut
@@ -64,7 +65,7 @@ def _server(image: str | None, text: str = SERVE) -> Service:
     return Service(name="server", program=_python(image, text), port=0, ready=READY, grace=2)
 
 
-@pytest.fixture(params=["process", "docker", "kubernetes", "recording"])
+@pytest.fixture(params=["recording", "process", *needing_a_platform("docker", "kubernetes")])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Every backend in turn."""
     if request.param == "docker":

@@ -10,6 +10,7 @@ import pytest
 
 from support import docker_lab, kubernetes_lab
 from support.lab import Lab, Result
+from support.needs import needing_a_platform
 
 pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(240)]
 Run = Callable[..., Result]
@@ -31,7 +32,7 @@ NAMES = [
 ]
 
 
-@pytest.fixture(params=["process", "docker", "kubernetes"])
+@pytest.fixture(params=["process", *needing_a_platform("docker", "kubernetes")])
 def backend(request: pytest.FixtureRequest) -> str:
     """Every backend that runs something, in turn."""
     if request.param == "docker":

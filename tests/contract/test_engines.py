@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from support.needs import package
+from support.needs import needing_a_platform, package
+from support.prefect_lab import PrefectLab
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.benchmark import parse
 from windtunnel.engines import RUN_HERE, find_engine
@@ -59,16 +60,19 @@ CASES: dict[str, tuple[str, dict[str, tuple[Outcome, ...]], int]] = {
 
 @pytest.fixture(scope="module")
 def _prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A temporary Prefect server with a database of its own, for all tests of this module."""
-    testing = package("prefect.testing.utilities", "prefect")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-        with testing.prefect_test_harness(server_startup_timeout=120):
+    """A Prefect server with a database of its own, for all tests of this module."""
+    settings = package("prefect.settings", "prefect")
+    server = PrefectLab(tmp_path_factory.mktemp("prefect"))
+    try:
+        server.start_server()
+        url, home = settings.PREFECT_API_URL, settings.PREFECT_HOME
+        with settings.temporary_settings({url: server.env["PREFECT_API_URL"], home: server.path / "client"}):
             yield
+    finally:
+        server.end_all()
 
 
-@pytest.fixture(params=RUN_HERE)
+@pytest.fixture(params=[*(name for name in RUN_HERE if name != "prefect"), *needing_a_platform("prefect")])
 def engine(request: pytest.FixtureRequest) -> str:
     """Every engine that runs a request here, in turn."""
     name = str(request.param)

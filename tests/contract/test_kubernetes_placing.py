@@ -16,7 +16,12 @@ from support.lab import Lab, Result
 from support.needs import lacking
 
 # Nodes are labelled and tainted, which others would feel.
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(240)]
+pytestmark = [
+    pytest.mark.platform,
+    pytest.mark.alone,
+    pytest.mark.usefixtures("cluster_empty", "nothing_left"),
+    pytest.mark.timeout(240),
+]
 ZONE = "topology.kubernetes.io/zone"
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"\n'
 SELECTOR = '[client.node_selector]\n"kubernetes.io/hostname" = "{}"\n'

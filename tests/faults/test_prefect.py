@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support import prefect_home
 from support.lab import Lab, client_server, finish, living, single_node
 from support.needs import package
 from support.prefect_lab import PrefectLab
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture
 def prefect_lab(lab: Lab, tmp_path: Path) -> Lab:
     """A folder whose Prefect has a database of its own and starts a temporary server."""
-    lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
+    lab.env |= prefect_home.own_server(tmp_path / "prefect")
     return lab
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import docker_lab
+from support import docker_lab, prefect_home
 from support.lab import Lab, Result, finish, single_node
 from support.needs import package
 from support.s3_lab import BUCKET, SECRET, S3Lab, s3_server
@@ -128,7 +128,7 @@ def test_a_run_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
 def test_a_docker_run_by_prefect_is_stored_whole(lab: Lab, s3: S3Lab) -> None:
     """Engine and backend make no difference."""
     package("prefect")
-    lab.env |= {"PREFECT_HOME": str(lab.path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    lab.env |= prefect_home.own_server(lab.path / "prefect")
     text = docker_lab.single_node(["echo", "rate=4"], f'{RATE}\n[output]\nstore = "{STORE}"')
     result = lab.run(text, "--engine", "prefect", "--backend", "docker")
 

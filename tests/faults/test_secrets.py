@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import needs
+from support import needs, prefect_home
 from support.lab import Lab, Result, single_node
 from support.needs import package
 from support.secrets import KEPT, MARK, SHORT, full_of_secrets, leaks, leaks_below
@@ -104,7 +104,7 @@ def test_a_trace_of_system_calls_has_no_secret(lab: Lab) -> None:
 def test_the_prefect_engine_tells_a_server_no_secret(lab: Lab) -> None:
     """Parameters, states, logs, artifacts and results, all in its home and database, have none."""
     package("prefect")
-    lab.env |= {"PREFECT_HOME": str(lab.path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
+    lab.env |= prefect_home.own_server(lab.path / "prefect")
     lab.patience = 240
     file = lab.write(full_of_secrets("full", end=3))
     result = lab.call("run", str(file), "--engine", "prefect", "--json")

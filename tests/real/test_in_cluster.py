@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from support import docker_lab, kubernetes_lab
+from support import docker_lab, kubernetes_lab, prefect_home
 from support.kubernetes_lab import kubectl
 from support.lab import Lab, Result
 from support.needs import package
@@ -77,7 +77,7 @@ def test_a_prefect_flow_runs_a_benchmark_on_the_cluster(lab: Lab, tmp_path: Path
     """The same walk with Prefect's tasks: exit 0, and the flow's state says so."""
     package("prefect")
     kubernetes_lab.image()
-    lab.env |= {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_EPHEMERAL_ENABLED": "true"}
+    lab.env |= prefect_home.own_server(tmp_path / "prefect")
     lab.patience = 200
     result = lab.run(docker_lab.client_server(), "--backend", "kubernetes", "--engine", "prefect")
 

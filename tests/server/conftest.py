@@ -13,7 +13,7 @@ package("prefect")
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, _subreaper: None) -> Iterator[PrefectLab]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectLab]:
     """A server with pools, automations, and the deployments of prefect.yaml."""
     lab = PrefectLab(tmp_path_factory.mktemp("prefect"))
     try:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import pytest
+from _pytest.mark import ParameterSet
 
 REQUIRED = {part for part in os.environ.get("WINDTUNNEL_REQUIRE", "").split(",") if part}
 EXPECTED_SKIPS = (
@@ -20,6 +21,11 @@ EXPECTED_SKIPS = (
     "needs root and the freezer of cgroup v1",
 )
 """Why a test may be skipped where ``WINDTUNNEL_REQUIRE`` is set."""
+
+
+def needing_a_platform(*names: str) -> list[ParameterSet]:
+    """Return these names of backends or engines as a test's parameters; `make check` leaves them out."""
+    return [pytest.param(name, marks=pytest.mark.platform) for name in names]
 
 
 def program(name: str, part: str) -> str:

@@ -17,12 +17,13 @@ from typing import Any
 import httpx
 import psutil
 
+from support import prefect_home
 from support.lab import free_port, living
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 @dataclass
@@ -56,6 +57,9 @@ class PrefectLab:
 
     def start_server(self) -> None:
         """Start the server and wait until it answers."""
+        home = Path(self.env["PREFECT_HOME"])
+        if not home.exists():
+            prefect_home.fill(home)
         self._start("server", "prefect", "server", "start", "--port", str(self.port))
         self.until(self._answers, START_SECONDS, "the server's answer")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from windtunnel.strategies import make_plan
 
 # The same examples each time: a test that fails today fails tomorrow too.
 settings.register_profile("windtunnel", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("windtunnel")
+settings.register_profile("check", settings.get_profile("windtunnel"), max_examples=12)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "windtunnel"))
 
 SINGLE_NODE = r"""
 spec_version = "1"
@@ -62,6 +64,16 @@ unit = "1/s"
 better = "higher"
 pattern = 'rate=([\d.]+)'
 """
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without the lines of their plots, which take most of a report's time: for tests of all the rest."""
+    from markupsafe import Markup
+
+    from windtunnel.analysis import figures
+
+    monkeypatch.setattr(figures, "draw_svg", lambda *_arguments, **_options: Markup(""))
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def test_percentiles_are_numpys(values: list[float]) -> None:
     assert percentiles_of(Line("x", np.array(values, dtype=float))) == expected
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_table_of_percentiles_leaves_warm_up_out(new_folder: NewFolder, single_node: str) -> None:
     """Its row has the count, the smallest, the percentiles and the largest of all kept samples."""
     folder = new_folder(single_node)
@@ -42,6 +43,7 @@ def test_the_table_of_percentiles_leaves_warm_up_out(new_folder: NewFolder, sing
     assert row == ["rate", "ms", "101", "1", "51", "91", "96", "100", "101"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_lost_summary_is_shown_from_the_record(new_folder: NewFolder, single_node: str) -> None:
     """Where a metric's samples are not in the folder, its row has what the record knows."""
     folder = new_folder(single_node)
@@ -84,6 +86,7 @@ def test_lines_of_a_distribution_are_capped(new_folder: NewFolder, single_node: 
     assert len(page.rows("Over samples")) == 9
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_iterations_are_told_one_by_one(run_recorded: RunRecorded, single_node: str) -> None:
     """Each has its number, kind, exit status, samples and the value that its samples are reduced to."""
     outcomes = [
@@ -103,6 +106,7 @@ def test_iterations_are_told_one_by_one(run_recorded: RunRecorded, single_node: 
     assert all(re.fullmatch(r"\d\.\d\d", row[2]) and re.fullmatch(r"\d+ ms", row[3]) for row in rows)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_iteration_that_did_not_end_says_so(run_recorded: RunRecorded, client_server: str) -> None:
     """A server that died leaves the iteration without a status."""
     death = PlatformError("server died", step="server")
@@ -111,6 +115,7 @@ def test_an_iteration_that_did_not_end_says_so(run_recorded: RunRecorded, client
     assert page.rows("Iterations")[1][4] == "did not end"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_lost_runs_iterations_are_told_from_its_events(new_folder: NewFolder, single_node: str) -> None:
     """A killed driver left no phases; when an iteration began and how long it took is known all the same."""
     folder = new_folder(single_node)
@@ -119,6 +124,7 @@ def test_a_lost_runs_iterations_are_told_from_its_events(new_folder: NewFolder, 
     assert [row[2:4] for row in Page(render(folder)).rows("Iterations")[1:]] == [["0.00", "1.50 s"], ["1.50", "1.50 s"]]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_of_very_many_iterations_the_middle_is_left_out(new_folder: NewFolder, single_node: str) -> None:
     """The table has the first 600 and the last 600, and says how many are missing; the report is small."""
     folder = new_folder(single_node)
@@ -138,6 +144,7 @@ def test_the_values_plot_has_the_numbers_of_the_table(new_folder: NewFolder, sin
     assert load_detail(folder).iterations_of("rate") == [3, 4, 5]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_time_is_summed_by_phase(new_folder: NewFolder, single_node: str) -> None:
     """The table below the timeline has what its bars show: how often, when first, how long."""
     folder = new_folder(single_node)
@@ -157,6 +164,7 @@ def test_only_kept_iterations_are_shaded(new_folder: NewFolder, single_node: str
     assert detail.measured == [(2.0, 4.0), (4.0, 6.0)]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_logs_of_what_failed_come_first(run_recorded: RunRecorded, client_server: str) -> None:
     """Then those of services, then those of iterations, the last one first; only the failed is open."""
     outcomes = [Outcome(output="rate=1\n"), Outcome(output="rate=2\n"), Outcome(output="no space\n", status=3)]
@@ -184,6 +192,7 @@ def test_the_log_of_the_step_that_the_cause_names_comes_first(run_recorded: RunR
     assert left_out == 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_empty_logs_are_told_in_one_line(new_folder: NewFolder, single_node: str) -> None:
     """There is nothing to unfold in them, and nothing to follow."""
     folder = new_folder(single_node)
@@ -195,6 +204,7 @@ def test_empty_logs_are_told_in_one_line(new_folder: NewFolder, single_node: str
     assert [ref for ref in page.references if ref.startswith("logs/")] == ["logs/client.2.log"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_logs_are_capped(new_folder: NewFolder, single_node: str) -> None:
     """Of a thousand logs the last ones are there, long lines are cut, and the rest is counted."""
     folder = new_folder(single_node)
@@ -212,6 +222,7 @@ def test_logs_are_capped(new_folder: NewFolder, single_node: str) -> None:
     assert len(html) < 500_000
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_artifacts_are_capped(new_folder: NewFolder, single_node: str) -> None:
     """Two hundred have links with their sizes, the rest is counted."""
     folder = new_folder(single_node)

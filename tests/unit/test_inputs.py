@@ -65,6 +65,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def origin() -> Iterator[Origin]:
     """Where inputs are downloaded from."""
+    gc.freeze()  # so that the collection at the end looks through what this test made, and not through all there is
     origin = Origin()
     thread = threading.Thread(target=origin.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -76,6 +77,7 @@ def origin() -> Iterator[Origin]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+    gc.unfreeze()
 
 
 def fetch(src: str, sha256: str | None = None, base: Path = Path("/nonexistent")) -> tuple[Path, str]:

@@ -42,7 +42,7 @@ class Guarded(BaseHTTPRequestHandler):
 def guarded() -> Iterator[int]:
     """The port of a server that wants a password."""
     with HTTPServer(("127.0.0.1", 0), Guarded) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server.server_port
         server.shutdown()

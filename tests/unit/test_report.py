@@ -64,6 +64,7 @@ def test_a_measured_run_has_a_whole_report(measured: Callable[..., RunFolder]) -
     assert page.tags.count("h1") == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_the_platform_says_of_itself_is_shown(run_recorded: RunRecorded, single_node: str) -> None:
     """Names and values in one line, without what is not known."""
     platform = {
@@ -116,6 +117,7 @@ def test_a_report_refers_to_nothing_outside(measured: Callable[..., RunFolder]) 
     assert "@import" not in html
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_of_a_benchmark_with_addresses_loads_none_of_them(
     measured: Callable[..., RunFolder], client_server: str
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_report_of_a_benchmark_with_addresses_loads_none_of_them(
     assert [ref for ref in page.references if not ref.startswith(("#", "logs/"))] == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_html_in_logs_and_messages_is_text(measured: Callable[..., RunFolder]) -> None:
     """What a program writes cannot become part of the page."""
     folder = measured("<script>alert(1)</script> &amp;")
@@ -175,6 +178,7 @@ def test_any_unit_of_a_metric_is_text(measured: Callable[..., RunFolder], unit: 
     assert "b" not in page.tags
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_artifacts_with_any_name_can_be_followed(measured: Callable[..., RunFolder]) -> None:
     """A link to an artifact leads to its file, also when its name has signs that addresses give a meaning."""
     folder = measured()
@@ -192,6 +196,7 @@ def test_many_metrics_are_all_in_the_table(measured: Callable[..., RunFolder]) -
     assert page.tags.count("svg") == 5
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_labels_overrides_and_what_was_left_are_told_as_they_are(measured: Callable[..., RunFolder]) -> None:
     """They stand in the report, and HTML in them is text."""
     folder = measured()
@@ -206,6 +211,7 @@ def test_labels_overrides_and_what_was_left_are_told_as_they_are(measured: Calla
     assert {"em", "u", "s"}.isdisjoint(page.tags)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("validity", "status", "words"),
     [
@@ -231,6 +237,7 @@ def test_the_verdict_says_what_it_means(
     assert page.text.index("because of the weather") < page.text.index("Over iterations")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_links_lead_to_the_run_from_wherever_the_report_lies(
     measured: Callable[..., RunFolder], tmp_path: Path
 ) -> None:
@@ -244,6 +251,7 @@ def test_links_lead_to_the_run_from_wherever_the_report_lies(
     assert all((folder.path / ref).is_file() for ref in Page(render(folder, folder.path)).references if ref[0] != "#")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_is_written_by_the_command(
     measured: Callable[..., RunFolder], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -257,6 +265,7 @@ def test_a_report_is_written_by_the_command(
     assert json.loads((folder.path / "run.json").read_text(encoding="utf-8"))["status"] == "succeeded"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_traced_steps_asked_of_the_kernel_is_shown(measured: Callable[..., RunFolder]) -> None:
     """The system calls that took most of the time, of how many; a run without a trace has no such section."""
     folder = measured()
@@ -274,6 +283,7 @@ def test_what_traced_steps_asked_of_the_kernel_is_shown(measured: Callable[..., 
     assert "5 more system calls, which took less time, are in the artifacts" in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_failed_requests_are_told_beside_the_results(measured: Callable[..., RunFolder]) -> None:
     """How many of how many, and who says so: also where none failed."""
     folder = measured()
@@ -288,6 +298,7 @@ def test_failed_requests_are_told_beside_the_results(measured: Callable[..., Run
     assert "2 requests failed, and no metric called requests in the same unit says of how many." in page.text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_damaged_run_has_a_report(run_recorded: RunRecorded, single_node: str) -> None:
     """It says what is missing, and shows what there is; a newer version's keys are passed over."""
     record = run_recorded(single_node, RecordingBackend({"client": [Outcome(output="rate=7")]}))

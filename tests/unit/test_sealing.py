@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[Address]:
     """A web server on this machine."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield Address("127.0.0.1", found.server_address[1])
         found.shutdown()
 
