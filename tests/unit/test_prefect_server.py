@@ -104,6 +104,6 @@ def test_no_act_waits_for_a_slot_of_the_servers(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(flow_run, "Task", Recorded)
     with tags("windtunnel-run"):
-        assert flow_run.Chain()("benchmark 1/1", lambda: 42) == 42
+        assert flow_run.TaskCaller()("benchmark 1/1", lambda: 42) == 42
 
     assert seen == [set()]

@@ -24,8 +24,8 @@ from windtunnel.engines.prefect.deployment import (
     apply_deployment,
     check_pool,
     check_queue,
-    prefect_server,
 )
+from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark, as_toml
 from windtunnel.engines.prefect.tags import TAG, run_tags
 from windtunnel.errors import UsageError

@@ -1,25 +1,20 @@
-"""The Prefect server that deployments go to: found, and asked whether it answers."""
+"""Deployments on a Prefect server, made or renewed, and the pools and queues that they go to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 
 from windtunnel.engines.prefect import HEARTBEAT_SECONDS
-from windtunnel.engines.prefect.server import check_server
 from windtunnel.engines.prefect.tags import TAG
-from windtunnel.errors import PlatformError, Unsupported, UsageError
+from windtunnel.errors import PlatformError, Unsupported
 from windtunnel.names import nearest
-from windtunnel.secrets import Redaction
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,28 +27,6 @@ JANITOR_POOL = "windtunnel-janitor"
 GENERIC = "windtunnel"
 """What prefect.yaml calls the deployment of each strategy."""
 ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
-
-
-@contextmanager
-def prefect_server() -> Iterator[SyncPrefectClient]:
-    """Yield a client of the configured server.
-
-    Raises:
-        UsageError: No server is configured; a temporary one keeps no deployments.
-        PlatformError: It does not answer, or it refuses what it is asked.
-    """
-    url = check_server()
-    if not url:
-        raise UsageError(
-            "no Prefect server is configured; start one with `prefect server start`, and set"
-            " PREFECT_API_URL=http://127.0.0.1:4200/api (or `prefect config set PREFECT_API_URL=…`)"
-        )
-    with get_client(sync_client=True) as client:
-        try:
-            yield client
-        except (PrefectHTTPStatusError, httpx.HTTPError) as error:
-            told = Redaction().text(str(error))
-            raise PlatformError(f"the Prefect server at {url}: {told}", code="prefect_refused") from None
 
 
 def check_pool(client: SyncPrefectClient, pool: str) -> None:

@@ -52,7 +52,7 @@ def run_in_flow(
         Publisher(request.plan, request.control, hidden) as publisher,
     ):
         request = replace(request, observers=[*request.observers, publisher])
-        record = execute(request, "prefect", Chain())
+        record = execute(request, "prefect", TaskCaller())
         keep(record)
         if report:
             write_report(record)
@@ -62,7 +62,7 @@ def run_in_flow(
         on_away()
         return state
     with suppress(Exception):  # whatever the server says now, the outcome is this
-        state = publisher.watch.settle(state)
+        state = publisher.state.settle(state)
     return state
 
 
@@ -78,7 +78,7 @@ def _quiet_tasks() -> Iterator[None]:
         logger.setLevel(level)
 
 
-class Chain:
+class TaskCaller:
     """Calls acts as tasks, in this thread, each after the one before it: so the run's graph reads like the walk."""
 
     def __init__(self) -> None:

@@ -24,8 +24,8 @@ from windtunnel.engines.prefect.deployment import (
     POOL,
     apply_deployment,
     check_type,
-    prefect_server,
 )
+from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark
 from windtunnel.engines.prefect.tags import TAG
 

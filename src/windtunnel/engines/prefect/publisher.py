@@ -17,9 +17,9 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from windtunnel.engines.prefect.artifacts import publish_report, publish_result
+from windtunnel.engines.prefect.flow_run_state import FlowRunState
 from windtunnel.engines.prefect.step_logs import StepLogs
 from windtunnel.engines.prefect.tags import run_tags
-from windtunnel.engines.prefect.watch import Watch
 from windtunnel.plan import Plan
 from windtunnel.run.control import POLL_SECONDS, Control
 from windtunnel.run.events import Event, EventType
@@ -55,7 +55,7 @@ class Publisher:
         redaction: What is kept out of all that the server is told.
 
     Attributes:
-        watch: What the server thinks of the flow run.
+        state: The state that the server has the flow run in.
         is_away: Whether the server was given up when the run was over.
     """
 
@@ -64,7 +64,7 @@ class Publisher:
         self._logger = get_run_logger()
         self._id = UUID(str(flow_run.id))
         self._tags: list[str] = list(flow_run.tags or [])
-        self.watch = Watch(self._id, control, self._logger)
+        self.state = FlowRunState(self._id, control, self._logger)
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._logs: StepLogs | None = None
         self._progress: UUID | None = None
@@ -96,7 +96,7 @@ class Publisher:
 
     def conclude(self, record: RunRecord, *, report: bool) -> None:
         """Publish what is known at a run's end, as soon as the server is there: its cause, report and plots."""
-        self.is_away = not self.watch.until_server(_AWAY_SECONDS)
+        self.is_away = not self.state.until_server(_AWAY_SECONDS)
         if self.is_away:
             return
         self._todo.put(lambda: self._conclude(record))
@@ -128,7 +128,7 @@ class Publisher:
     def _look(self) -> None:
         if self._logs:
             self._logs.forward()
-        self.watch.look()
+        self.state.look()
 
     def _tell(self, event: Event) -> None:
         self._follow(event)

@@ -1,13 +1,16 @@
-"""Whether the configured Prefect server answers, and lets us in."""
+"""The configured Prefect server: whether it answers and lets us in, and a client of it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from windtunnel.errors import PlatformError
+from windtunnel.errors import PlatformError, UsageError
 from windtunnel.secrets import Redaction
 
 
@@ -32,6 +35,28 @@ def check_server() -> str | None:
         if refusal := _refused(client):
             raise PlatformError(f"the Prefect server at {shown} {refusal}", code="prefect_refused")
     return shown
+
+
+@contextmanager
+def prefect_server() -> Iterator[SyncPrefectClient]:
+    """Yield a client of the configured server.
+
+    Raises:
+        UsageError: No server is configured; a temporary one keeps no deployments.
+        PlatformError: It does not answer, or it refuses what it is asked.
+    """
+    url = check_server()
+    if not url:
+        raise UsageError(
+            "no Prefect server is configured; start one with `prefect server start`, and set"
+            " PREFECT_API_URL=http://127.0.0.1:4200/api (or `prefect config set PREFECT_API_URL=…`)"
+        )
+    with get_client(sync_client=True) as client:
+        try:
+            yield client
+        except (PrefectHTTPStatusError, httpx.HTTPError) as error:
+            told = Redaction().text(str(error))
+            raise PlatformError(f"the Prefect server at {url}: {told}", code="prefect_refused") from None
 
 
 def _refused(client: SyncPrefectClient) -> str | None:

@@ -1,4 +1,4 @@
-"""What the server thinks of this flow run, while it may have been away for a time.
+"""The state that the server has this flow run in, read and set right: the server may have been away for a time.
 
 Prefect's own worker tells a flow of its cancellation, and gives that up for good when the server
 is away for half a minute; and a server that comes back takes a run for dead that it did not hear of.
@@ -23,11 +23,11 @@ PATIENCE_SECONDS = 10.0
 _RETRY_SECONDS = 2.0
 
 
-class Watch:
-    """Reads the state of a flow run, and sets right what an absence of the server has set wrong.
+class FlowRunState:
+    """Reads the state that the server has a flow run in, and sets right what an absence of the server has set wrong.
 
     Args:
-        flow_run: Its id.
+        flow_run: The flow run's id.
         control: Cancelled when somebody cancels the flow run and no signal comes.
         logger: The flow run's.
     """
