@@ -19,9 +19,7 @@ WARDEN = "warden"
 STORE = f"{PREFIX}store"
 """What carries it belongs to what stores a run, which outlives the run's objects, and not to those."""
 ITERATION = f"{PREFIX}iteration"
-"""What the pods carry that a workflow engine makes for a job."""
-ENGINES_OWN = "workflows.argoproj.io/workflow"
-"""What carries it was made by Argo, and is for Argo to remove."""
+"""What the pods carry that an engine makes for the iterations of a job; they are for that engine to remove."""
 PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
@@ -80,7 +78,7 @@ class Naming:
     @property
     def made(self) -> str:
         """What selects those of them that the driver made, and has to remove."""
-        return f"{self.selector},!{ENGINES_OWN}"
+        return f"{self.selector},!{ITERATION}"
 
     def metadata(self, name: str, step: str | None = None) -> Manifest:
         """Return the metadata of an object that belongs to `step`, or to the run as a whole."""

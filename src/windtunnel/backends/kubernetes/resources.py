@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, Refused
-from windtunnel.backends.kubernetes.objects import ENGINES_OWN
+from windtunnel.backends.kubernetes.objects import ITERATION
 from windtunnel.backends.labels import RUN
 from windtunnel.errors import PlatformError
 
@@ -34,7 +34,7 @@ class ClusterObject:
 
 
 class KubernetesResources:
-    """What carries a run's label in a namespace, but for what a workflow engine made.
+    """What carries a run's label in a namespace, but for what an engine made.
 
     Args:
         cluster: The namespace.
@@ -48,7 +48,7 @@ class KubernetesResources:
 
     def find(self, run_id: str | None = None) -> Sequence[ClusterObject]:
         """Return the objects of a run, or of any (PlatformError)."""
-        selector = (RUN if run_id is None else f"{RUN}={run_id}") + f",!{ENGINES_OWN}"
+        selector = (RUN if run_id is None else f"{RUN}={run_id}") + f",!{ITERATION}"
         try:
             if self._insists:
                 things = list(each_of(self._cluster, selector))

@@ -8,9 +8,9 @@ from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.gated import CLIENTS, is_held
-from windtunnel.backends.kubernetes.objects import ENGINES_OWN, ITERATION
+from windtunnel.backends.kubernetes.objects import ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
-from windtunnel.engines.argo.labels import COMPONENT, PLAN
+from windtunnel.engines.argo.labels import COMPONENT, PLAN, WORKFLOW
 from windtunnel.engines.argo.workflow import nodes_of, read, stop
 
 MAKING_SECONDS = 60.0
@@ -38,7 +38,7 @@ def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | N
     deadline = time.monotonic() + MAKING_SECONDS
     while time.monotonic() < deadline:
         with cluster_words(f"the pods of workflow {workflow}"):
-            pods = [PodView(each) for each in cluster.find("Pod", f"{ENGINES_OWN}={workflow}")]
+            pods = [PodView(each) for each in cluster.find("Pod", f"{WORKFLOW}={workflow}")]
         try:
             if _fail(cluster, list(filter(is_held, pods)), words):
                 return

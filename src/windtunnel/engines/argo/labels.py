@@ -8,6 +8,8 @@ from windtunnel.backends.labels import PREFIX
 
 ACCOUNT = "windtunnel-argo"
 """The account of all pods of a workflow; `install argo` makes it."""
+WORKFLOW = "workflows.argoproj.io/workflow"
+"""Argo's own label of a pod, with the name of the workflow that made it."""
 COMPONENT = "app.kubernetes.io/component"
 """The label of a pod that says which part it runs."""
 DRIVE, PLAN, FINISH = "drive", "plan", "finish"

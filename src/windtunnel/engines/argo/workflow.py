@@ -6,8 +6,7 @@ from typing import Any
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
-from windtunnel.backends.kubernetes.objects import ENGINES_OWN
-from windtunnel.engines.argo.labels import COMPONENT, DRIVE
+from windtunnel.engines.argo.labels import COMPONENT, DRIVE, WORKFLOW
 from windtunnel.errors import PlatformError
 
 GROUP = "/apis/argoproj.io/v1alpha1"
@@ -85,5 +84,5 @@ def pods_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
 def drives(cluster: Cluster, name: str) -> bool:
     """Tell whether a workflow's driver still runs."""
     with cluster_words(f"the driver of workflow {name}"):
-        pods = cluster.find("Pod", f"{ENGINES_OWN}={name},{COMPONENT}={DRIVE}")
+        pods = cluster.find("Pod", f"{WORKFLOW}={name},{COMPONENT}={DRIVE}")
     return any(pod["status"].get("phase") not in _OVER for pod in pods)
