@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from windtunnel.errors import PlanError
-from windtunnel.names import nearest
 from windtunnel.substitution import STEP_NAMES, address_names, references
+from windtunnel.suggest import suggest
 
 PLAN_VERSION = 1
 ProbeKind = Literal["http", "tcp", "exec", "log"]
@@ -271,7 +271,7 @@ def _check_needs(plan: Plan) -> None:
         for need in step.needs:
             if need not in names:
                 raise PlanError(
-                    f"step {step.name!r} needs {need!r}, which does not exist{nearest(need, names)}", step=step.name
+                    f"step {step.name!r} needs {need!r}, which does not exist{suggest(need, names)}", step=step.name
                 )
     try:
         TopologicalSorter({step.name: step.needs for step in plan.steps}).prepare()
@@ -298,7 +298,7 @@ def _check_references(plan: Plan, step: Step) -> None:
         ours = address or name.startswith("WINDTUNNEL_") or name in {"PORT", "ITERATION"}
         if ours and name not in known and name not in step.program.env:
             raise PlanError(
-                f"step {step.name!r} uses ${name}, and no service gives it{nearest(name, known)}"
+                f"step {step.name!r} uses ${name}, and no service gives it{suggest(name, known)}"
                 f" (for a variable of the program itself write $${name})",
                 step=step.name,
                 code="unknown_service",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from windtunnel.analysis.formatting import column_number
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.cli import output, showing, tables
 from windtunnel.errors import PlatformError
@@ -47,7 +48,7 @@ def record(run_recorded: RunRecorded, single_node: str) -> RunRecord:
 )
 def test_numbers_have_four_digits(value: float | None, text: str) -> None:
     """Large and small ones are written with a power of ten."""
-    assert showing.number(value) == text
+    assert column_number(value) == text
 
 
 def test_an_interval_is_a_half_width(record: RunRecord) -> None:

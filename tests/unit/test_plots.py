@@ -12,8 +12,8 @@ import pytest
 from support.made import Labels, write_run
 from windtunnel.analysis.images import png_plots
 from windtunnel.analysis.plots import Line, draw_svg, plot_distribution, plot_usage, plot_values
+from windtunnel.analysis.plots.downsample import coverage, envelope, longest, merged, ranks
 from windtunnel.analysis.plots.drawing import legible
-from windtunnel.analysis.plots.thin import coverage, envelope, longest, merged, ranks
 from windtunnel.analysis.statistics import confidence_interval
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from windtunnel.analysis.plots.distribution import Line
-from windtunnel.analysis.plots.thin import Span
+from windtunnel.analysis.plots.downsample import Span
 from windtunnel.analysis.plots.timeline import phase_spans, seconds_of
 from windtunnel.analysis.recover import damages, find_plan, recover
 from windtunnel.analysis.statistics import by_series, value_by_iteration

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from windtunnel.analysis.formatting import failed
 from windtunnel.analysis.statistics import spec_of
-from windtunnel.analysis.words import failed
 from windtunnel.errors import InvalidResult
 from windtunnel.plan import Job, Plan
 from windtunnel.run.record import FailureCount

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from windtunnel.analysis.detail import MOST_LINES, Detail
+from windtunnel.analysis.formatting import number, size
 from windtunnel.analysis.plots import Line, draw_svg, plot_distribution, plot_timeline, plot_usage, plot_values
 from windtunnel.analysis.plots.drawing import Draw
 from windtunnel.analysis.plots.timeline import timeline_height
 from windtunnel.analysis.plots.usage import MOST_STEPS
-from windtunnel.analysis.words import number, size
 from windtunnel.run.record import MetricSummary
 
 _MOST_VALUES = 24

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.analysis import words
+from windtunnel.analysis import formatting
 from windtunnel.errors import UsageError
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.system_calls import load_traces
@@ -54,12 +54,12 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "failed": words.failed,
-        "number": words.number,
-        "seconds": words.seconds,
-        "size": words.size,
-        "spread": words.spread,
-        "status": words.status,
+        "failed": formatting.failed,
+        "number": formatting.number,
+        "seconds": formatting.seconds,
+        "size": formatting.size,
+        "spread": formatting.spread,
+        "status": formatting.status,
     }
     return environment.get_template("report.html.j2").render(
         record=detail.record,
@@ -163,9 +163,9 @@ def _read_text(folder: RunFolder, name: str) -> str:
 
 def _fact(key: str, value: Any) -> Any:
     if key == "memory" and isinstance(value, int | float):
-        return words.size(value)
+        return formatting.size(value)
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_fact(name, item)}" for name, item in value.items() if item is not None)
     if isinstance(value, list):
-        return ", ".join(words.number(item) if isinstance(item, float) else str(item) for item in value)
+        return ", ".join(formatting.number(item) if isinstance(item, float) else str(item) for item in value)
     return value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from windtunnel.backends.traits import Traits
 from windtunnel.errors import UsageError
 from windtunnel.extras import load
-from windtunnel.names import nearest
+from windtunnel.suggest import suggest
 
 if TYPE_CHECKING:
     from windtunnel.backends.base import Backend
@@ -55,7 +55,7 @@ def make_backend(name: str) -> Backend:
         UsageError: No backend is called so.
     """
     if name not in BACKENDS:
-        raise UsageError(f"no backend {name!r}{nearest(name, BACKENDS)} (known: {', '.join(BACKENDS)})")
+        raise UsageError(f"no backend {name!r}{suggest(name, BACKENDS)} (known: {', '.join(BACKENDS)})")
     return cast("Backend", load(BACKENDS[name].where)())
 
 

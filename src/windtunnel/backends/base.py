@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,6 +13,7 @@ from windtunnel.plan import InputFile, Job, Plan, Service
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
+from windtunnel.signals import signal_name
 from windtunnel.substitution import address_names
 
 
@@ -207,13 +207,7 @@ class Session(Protocol):
 
 def describe_status(status: int) -> str:
     """Return an exit status in words, as `subprocess` counts it (-N for signal N)."""
-    if status >= 0:
-        return f"exited with status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"was killed by {name}"
+    return f"exited with status {status}" if status >= 0 else f"was killed by {signal_name(-status)}"
 
 
 class Backend(Protocol):

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from windtunnel.addresses import S3, parse_object, parse_store
-from windtunnel.names import nearest
 from windtunnel.parsers import PARSERS
 from windtunnel.patterns import compile_pattern
+from windtunnel.suggest import suggest
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*([(<>=!~;@].*)?")
 LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
@@ -221,6 +221,6 @@ def check_timezone(name: str) -> str:
 
     zones = available_timezones()
     if name not in zones:
-        msg = f"{name!r} is no time zone{nearest(name, zones)}; such as Europe/Paris"
+        msg = f"{name!r} is no time zone{suggest(name, zones)}; such as Europe/Paris"
         raise ValueError(msg)
     return name

@@ -13,14 +13,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from windtunnel.benchmark.later import find_later
 from windtunnel.benchmark.legacy import translate
 from windtunnel.benchmark.matrix import combinations
 from windtunnel.benchmark.model import CLIENT, Benchmark
 from windtunnel.benchmark.overrides import apply_override, set_key
+from windtunnel.benchmark.unsupported import find_unsupported
 from windtunnel.errors import DescriptorError
-from windtunnel.names import nearest
 from windtunnel.secrets import REDACTED, Redaction, is_secret_place, key_path
+from windtunnel.suggest import suggest
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,8 @@ def _check(document: dict[str, Any], given: _Given) -> Loaded:
         document, notes = translate(document)
     except ValueError as error:
         raise DescriptorError(f"{path}: {error}") from None
-    if later := [f"{key}: {complaint}" for key, complaint in find_later(document)]:
-        raise DescriptorError(_join(path, later))
+    if unsupported := [f"{key}: {complaint}" for key, complaint in find_unsupported(document)]:
+        raise DescriptorError(_join(path, unsupported))
     try:
         benchmark = Benchmark.model_validate(document)
     except ValidationError as error:
@@ -211,12 +211,12 @@ def _explain(problem: Mapping[str, Any], redaction: Redaction) -> str:
         model = _type_at(location[:-1])
         known = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
         name = str(location[-1])
-        return f"{key}: unknown key{nearest(name, known)} (allowed here: {', '.join(known)})"
+        return f"{key}: unknown key{suggest(name, known)} (allowed here: {', '.join(known)})"
     if kind == "missing":
         return f"{key}: missing"
     if kind == "literal_error":
         allowed = [str(choice) for choice in _choices(_type_at(location))]
-        return f"{key}: {given!r} is not allowed{nearest(str(given), allowed)} (allowed: {', '.join(allowed)})"
+        return f"{key}: {given!r} is not allowed{suggest(str(given), allowed)} (allowed: {', '.join(allowed)})"
     if kind == "value_error":
         message = str(problem["ctx"]["error"])
         return f"{key}: {message}" if key else message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
+from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_data, print_json, print_log_tail, say
 from windtunnel.cli.results import JsonOption
 from windtunnel.cli.showing import print_record

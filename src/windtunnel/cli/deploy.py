@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
+from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
 from windtunnel.errors import PlatformError, UsageError

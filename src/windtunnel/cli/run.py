@@ -12,7 +12,7 @@ import typer
 
 from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
-from windtunnel.cli.author import FileArgument, RepeatsOption, SetOption, describe_values, load_sweep, with_repeats
+from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, describe_values, load_sweep, with_repeats
 from windtunnel.cli.output import STDOUT, print_json, print_log_tail, say, shorten
 from windtunnel.cli.results import require_report, write_report
 from windtunnel.cli.showing import print_record, print_sweep

@@ -6,23 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from windtunnel.analysis.words import failed
+from windtunnel.analysis.formatting import column_number, failed
 from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, shorten
 from windtunnel.cli.tables import Column, print_table, shown
 
 if TYPE_CHECKING:
     from windtunnel.run.record import MetricSummary, RunRecord
-
-
-def number(value: float | None) -> str:
-    """Return a number with four significant digits, as a table shows it."""
-    if value is None:
-        return "–"
-    magnitude = abs(value)
-    if magnitude != 0 and (magnitude >= 1e7 or magnitude < 1e-3):  # noqa: PLR2004 - where digits stop helping
-        return f"{value:.3e}"
-    digits = 0 if magnitude >= 1000 else 1 if magnitude >= 100 else 2 if magnitude >= 10 else 3  # noqa: PLR2004
-    return f"{value:,.{digits}f}"
 
 
 def interval(metric: MetricSummary) -> str:
@@ -31,7 +20,7 @@ def interval(metric: MetricSummary) -> str:
         return "–"
     half = (metric.ci95[1] - metric.ci95[0]) / 2
     relative = f" ({half / abs(metric.mean):.1%})" if metric.mean else ""
-    return f"± {number(half)}{relative}"
+    return f"± {column_number(half)}{relative}"
 
 
 def print_record(record: RunRecord) -> None:
@@ -66,8 +55,8 @@ def _print_metrics(metrics: Mapping[str, MetricSummary]) -> None:
     most = shown(len(metrics), "more metrics", "--json has them all")
     rows = []
     for name, metric in islice(metrics.items(), most):
-        middle = (number(value) for value in (metric.median, metric.p90, metric.p99))
-        rows.append([name, metric.unit or "", str(metric.n), number(metric.mean), interval(metric), *middle])
+        middle = (column_number(value) for value in (metric.median, metric.p90, metric.p99))
+        rows.append([name, metric.unit or "", str(metric.n), column_number(metric.mean), interval(metric), *middle])
     print_table(columns, rows)
 
 
@@ -81,7 +70,7 @@ def print_sweep(records: Sequence[RunRecord], planned: int) -> None:
     rows = []
     for record in records:
         values = record.sweep.values if record.sweep else {}
-        means = [number(record.metrics[name].mean) if name in record.metrics else "–" for name in metrics]
+        means = [column_number(record.metrics[name].mean) if name in record.metrics else "–" for name in metrics]
         rows.append([*(str(values[key]) for key in keys), record.validity or "no result", *means])
     console().print(
         f"[bold]sweep[/] {records[0].sweep.id if records[0].sweep else ''}: {len(records)} of {planned} runs"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from windtunnel.errors import UsageError
 from windtunnel.extras import load, missing_extra
-from windtunnel.names import nearest
+from windtunnel.suggest import suggest
 
 if TYPE_CHECKING:
     from windtunnel.engines.request import Request
@@ -70,7 +70,7 @@ def find_engine(name: str) -> Callable[[Request], RunRecord]:
         UsageError: No engine is called so, its runs are submitted, or its extra is not installed.
     """
     if name not in ENGINES:
-        raise UsageError(f"no engine {name!r}{nearest(name, RUN_HERE)} (known: {', '.join(RUN_HERE)})")
+        raise UsageError(f"no engine {name!r}{suggest(name, RUN_HERE)} (known: {', '.join(RUN_HERE)})")
     row = ENGINES[name]
     if row.run is None:
         raise UsageError(f"engine {name}: its runs are not started from here; use `{row.submit}`")

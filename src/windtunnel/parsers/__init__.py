@@ -6,7 +6,6 @@ stable, and a benchmark file may select among them.
 
 from __future__ import annotations
 
-from windtunnel.names import nearest
 from windtunnel.parsers.ab import AB
 from windtunnel.parsers.base import Attempts, Measurement, Parser
 from windtunnel.parsers.locust import LOCUST
@@ -14,6 +13,7 @@ from windtunnel.parsers.pgbench import PGBENCH
 from windtunnel.parsers.redis_benchmark import REDIS_BENCHMARK
 from windtunnel.parsers.siege import SIEGE
 from windtunnel.parsers.wrk import WRK
+from windtunnel.suggest import suggest
 
 __all__ = ["PARSERS", "Attempts", "Measurement", "Parser", "check_metric", "check_name"]
 
@@ -28,7 +28,7 @@ def check_name(name: str) -> str:
         ValueError: It is not; the text lists those that are.
     """
     if name not in PARSERS:
-        msg = f"{name!r} is no parser{nearest(name, PARSERS)} (allowed: {', '.join(PARSERS)})"
+        msg = f"{name!r} is no parser{suggest(name, PARSERS)} (allowed: {', '.join(PARSERS)})"
         raise ValueError(msg)
     return name
 
@@ -41,7 +41,7 @@ def check_metric(parser: str, metric: str, unit: str | None = None) -> None:
     """
     known = PARSERS[parser].metrics
     if metric not in known:
-        msg = f"{parser} gives no {metric!r}{nearest(metric, known)} (it gives: {', '.join(known)})"
+        msg = f"{parser} gives no {metric!r}{suggest(metric, known)} (it gives: {', '.join(known)})"
         raise ValueError(msg)
     if unit and unit != known[metric].unit:
         msg = f"{parser} gives {metric} in {known[metric].unit}, not in {unit}; leave the unit out"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from windtunnel.errors import UsageError
-from windtunnel.names import nearest
 from windtunnel.run.driver import is_alive
 from windtunnel.run.folder import RECORD, RunFolder
 from windtunnel.run.record import RunHead, RunRecord, Status
+from windtunnel.suggest import suggest
 
 MOST_NAMES = 5
 """How many runs an error lists that a name may mean."""
@@ -65,7 +65,7 @@ def open_run(name: str, store: Path) -> RunFolder:
     if matches:
         listed = ", ".join(matches[:MOST_NAMES]) + (", …" if len(matches) > MOST_NAMES else "")
         raise UsageError(f"{name!r} is the start of {len(matches)} runs: {listed}")
-    raise UsageError(f"no run {name!r} in {store}{nearest(name, names)}; `windtunnel runs` lists them")
+    raise UsageError(f"no run {name!r} in {store}{suggest(name, names)}; `windtunnel runs` lists them")
 
 
 def _names(store: Path) -> Iterator[str]:

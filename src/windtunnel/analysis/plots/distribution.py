@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from windtunnel.analysis.plots.downsample import Values, ranks
 from windtunnel.analysis.plots.drawing import LINE_STYLES, Draw, Theme, legible
-from windtunnel.analysis.plots.thin import Values, ranks
 
 _MOST_POINTS = 300
 _LOG_RATIO = 30

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 
+from windtunnel.analysis.plots.downsample import Span, coverage
 from windtunnel.analysis.plots.drawing import Draw, Theme
-from windtunnel.analysis.plots.thin import Span, coverage
 from windtunnel.run.record import Phase
 
 _SERIES = {"start": 3, "ready": 1, "up": 5, "warm-up": 0, "run": 0, "stop": 2}

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
+from windtunnel.analysis.plots.downsample import Envelope, Span, envelope, longest, merged
 from windtunnel.analysis.plots.drawing import LINE_STYLES, Draw, LineStyle, Theme
 from windtunnel.analysis.plots.palette import SERIES
-from windtunnel.analysis.plots.thin import Envelope, Span, envelope, longest, merged
 from windtunnel.run.journal import UsageSample
 
 MOST_STEPS = SERIES

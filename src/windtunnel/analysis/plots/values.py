@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import FigureBase
 
+from windtunnel.analysis.plots.downsample import envelope
 from windtunnel.analysis.plots.drawing import Draw, Theme, legible
-from windtunnel.analysis.plots.thin import envelope
 from windtunnel.run.record import MetricSummary
 
 _MOST_TICKS = 12

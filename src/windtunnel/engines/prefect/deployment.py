@@ -14,7 +14,7 @@ from prefect.utilities.callables import parameter_schema
 from windtunnel.engines.prefect import HEARTBEAT_SECONDS
 from windtunnel.engines.prefect.tags import TAG
 from windtunnel.errors import PlatformError, Unsupported
-from windtunnel.names import nearest
+from windtunnel.suggest import suggest
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -52,7 +52,7 @@ def check_queue(client: SyncPrefectClient, pool: str, queue: str) -> None:
     known = sorted(item.name for item in client.read_work_queues(work_pool_name=pool))
     if queue not in known:
         raise PlatformError(
-            f"no work queue {queue!r} in the pool {pool!r}{nearest(queue, known)} (there are: {', '.join(known)});"
+            f"no work queue {queue!r} in the pool {pool!r}{suggest(queue, known)} (there are: {', '.join(known)});"
             f" make it with: prefect work-queue create {queue} --pool {pool} --limit 1",
             code="no_work_queue",
         )

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-LATER_STRATEGIES = ("mpi", "recipe", "dask")
-_LATER_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+UNSUPPORTED_STRATEGIES = ("mpi", "recipe", "dask")
+_UNSUPPORTED_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
         "benchmark.strategy",
-        LATER_STRATEGIES.__contains__,
+        UNSUPPORTED_STRATEGIES.__contains__,
         "mpi, recipe, dask: not yet; use single-node or client-server",
     ),
     ("server.replicas", lambda value: isinstance(value, Mapping), "an autoscaler: not yet; give a number"),
 )
-_LATER_KEYS = (
+_UNSUPPORTED_KEYS = (
     "run.until",
     "client.task",
     "server.task",
 )
 
 
-def find_later(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def find_unsupported(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the key path and the complaint of everything that cannot be run yet."""
-    for key in _LATER_KEYS:
+    for key in _UNSUPPORTED_KEYS:
         for path, _value in _lookup(document, key):
             yield path, "not yet: this version cannot run it"
-    for key, is_later, complaint in _LATER_VALUES:
-        yield from ((path, complaint) for path, value in _lookup(document, key) if is_later(value))
+    for key, is_unsupported, complaint in _UNSUPPORTED_VALUES:
+        yield from ((path, complaint) for path, value in _lookup(document, key) if is_unsupported(value))
 
 
 def _lookup(document: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:

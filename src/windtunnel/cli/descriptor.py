@@ -14,7 +14,7 @@ import typer
 from windtunnel.cli.app import app
 from windtunnel.cli.output import echo, print_json, say
 from windtunnel.errors import UsageError
-from windtunnel.names import nearest
+from windtunnel.suggest import suggest
 
 if TYPE_CHECKING:
     from windtunnel.benchmark import Loaded
@@ -93,7 +93,7 @@ def init(
     from windtunnel.strategies import STRATEGIES
 
     if strategy not in STRATEGIES:
-        raise UsageError(f"no strategy {strategy!r}{nearest(strategy, STRATEGIES)} (known: {', '.join(STRATEGIES)})")
+        raise UsageError(f"no strategy {strategy!r}{suggest(strategy, STRATEGIES)} (known: {', '.join(STRATEGIES)})")
     path = output or Path(f"{strategy}.toml")
     try:
         with path.open("x", encoding="utf-8") as file:

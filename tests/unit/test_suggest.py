@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from windtunnel.names import nearest
+from windtunnel.suggest import suggest
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,9 @@ from windtunnel.names import nearest
 )
 def test_the_closest_name_is_offered(typed: str, help_text: str) -> None:
     """A name that is like none of the known ones gets no offer."""
-    assert nearest(typed, ["command", "ready", "stop"]) == help_text
+    assert suggest(typed, ["command", "ready", "stop"]) == help_text
 
 
 def test_nothing_known_offers_nothing() -> None:
     """Without known names there is no offer."""
-    assert nearest("name", []) == ""
+    assert suggest("name", []) == ""

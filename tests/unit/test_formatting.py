@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from windtunnel.analysis import words
+from windtunnel.analysis import formatting
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from windtunnel.analysis import words
 )
 def test_a_number_has_four_digits(value: float | None, text: str) -> None:
     """It is whole from 10,000 on, also where rounding makes it that large."""
-    assert words.number(value) == text
+    assert formatting.number(value) == text
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_number_has_four_digits(value: float | None, text: str) -> None:
 )
 def test_a_spread_has_three_digits(value: float, text: str) -> None:
     """A thousand is no power of ten."""
-    assert words.spread(value) == text
+    assert formatting.spread(value) == text
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_spread_has_three_digits(value: float, text: str) -> None:
 )
 def test_a_time_has_its_unit(value: float | None, text: str) -> None:
     """There are no thousand milliseconds."""
-    assert words.seconds(value) == text
+    assert formatting.seconds(value) == text
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_time_has_its_unit(value: float | None, text: str) -> None:
 )
 def test_a_size_has_the_unit_that_makes_it_short(value: float, text: str) -> None:
     """1,024 of one are one of the next, also by rounding."""
-    assert words.size(value) == text
+    assert formatting.size(value) == text
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_a_size_has_the_unit_that_makes_it_short(value: float, text: str) -> Non
 )
 def test_failures_are_told_of_how_many(requests: int | None, failures: int, text: str) -> None:
     """A number of failures alone says little."""
-    assert words.failed(requests, failures) == text
+    assert formatting.failed(requests, failures) == text

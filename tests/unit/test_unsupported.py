@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from windtunnel.benchmark.later import find_later
+from windtunnel.benchmark.unsupported import find_unsupported
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from windtunnel.benchmark.later import find_later
 )
 def test_what_cannot_be_run_yet_is_found_by_its_key(document: dict[str, Any], path: str) -> None:
     """There is one complaint, at that key, and it says that it is not yet there."""
-    ((found, complaint),) = find_later(document)
+    ((found, complaint),) = find_unsupported(document)
     assert found == path
     assert "not yet" in complaint
 
@@ -42,4 +42,4 @@ def test_what_cannot_be_run_yet_is_found_by_its_key(document: dict[str, Any], pa
 )
 def test_what_is_here_or_plainly_wrong_is_left_to_others(document: dict[str, Any]) -> None:
     """Values of the wrong type are no complaint of this check, and do not break it."""
-    assert list(find_later(document)) == []
+    assert list(find_unsupported(document)) == []

@@ -1,8 +1,8 @@
-"""Numbers as a person reads them."""
+"""Numbers, times, sizes and statuses as a person reads them."""
 
 from __future__ import annotations
 
-import signal
+from windtunnel.signals import signal_name
 
 _STEP = 1024
 _ASTRONOMIC = 1e15
@@ -11,6 +11,17 @@ _ASTRONOMIC = 1e15
 def number(value: float | None) -> str:
     """Return a number with four digits, whole from 10,000 on, or a dash for none."""
     return "–" if value is None else _digits(value, 4)
+
+
+def column_number(value: float | None) -> str:
+    """Return a number with four digits as a column of a terminal has it: with its last zeros, or a power of ten."""
+    if value is None:
+        return "–"
+    magnitude = abs(value)
+    if magnitude != 0 and (magnitude >= 1e7 or magnitude < 1e-3):  # noqa: PLR2004 - where digits stop helping
+        return f"{value:.3e}"
+    digits = 0 if magnitude >= 1000 else 1 if magnitude >= 100 else 2 if magnitude >= 10 else 3  # noqa: PLR2004
+    return f"{value:,.{digits}f}"
 
 
 def spread(value: float) -> str:
@@ -53,9 +64,4 @@ def status(value: int | None) -> str:
     """Return a command's exit status in words: a number, a signal's name, or that it was not seen."""
     if value is None:
         return "did not end"
-    if value >= 0:
-        return str(value)
-    try:
-        return signal.Signals(-value).name
-    except ValueError:
-        return f"signal {-value}"
+    return str(value) if value >= 0 else signal_name(-value)
