@@ -37,6 +37,19 @@ def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
     assert warden.close()
 
 
+def test_all_that_runs_is_listed_however_much_it_is(tmp_path: Path) -> None:
+    """A list that no pipe takes at once is whole, beside what the keepers tell meanwhile."""
+    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
+    spawn(warden, tmp_path, "for _ in $(seq 300); do sleep 1000 & done; echo all; wait")
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "log").read_text():
+        assert time.monotonic() < deadline
+        assert warden.wait_gone(warden.spawn(["/bin/true"], tmp_path, {}, tmp_path / "other"), 10)
+
+    assert [name for _pid, name in warden.processes()].count("sleep") == 300
+    assert warden.close()
+
+
 def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> None:
     """A driver that was stopped (SIGSTOP) or hangs does not keep a run alive for ever."""
     warden = WardenClient(Control(60), "run", 1.0, tmp_path / "errors")

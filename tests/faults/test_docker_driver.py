@@ -38,7 +38,7 @@ def start(lab: Lab, text: str | None = None) -> subprocess.Popen[str]:
 
 def warden_of(driver: int) -> psutil.Process:
     """Return the warden of a driver."""
-    (warden,) = [child for child in psutil.Process(driver).children() if "warden.py" in " ".join(child.cmdline())]
+    (warden,) = [child for child in psutil.Process(driver).children() if "docker.warden" in child.cmdline()]
     return warden
 
 

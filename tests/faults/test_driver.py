@@ -197,7 +197,7 @@ def test_keep_holds_teardown_until_it_is_cancelled(lab: Lab, nothing_left: Nothi
 
 def warden_of(driver: int) -> psutil.Process:
     """Return the warden of a driver."""
-    (warden,) = [child for child in psutil.Process(driver).children() if "supervisor.py" in " ".join(child.cmdline())]
+    (warden,) = [child for child in psutil.Process(driver).children() if "agent.supervisor" in child.cmdline()]
     return warden
 
 
@@ -210,7 +210,7 @@ def test_reap_leaves_another_installations_run_alone(lab: Lab, nothing_left: Not
     lab.env = own | {"PYTHONPATH": str(tmp_path / "copy")}
     with lab.start("run", str(file), "--json") as process:
         lab.wait_for("iteration_started")
-        assert any("copy/windtunnel/backends/agent/supervisor.py" in name for name in living().values())
+        assert any("copy/windtunnel/backends/agent/__main__.py" in name for name in living().values())
         lab.env = own
         assert json.loads(lab.call("reap", "--json").stdout)["found"] == []
         process.send_signal(signal.SIGTERM)

@@ -71,7 +71,7 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., RunReco
         ("kubernetes", "kubernetes.watcher._Watch._take"),
         pytest.param("kubernetes", "kubernetes.warden.Warden._renew", marks=pytest.mark.full),
         pytest.param("kubernetes", "hearing.OutputFile._write", marks=pytest.mark.full),
-        pytest.param("kubernetes", "kubernetes.agent._Connection._read_line", marks=pytest.mark.full),
+        pytest.param("kubernetes", "kubernetes.exec.Exec._read_line", marks=pytest.mark.full),
     ],
 )
 @pytest.mark.timeout(170)

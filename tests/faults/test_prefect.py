@@ -54,7 +54,7 @@ def test_sigkill_of_the_flows_process_leaves_nothing_of_the_run(prefect_lab: Lab
         process.kill()
         process.wait()
         deadline = time.monotonic() + 5
-        ours = ("server.py", "client.py", "supervisor.py")
+        ours = ("server.py", "client.py", "agent.supervisor")
         while left := [name for name in living().values() if any(word in name for word in ours)]:
             assert time.monotonic() < deadline, f"still alive: {left}"
             time.sleep(0.05)

@@ -269,7 +269,3 @@ def main() -> None:
         place(arguments[1:])
     else:
         collect(*arguments)
-
-
-if __name__ == "__main__":
-    main()

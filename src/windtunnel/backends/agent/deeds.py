@@ -1,8 +1,7 @@
-"""The driver's hands in the cluster: it is run in the warden's pod and does what a line of JSON says.
+"""The driver's hands where it is not: probes, files, and what steps wrote and used, as the driver asks for them.
 
-Standard input has a request a line, ``{"id": 1, "do": "probe", …}``; standard output an answer
-a line, ``{"id": 1, …}`` or ``{"id": 1, "error": "…"}``, in the order in which they are done. A
-request may be sent again, after a lost connection: each does the same the second time.
+It speaks as `protocol` says. A request may be sent again, after a lost connection: each does the
+same the second time.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import time
 from pathlib import Path
 
 from windtunnel.backends.agent.places import result_file, usage_file
+from windtunnel.backends.agent.protocol import VERSION, send
 from windtunnel.backends.asking import Answer, ask_http, ask_tcp
 
 TYPE_CHECKING = False
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.02
 STALLED_SECONDS = 3.0
 """After so long without a byte, what was on its way is given up."""
-_writing = threading.Lock()
 
 
 def probe(kind: str, host: str, port: int, target: str, timeout: float) -> dict[str, Any]:
@@ -125,16 +124,11 @@ def serve(request: dict[str, Any]) -> None:
         answer = DEEDS[request.pop("do")](**request)
     except Exception as error:  # noqa: BLE001 - told to the driver
         answer = {"error": f"{type(error).__name__}: {error}"}
-    with _writing:
-        sys.stdout.write(json.dumps({"id": key, **answer}) + "\n")
-        sys.stdout.flush()
+    send({"id": key, **answer})
 
 
 def main() -> None:
     """Serve until the end of standard input."""
+    send({"hello": VERSION})
     for line in sys.stdin:
         threading.Thread(target=serve, args=(json.loads(line),), daemon=True).start()
-
-
-if __name__ == "__main__":
-    main()

@@ -11,22 +11,24 @@ from pathlib import Path
 
 import psutil
 
-_SUPERVISOR = ("agent", "supervisor.py")
-_WARDENS = (_SUPERVISOR, ("docker", "warden.py"))
+SUPERVISOR = "agent.supervisor"
+"""The program of the process backend's warden."""
+_PROGRAM = Path(__file__).with_name("__main__.py")
+_ISOLATED = ["-I", "-S"]
 
 
-def start_warden(script: str, seconds: float, run_id: str, errors: Path) -> subprocess.Popen[bytes]:
+def start_warden(program: str, seconds: float, run_id: str, errors: Path) -> subprocess.Popen[bytes]:
     """Start a run's warden, in an isolated interpreter and a session of its own, and return it.
 
     Args:
-        script: Its file.
+        program: The module that it runs, below `windtunnel.backends`.
         seconds: When it ends everything at the latest, from now on.
         run_id: The run.
         errors: Where it writes what went wrong.
     """
     with errors.open("wb") as stderr:
-        return subprocess.Popen(  # noqa: S603 - our own script
-            [sys.executable, "-I", "-S", script, str(os.getpid()), str(seconds), run_id],
+        return subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, *_ISOLATED, str(_PROGRAM), program, str(os.getpid()), str(seconds), run_id],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -38,9 +40,8 @@ def is_warden(process: psutil.Process, run_id: str) -> bool:
     """Tell a warden of a run whose driver lives: its keepers have its command line, but not its parent."""
     with contextlib.suppress(psutil.Error):
         command = process.cmdline()
-        # By its file's name: a run of another installation on this machine is no orphan either.
-        is_ours = any(Path(word).parts[-2:] in _WARDENS for word in command)
-        return is_ours and run_id in command and str(process.ppid()) in command
+        # By its arguments: a run of another installation, or version, on this machine is no orphan either.
+        return command[1:3] == _ISOLATED and command[-1] == run_id and command[-3] == str(process.ppid())
     return False
 
 
@@ -50,7 +51,7 @@ def stopped_wardens() -> Iterator[tuple[psutil.Process, str]]:
         with contextlib.suppress(psutil.Error):
             if process.status() == psutil.STATUS_STOPPED:
                 command = process.cmdline()
-                if any(Path(word).parts[-2:] == _SUPERVISOR for word in command):
+                if command[1:3] == _ISOLATED and SUPERVISOR in command:
                     yield process, command[-1]
 
 

@@ -1,14 +1,18 @@
 """The warden of a run on Docker: removes all that carries the run's label when nobody else does.
 
-It is run by path in an isolated interpreter and talks to the daemon over its socket with the
-standard library alone: so it stands before the driver has loaded the SDK, and depends on
-nothing that an upgrade of that could break. The driver and ``reap`` use its functions too.
+It is run by the agent's program in an isolated interpreter and talks to the daemon over its
+socket with the standard library alone: so it stands before the driver has loaded the SDK, and
+depends on nothing that an upgrade of that could break. The driver and ``reap`` use its
+functions too.
 
-Standard input, a line each: ``create NAME`` before the driver asks for a resource, ``created
-NAME`` after the answer, ``end`` when the run is over. Standard output: ``ready``. The end of
-standard input, another parent, the deadline or SIGTERM: everything of the run is removed,
-until two looks in a row find nothing. What was asked for and not answered is waited for, a
-minute at most: the daemon may be about to make what the driver never heard of.
+The driver tells it, as the agent's `protocol` says, before it asks for a resource, after the
+answer, and when the run is over::
+
+    {"do": "create", "name": …}    {"do": "created", "name": …}    {"do": "end"}
+
+Whatever ends the wait for the driver (`watchdog`): everything of the run is removed, until two
+looks in a row find nothing. What was asked for and not answered is waited for, a minute at
+most: the daemon may be about to make what the driver never heard of.
 """
 
 from __future__ import annotations
@@ -17,8 +21,6 @@ import contextlib
 import http.client
 import json
 import os
-import select
-import signal
 import socket
 import ssl
 import sys
@@ -27,6 +29,8 @@ import time
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from windtunnel.backends.agent.watchdog import Watchdog
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 
 RUN_LABEL = "windtunnel.dev/run"
 DEFAULT_HOST = "unix:///var/run/docker.sock"
-POLL_SECONDS = 0.25
 LOOK_SECONDS = 0.3
 PENDING_SECONDS = 60.0
 GIVE_UP_SECONDS = 600.0
@@ -242,55 +245,35 @@ def sweep(daemon: Daemon, run_id: str, looks: int = 2, pending: Iterable[str] = 
     return True
 
 
-class Watch:
-    """The wait for the end of a run."""
+class Watch(Watchdog):
+    """The wait for the end of a run.
 
-    def __init__(self, driver: int, deadline: float) -> None:
-        self.driver, self.deadline = driver, deadline
+    Attributes:
+        pending: Names of what was asked for and not answered.
+        is_told: Whether the driver itself said that the run is over.
+    """
+
+    def __init__(self, driver: int, seconds: float) -> None:
+        super().__init__(driver, seconds)
         self.pending: set[str] = set()
-        self.is_told = self.is_over = False
-        signal.signal(signal.SIGTERM, self.stop)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.is_told = False
 
-    def stop(self, _number: int, _frame: object) -> None:
-        """End the wait (SIGTERM)."""
-        self.is_over = True
-
-    def watch(self) -> None:
-        """Return when the driver is gone or says so, or the deadline is over."""
-        buffer = b""
-        while not self.is_over:
-            readable, _, _ = select.select([0], [], [], POLL_SECONDS)
-            if readable:
-                chunk = os.read(0, 65536)
-                *lines, buffer = (buffer + chunk).split(b"\n")
-                for line in lines:
-                    self.hear(*line.decode().partition(" ")[::2])
-                self.is_over = self.is_over or not chunk
-            # A child of the driver may hold the pipe open after the driver is gone.
-            if os.getppid() != self.driver or time.monotonic() > self.deadline:
-                self.is_over = True
-
-    def hear(self, word: str, name: str) -> None:
-        """Take in a line."""
-        if word == "create":
-            self.pending.add(name)
-        elif word == "created":
-            self.pending.discard(name)
-        elif word == "end":
+    def obey(self, request: dict[str, Any]) -> None:
+        """Take in what the driver tells."""
+        deed = request["do"]
+        if deed == "create":
+            self.pending.add(request["name"])
+        elif deed == "created":
+            self.pending.discard(request["name"])
+        elif deed == "end":
             self.is_told = self.is_over = True
 
 
 def main() -> None:
-    """Run as ``warden.py DRIVER_PID SECONDS RUN_ID``."""
-    driver, seconds, run_id = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
-    watch = Watch(driver, time.monotonic() + seconds)
+    """Run with the driver's process id, seconds, and the run's id."""
+    driver, seconds, run_id = sys.argv[1:]
+    watch = Watch(int(driver), float(seconds))
     daemon = Daemon()
-    os.write(1, b"ready\n")
     watch.watch()
     # Nothing is in flight when the driver itself says that it is done: one look is enough then.
     sweep(daemon, run_id, 1 if watch.is_told else 2, watch.pending)
-
-
-if __name__ == "__main__":
-    main()

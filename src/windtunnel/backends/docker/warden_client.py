@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import Any
 
+from windtunnel.backends.agent.channels import Pipe
+from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.spawn import start_warden
-from windtunnel.backends.docker import warden
 from windtunnel.backends.docker.warden import Daemon, sweep
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
@@ -20,6 +20,7 @@ from windtunnel.run.threads import start_thread
 
 START_SECONDS = 10.0
 CLOSE_SECONDS = 60.0
+_PROGRAM = "docker.warden"
 DAEMON_LOST = "daemon_lost"
 """The code of errors that tell that the daemon did not answer."""
 
@@ -36,31 +37,32 @@ class WardenClient:
 
     def __init__(self, control: Control, run_id: str, seconds: float, errors: Path) -> None:
         self._run_id, self._errors = run_id, errors
-        self._lock = threading.Lock()
         self._is_closed = False
         self.is_lost = False
-        self._process = start_warden(warden.__file__, seconds, run_id, errors)
-        self._stdin, self._stdout = cast("IO[bytes]", self._process.stdin), cast("IO[bytes]", self._process.stdout)
-        self._is_ready = threading.Event()
+        self._process = start_warden(_PROGRAM, seconds, run_id, errors)
+        self._pipe = Pipe(self._process)
+        self._client = Client(self._pipe, who="the warden")
         self._reader = start_thread(control, "warden", self._read, self._end)
 
     def wait_ready(self) -> None:
         """Wait until it stands (PlatformError if it does not)."""
-        if not self._is_ready.wait(START_SECONDS) or self.is_lost:
+        try:
+            self._client.await_hello(START_SECONDS)
+        except OSError:
             self.close()
-            raise PlatformError(f"the warden did not start; see {self._errors}", code="warden_failed")
+            raise PlatformError(f"the warden did not start; see {self._errors}", code="warden_failed") from None
 
     @contextmanager
     def creating(self, name: str) -> Iterator[None]:
         """Tell the warden that a resource is about to be made, and that the daemon answered."""
-        self._send(f"create {name}")
+        self._tell("create", name=name)
         try:
             yield
         except PlatformError as error:
             if error.code != DAEMON_LOST:  # else it may be made yet
-                self._send(f"created {name}")
+                self._tell("created", name=name)
             raise
-        self._send(f"created {name}")
+        self._tell("created", name=name)
 
     def check(self) -> None:
         """Raise PlatformError if the warden has ended by itself."""
@@ -73,9 +75,8 @@ class WardenClient:
             return
         self._is_closed = True
         with contextlib.suppress(PlatformError):
-            self._send("end")
-        with self._lock, contextlib.suppress(OSError):
-            self._stdin.close()
+            self._tell("end")
+        self._client.close()
         self._process.send_signal(signal.SIGCONT)  # somebody may have stopped it
         try:
             self._process.wait(CLOSE_SECONDS)
@@ -88,22 +89,17 @@ class WardenClient:
         if not self._errors.stat().st_size:
             self._errors.unlink()
 
-    def _send(self, line: str) -> None:
+    def _tell(self, deed: str, **arguments: Any) -> None:
         try:
-            with self._lock:
-                self._stdin.write(line.encode() + b"\n")
-                self._stdin.flush()
-        except (OSError, ValueError):
+            self._client.tell(deed, **arguments)
+        except OSError:
             self.is_lost = True
             self.check()
 
     def _read(self) -> None:
-        if self._stdout.readline():
-            self._is_ready.set()
-        self._stdout.read()
+        self._client.read()
         self._process.wait()
 
     def _end(self) -> None:
-        self._stdout.close()
+        self._pipe.close_output()
         self.is_lost = self.is_lost or not self._is_closed
-        self._is_ready.set()

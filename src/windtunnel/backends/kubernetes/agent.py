@@ -5,21 +5,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import itertools
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from kubernetes.stream.ws_client import WSClient
-
+from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.places import input_file
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
+from windtunnel.backends.kubernetes.exec import Exec
 from windtunnel.backends.kubernetes.patience import HURRY_SECONDS
 from windtunnel.errors import PlatformError
 from windtunnel.run.upload import pieces
@@ -60,7 +57,7 @@ class Agent:
     def __init__(self, cluster: Cluster, pod: Callable[[], str], command: list[str], container: str) -> None:
         self._cluster, self._pod, self._command, self._container = cluster, pod, command, container
         self._lock = threading.Lock()
-        self._connection: _Connection | None = None
+        self._client: Client | None = None
         self._is_closed = False
 
     def probe(self, kind: str, host: str, port: int, target: str, timeout: float) -> Answer:
@@ -132,9 +129,7 @@ class Agent:
         deadline = began + seconds + OUTAGE_SECONDS
         while True:
             try:
-                answer = self._cluster.patience.wait(
-                    lambda: self._connected().ask({"do": deed, **arguments}, seconds + _ROUND_TRIP_SECONDS), seconds
-                )
+                answer = self._cluster.patience.wait(lambda: self._ask_once(deed, seconds, arguments), seconds)
                 break
             except OSError as error:
                 problem = str(error)
@@ -156,88 +151,32 @@ class Agent:
         # Who just opens one has the lock, and may wait in vain.
         if self._lock.acquire(timeout=HURRY_SECONDS):
             try:
-                if self._connection:
-                    self._connection.close()
+                if self._client:
+                    self._client.close()
             finally:
                 self._lock.release()
 
-    def _connected(self) -> _Connection:
+    def _ask_once(self, deed: str, seconds: float, arguments: dict[str, Any]) -> dict[str, Any]:
+        client = self._connected()
+        try:
+            return client.ask(deed, seconds + _ROUND_TRIP_SECONDS, **arguments)
+        except TimeoutError:
+            client.close()
+            raise OSError("no answer") from None
+
+    def _connected(self) -> Client:
         with self._lock:
             if self._is_closed:
                 raise OSError("closed")
-            if self._connection is None or not self._connection.is_open:
-                pod = self._pod()
-                self._connection = _Connection(self._cluster.execute(pod, self._container, self._command, stdin=True))
-            return self._connection
+            if self._client is None or not self._client.is_open:
+                streams = self._cluster.execute(self._pod(), self._container, self._command, stdin=True)
+                self._client = client = Client(Exec(streams), who="the agent in the pod")
+                reader = threading.Thread(target=_read, args=(client,), name="kubernetes-agent", daemon=True)  # noqa: TID251 - see there
+                reader.start()
+            return self._client
 
 
-class _Connection:
-    """One connection; its answers are read by a thread and handed to whoever asked."""
-
-    def __init__(self, streams: WSClient) -> None:
-        self._streams = streams
-        self._waiting: dict[int, Future[dict[str, Any]]] = {}
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-        self.is_open = True
-        self._reason: Exception = OSError("the connection was closed")
-        thread = threading.Thread(target=self._read, name="kubernetes-agent", daemon=True)  # noqa: TID251 - hands on all
-        thread.start()
-
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a request and return its answer (OSError if it does not come)."""
-        answer: Future[dict[str, Any]] = Future()
-        with self._lock:
-            if not self.is_open:
-                raise self._reason
-            key = next(self._numbers)
-            self._waiting[key] = answer
-        try:
-            with _connection_words():
-                self._streams.write_stdin(json.dumps({"id": key, **request}) + "\n")
-            return answer.result(seconds)
-        except TimeoutError:
-            self.close()
-            raise OSError("no answer") from None
-        finally:
-            self._waiting.pop(key, None)
-
-    def close(self) -> None:
-        """End it; the agent ends with its standard input."""
-        self.is_open = False
-        with contextlib.suppress(Exception):  # it may be lost already
-            self._streams.sock.shutdown()
-
-    def _read(self) -> None:
-        """Hand out answers until the connection is lost; a bug in doing so is handed to all who wait."""
-        try:
-            while line := self._read_line():
-                answer = json.loads(line)
-                if waiting := self._waiting.get(answer.pop("id")):
-                    waiting.set_result(answer)
-            with _connection_words():
-                if words := self._streams.read_stderr(timeout=0):
-                    self._reason = OSError(words)
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
-            self._reason = error
-        self.close()
-        with self._lock:
-            lost = list(self._waiting.values())
-        for waiting in lost:
-            if not waiting.done():
-                waiting.set_exception(self._reason)
-
-    def _read_line(self) -> str:
-        with _connection_words():
-            return str(self._streams.readline_stdout() or "")
-
-
-@contextlib.contextmanager
-def _connection_words() -> Iterator[None]:
-    """Raise whatever the connection raises as OSError: websocket-client has errors of many families."""
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - as it says
-        raise OSError(str(error) or type(error).__name__) from None
+def _read(client: Client) -> None:
+    """Read what the agent says; a bug in doing so is raised where an answer is waited for."""
+    with contextlib.suppress(Exception):
+        client.read()

@@ -100,7 +100,7 @@ class Ending:
         for replica in running.replicas:
             if replica.view.is_running(COLLECTOR):
                 beside = Replica(replica.pod, COLLECTOR, replica.look)
-                run_command(self.place.cluster, beside, running.name, script("kill"), KILL_SECONDS)
+                run_command(self.place.cluster, beside, running.name, script("kubernetes.pod.kill"), KILL_SECONDS)
 
     def _collect(self, running: RunningStep, seconds: float) -> None:
         beside = self.launcher.beside(running)

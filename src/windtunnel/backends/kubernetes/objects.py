@@ -23,9 +23,14 @@ ITERATION = f"{PREFIX}iteration"
 PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
-_AGENTS = {name: f"agent/{name}" for name in ("collector", "deeds", "host", "hub", "places", "usage")}
-_PROGRAMS = _AGENTS | {name: f"kubernetes/pod/{name}" for name in ("installer", "kill", "seal")}
-_SCRIPTS = tuple(f"backends/{place}.py" for place in ("asking", "install", *_PROGRAMS.values()))
+_AGENT = ("__main__", "collector", "deeds", "host", "hub", "places", "protocol", "usage")
+_POD = ("installer", "kill", "lease", "seal")
+_SCRIPTS = (
+    "backends/asking.py",
+    "backends/install.py",
+    *(f"backends/agent/{name}.py" for name in _AGENT),
+    *(f"backends/kubernetes/pod/{name}.py" for name in _POD),
+)
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
 Manifest = dict[str, Any]
 
@@ -154,7 +159,7 @@ def warden_job(naming: Naming, terms: Terms, lease_path: str, seconds: float) ->
         "name": WARDEN,
         "image": terms.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": script("hub"),
+        "command": script("kubernetes.pod.lease"),
         "env": [{"name": key, "value": value} for key, value in (env | script_environment()).items()],
         "ports": [{"containerPort": PORT}],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
@@ -256,9 +261,9 @@ def script_mount() -> Manifest:
     return {"name": "windtunnel-scripts", "mountPath": str(SCRIPTS), "readOnly": True}
 
 
-def script(name: str, *arguments: str) -> list[str]:
-    """Return the command that runs one of our programs; -S keeps an installed Windtunnel out of its way."""
-    return ["python3", "-S", "-m", f"windtunnel.backends.{_PROGRAMS[name].replace('/', '.')}", *arguments]
+def script(program: str, *arguments: str) -> list[str]:
+    """Return the command that runs one of the agent's programs; -S keeps an installed Windtunnel out of its way."""
+    return ["python3", "-S", "-m", "windtunnel.backends.agent", program, *arguments]
 
 
 def script_environment() -> dict[str, str]:

@@ -137,7 +137,7 @@ class Installer:
     def _make(self, step: Service | Job) -> RunningStep:
         place = self.place
         name = f"{place.naming.name(step.name)}-python"
-        argv = script("installer", *place.input(f"{_title(step)}-task"))
+        argv = script("kubernetes.pod.installer", *place.input(f"{_title(step)}-task"))
         container = Container(
             step.name, _open(step.program), [interpreter(step.program), *argv[1:]], script_environment()
         )

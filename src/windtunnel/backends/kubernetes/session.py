@@ -88,7 +88,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         cluster, runner = self._cluster, runner_image()
         self._warden = Warden(cluster, naming, self._terms(runner, seconds), self._watcher)
         self._closing.callback(self._warden.close)
-        self._agent = Agent(cluster, self._warden_pod, script("deeds"), WARDEN)
+        self._agent = Agent(cluster, self._warden_pod, script("agent.deeds"), WARDEN)
         self._closing.callback(self._agent.close)
         self._usage = UsageReader(self._agent, self._journal)
         self._results = Results(self._agent, self._folder, self._journal, lambda: self._control.is_urgent)

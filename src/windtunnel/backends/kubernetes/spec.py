@@ -101,7 +101,7 @@ def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Pla
     """
     main, *beside = containers
     sealed = [each for each in containers if is_sealed(each.program)]
-    first = [_runner(SEAL, around, script("seal"), [])] if sealed else []
+    first = [_runner(SEAL, around, script("kubernetes.pod.seal"), [])] if sealed else []
     if around.inputs or any(each.packages for each in containers):
         first.append(_fetcher(around, containers))
     spec: Manifest = {
@@ -215,7 +215,7 @@ def _collector(around: Surroundings, containers: Sequence[Container]) -> Manifes
         for each in placed:
             found["volumeMounts"].append({"name": f"{each.name}-placed", "mountPath": f"{FILES}/{each.name}"})
         # The next container is started when this is done.
-        found["lifecycle"] = {"postStart": {"exec": {"command": script("collector", "place", *folders)}}}
+        found["lifecycle"] = {"postStart": {"exec": {"command": script("agent.collector", "place", *folders)}}}
     return found
 
 
@@ -251,7 +251,7 @@ def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequen
 
 
 def _collector_script(around: Surroundings, container: str, arguments: Sequence[str]) -> list[str]:
-    return script("collector", *([f"@{ARGUMENTS / container}"] if around.secret else arguments))
+    return script("agent.collector", *([f"@{ARGUMENTS / container}"] if around.secret else arguments))
 
 
 def _runner(name: str, around: Surroundings, command: list[str], mounts: list[dict[str, str]]) -> Manifest:

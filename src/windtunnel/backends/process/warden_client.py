@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import signal
 import subprocess
 import sys
@@ -13,12 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import psutil
 
-from windtunnel.backends.agent import supervisor
-from windtunnel.backends.agent.spawn import start_warden
+from windtunnel.backends.agent.channels import Pipe
+from windtunnel.backends.agent.client import Client
+from windtunnel.backends.agent.spawn import SUPERVISOR, start_warden
 from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS, Control
@@ -44,7 +44,6 @@ class Child:
         cpu: Seconds of CPU of all processes that were waited for.
         waited: Seconds that their main threads could have run and had no CPU.
         memory: The largest resident size of one of them, in bytes.
-        errno: Why it could not be started, if so.
     """
 
     name: str
@@ -56,8 +55,6 @@ class Child:
     cpu: float = 0.0
     waited: float = 0.0
     memory: int = 0
-    errno: int = 0
-    message: str = ""
 
 
 class WardenClient:
@@ -76,25 +73,26 @@ class WardenClient:
     def __init__(self, control: Control, run_id: str, seconds: float, errors: Path) -> None:
         self._run_id = run_id
         self._changed = threading.Condition()
-        self._write_lock = threading.Lock()
         self._children: dict[str, Child] = {}
-        self._ids = itertools.count(1)
-        self._listing: list[tuple[int, str]] | None = None
-        self._is_ready = False
+        self._names = itertools.count(1)
         self._is_closed = False
         self._is_lost = False
         self._outliving: list[psutil.Process] = []
         if not sys.platform.startswith("linux"):
             raise PlatformError("the process backend needs Linux (a subreaper and /proc)", code="unsupported_platform")
-        self._process = start_warden(supervisor.__file__, seconds, run_id, errors)
-        self._stdin = cast("IO[bytes]", self._process.stdin)
-        self._stdout = cast("IO[bytes]", self._process.stdout)
-        self._reader = start_thread(control, "warden-events", self._read, self._lose)
+        self._process = start_warden(SUPERVISOR, seconds, run_id, errors)
+        self._pipe = Pipe(self._process)
+        self._client = Client(self._pipe, self._hear, "the warden")
+        self._reader = start_thread(control, "warden-events", self._client.read, self._lose)
         # Keepers hold the event pipe open too, so its end does not tell that the warden is gone.
         self._watcher = start_thread(control, "warden-watch", self._watch)
-        if not self.wait_change(lambda: self._is_ready, START_SECONDS):
+        try:
+            self._client.await_hello(START_SECONDS)
+        except BaseException as error:
             self.close()
-            raise PlatformError(f"the warden did not start; see {errors}", code="warden_failed")
+            if isinstance(error, OSError):
+                raise PlatformError(f"the warden did not start; see {errors}", code="warden_failed") from None
+            raise
 
     @property
     def pid(self) -> int:
@@ -114,23 +112,24 @@ class WardenClient:
             OSError: It could not be started, with the system's error number.
             PlatformError: The warden is gone.
         """
-        child = Child(str(next(self._ids)))
+        child = Child(str(next(self._names)))
         self._children[child.name] = child
-        self._send(op="spawn", id=child.name, argv=list(argv), cwd=str(cwd), env=dict(env), output=str(output))
-        # A command may kill its keeper before that could tell that it was started.
-        if not self.wait_change(lambda: bool(child.pid or child.errno or child.gone), REPLY_SECONDS):
-            raise PlatformError("the warden does not answer", code="warden_failed")
-        if child.errno:
-            raise OSError(child.errno, child.message)
+        words = {"argv": list(argv), "cwd": str(cwd), "env": dict(env), "output": str(output)}
+        answer = self._ask("spawn", name=child.name, **words)
+        if "error" in answer:
+            del self._children[child.name]
+            child.gone = True
+            raise OSError(answer["errno"], answer["error"])
+        child.pid, child.keeper = answer["pid"], answer["keeper"]
         return child
 
     def terminate(self, child: Child) -> None:
         """Send SIGTERM to the topmost of a child's processes (itself, while it runs), once to each."""
-        self._send(op="terminate", id=child.name)
+        self._tell("terminate", name=child.name)
 
     def kill(self, child: Child) -> None:
         """Send SIGKILL to all of a child's processes."""
-        self._send(op="kill", id=child.name)
+        self._tell("kill", name=child.name)
 
     def wait_gone(self, child: Child, seconds: float) -> bool:
         """Wait until a child and all that it started have ended; tell whether they have."""
@@ -142,10 +141,7 @@ class WardenClient:
             return _names([*(process for process, _run_id in find_marked(self._run_id)), *self._outliving])
         if self._is_closed:
             return _names([*_below(self.pid), *self._outliving])
-        self._listing = None
-        self._send(op="list")
-        self.wait_change(lambda: self._listing is not None, REPLY_SECONDS)
-        return self._listing or []
+        return [(pid, name) for pid, name in self._ask("list")["processes"]]
 
     def close(self, is_urgent: Callable[[], bool] = lambda: False) -> bool:
         """End the warden, and with it everything below; tell whether all is gone. Idempotent.
@@ -154,8 +150,7 @@ class WardenClient:
             is_urgent: Whether somebody is in a hurry, asked while the warden is waited for.
         """
         self._is_closed = True
-        with self._write_lock, contextlib.suppress(OSError):
-            self._stdin.close()
+        self._client.close()
         self._process.send_signal(signal.SIGCONT)  # somebody may have stopped it
         began = time.monotonic()
         while self._watcher.is_alive() and time.monotonic() - began < (
@@ -170,7 +165,7 @@ class WardenClient:
             return False
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_SECONDS)
-        self._stdout.close()
+        self._pipe.close_output()
         return not self._outliving
 
     def _kill(self) -> None:
@@ -182,14 +177,19 @@ class WardenClient:
         self._end_orphans()
         self._outliving = [process for process in found if process.is_running()]
 
-    def _send(self, **command: Any) -> None:
-        line = json.dumps(command).encode() + b"\n"
+    def _ask(self, deed: str, **arguments: Any) -> dict[str, Any]:
         try:
-            with self._write_lock:
-                self._stdin.write(line)
-                self._stdin.flush()
-        except (OSError, ValueError):
-            raise PlatformError("the warden is gone; everything below it was ended", code="warden_lost") from None
+            return self._client.ask(deed, REPLY_SECONDS, **arguments)
+        except TimeoutError:
+            raise PlatformError("the warden does not answer", code="warden_failed") from None
+        except OSError:
+            raise _lost() from None
+
+    def _tell(self, deed: str, **arguments: Any) -> None:
+        try:
+            self._client.tell(deed, **arguments)
+        except OSError:
+            raise _lost() from None
 
     def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until `condition` holds, asked after each event; tell whether it does."""
@@ -206,14 +206,12 @@ class WardenClient:
         """Raise PlatformError if the warden has ended by itself."""
         # Its end is known before those of its keepers, the last of which closes the event pipe.
         if self._is_lost or (self._process.returncode is not None and not self._is_closed):
-            raise PlatformError("the warden is gone; everything below it was ended", code="warden_lost")
+            raise _lost()
 
-    def _read(self) -> None:
-        for line in self._stdout:
-            event = json.loads(line)
-            with self._changed:
-                self._apply(event)
-                self._changed.notify_all()
+    def _hear(self, event: dict[str, Any]) -> None:
+        with self._changed:
+            self._apply(event)
+            self._changed.notify_all()
 
     def _lose(self) -> None:
         with self._changed:
@@ -237,32 +235,20 @@ class WardenClient:
                 kill_processes([*process.children(recursive=True), process])
         kill_marked(self._run_id)
 
-    @staticmethod
-    def _count(child: Child, event: dict[str, Any]) -> None:
-        child.cpu, child.waited, child.memory = event["cpu"], event["waited"], event["memory"]
-
     def _apply(self, event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "ready":
-            self._is_ready = True
-            return
-        if kind == "list":
-            self._listing = [(pid, name) for pid, name in event["processes"]]
-            return
-        child = self._children.get(event["id"])
+        child = self._children.get(event["name"])
         if child is None:
             return  # a keeper that ends just after its last child: both tell that it is gone
-        if kind == "started":
-            child.pid, child.keeper = event["pid"], event["keeper"]
-        elif kind == "failed":
-            child.errno, child.message, child.gone = event["errno"], event["message"], True
-        elif kind == "exited":
+        child.cpu, child.waited, child.memory = event["cpu"], event["waited"], event["memory"]
+        if event["event"] == "exited":
             child.status, child.left = event["status"], event["left"]
-            self._count(child, event)
-        elif kind == "gone":
+        elif event["event"] == "gone":
             child.gone = True
-            self._count(child, event)
-            del self._children[event["id"]]
+            del self._children[child.name]
+
+
+def _lost() -> PlatformError:
+    return PlatformError("the warden is gone; everything below it was ended", code="warden_lost")
 
 
 def _below(pid: int) -> list[psutil.Process]:

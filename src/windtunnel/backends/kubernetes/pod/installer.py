@@ -61,7 +61,3 @@ def main() -> int:
         with tarfile.open(str(OUT / INSTALLED), "w:gz", compresslevel=1) as archive:
             archive.add(str(PYTHON), PYTHON.name)
     return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,7 +19,3 @@ def main() -> None:
     for number, _group in processes():
         with contextlib.suppress(OSError):
             os.kill(number, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main()

@@ -33,7 +33,3 @@ def main() -> None:
         if time.monotonic() > deadline:
             sys.exit(f"{host}:{port}, the cluster's API, can be reached: NetworkPolicy is not enforced here")
         time.sleep(PAUSE_SECONDS)
-
-
-if __name__ == "__main__":
-    main()

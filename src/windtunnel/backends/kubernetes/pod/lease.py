@@ -1,0 +1,108 @@
+"""The warden's program: it ends the run when its driver is gone, and is its hub until then.
+
+It runs in the pod of the Job that owns all objects of the run. It watches the Lease that the
+driver renews; when that has not been renewed for as long as it lasts, this ends, the Job with
+it, and Kubernetes deletes the Job and all that it owns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from windtunnel.backends.agent.hub import serve
+from windtunnel.backends.agent.places import KEY
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+LOOKS_A_LEASE = 10
+CALL_SECONDS = 5.0
+NOT_FOUND = 404
+
+
+class Lease:
+    """The Lease, looked at through the API with the pod's own account."""
+
+    def __init__(self, url: str, seconds: float) -> None:
+        self.url, self.seconds = url, seconds
+        self.context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
+        self.renewed: str | None = None
+        self.left = seconds
+
+    def look(self, passed: float) -> None:
+        """Look once, `passed` seconds after the last look.
+
+        Clocks of two machines differ, so only a change counts, not the time that stands in it.
+        While the API does not answer, the driver cannot renew either: that time does not count.
+        """
+        renewed: str | None
+        try:
+            renewed = self.read()
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code != NOT_FOUND:
+                return
+            renewed = None
+        except (OSError, ValueError, KeyError):
+            return
+        if renewed is not None and renewed != self.renewed:
+            self.renewed, self.left = renewed, self.seconds
+        else:
+            self.left -= passed
+
+    def read(self) -> str:
+        """Return when it was renewed, as it says."""
+        return str(self.ask("GET", self.url)["spec"]["renewTime"])
+
+    def stop(self, api: str, workflow: str, run: str) -> None:
+        """Have a workflow stopped that waits for the run, in vain, and delete the pods that it made for the run."""
+        pods = f"/api/v1/namespaces/{workflow.split('/')[5]}/pods?labelSelector=windtunnel.dev%2Frun%3D{run}"
+        for method, url, body in (
+            ("PATCH", workflow, {"spec": {"shutdown": "Stop"}}),
+            ("DELETE", f"{pods}%2Cworkflows.argoproj.io%2Fworkflow", None),
+        ):
+            try:
+                self.ask(method, api + url, body)
+            except (OSError, ValueError) as error:
+                sys.stderr.write(f"stopping the workflow: {error}\n")
+
+    def ask(self, method: str, url: str, body=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - any JSON
+        """Ask the API with the pod's own account, and return its answer."""
+        token = (ACCOUNT / "token").read_text(encoding="ascii")
+        headers = {"Authorization": "Bearer " + token, "Content-Type": "application/merge-patch+json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - https
+        with urllib.request.urlopen(request, timeout=CALL_SECONDS, context=self.context) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+def main() -> None:
+    """Run until the driver is gone, or SIGTERM."""
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: over.set())
+    serving = serve(KEY.read_bytes())
+    seconds = float(os.environ["WINDTUNNEL_LEASE_SECONDS"])
+    host = f"{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+    if ":" in os.environ["KUBERNETES_SERVICE_HOST"]:
+        host = f"[{os.environ['KUBERNETES_SERVICE_HOST']}]:{os.environ['KUBERNETES_SERVICE_PORT']}"
+    api = f"https://{host}"
+    lease = Lease(api + os.environ["WINDTUNNEL_LEASE"], seconds)
+    last = time.monotonic()
+    while lease.left > 0 and not over.wait(seconds / LOOKS_A_LEASE):
+        if not serving.is_alive():
+            sys.exit("the warden cannot hand out files any more; the run ends")
+        now = time.monotonic()
+        # A node that stood still is no reason: whoever looks late has to look again first.
+        lease.look(min(now - last, 2 * seconds / LOOKS_A_LEASE))
+        last = now
+    if lease.left <= 0:
+        sys.stderr.write(f"the driver has not renewed its lease for {seconds:g} s; the run ends\n")
+        if workflow := os.environ.get("WINDTUNNEL_WORKFLOW"):
+            lease.stop(api, workflow, os.environ["WINDTUNNEL_RUN"])
