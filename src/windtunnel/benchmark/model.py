@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,7 +20,13 @@ from windtunnel.benchmark.values import (
     Duration,
     Quantity,
 )
+from windtunnel.strategies import STRATEGIES
 
+# A file may name what the table has; type checkers want a Literal's choices written out.
+if TYPE_CHECKING:
+    StrategyName = str
+else:
+    StrategyName = Literal[tuple(STRATEGIES)]
 SERVER_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 CLIENT = "client"
@@ -231,7 +237,7 @@ class Info(Model):
     """Which benchmark this is and how it is laid out."""
 
     name: Name
-    strategy: Literal["single-node", "client-server"]
+    strategy: StrategyName
     labels: Annotated[dict[str, str], AfterValidator(checks.check_labels)] = Field(default_factory=dict)
     timeout: Duration = 3600.0
 
@@ -252,11 +258,13 @@ class Benchmark(Model):
     @model_validator(mode="after")
     def _tables_fit_the_strategy(self) -> Self:
         names = list(self.all_servers())
-        if self.benchmark.strategy == "single-node" and names:
-            msg = f"single-node has no server (here: {', '.join(names)}); use client-server"
+        strategy = STRATEGIES[self.benchmark.strategy]
+        if names and not strategy.servers:
+            others = " or ".join(name for name, row in STRATEGIES.items() if row.servers)
+            msg = f"{self.benchmark.strategy} has no server (here: {', '.join(names)}); use {others}"
             raise ValueError(msg)
-        if self.benchmark.strategy == "client-server" and not names:
-            msg = "client-server needs a [server] table"
+        if strategy.servers and not names:
+            msg = f"{self.benchmark.strategy} needs a [server] table"
             raise ValueError(msg)
         if self.server and "server" in self.servers:
             msg = "[server] is short for [servers.server]; give one of them"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from windtunnel.strategies import STRATEGIES
+
 UNSUPPORTED_STRATEGIES = ("mpi", "recipe", "dask")
 _UNSUPPORTED_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
         "benchmark.strategy",
         UNSUPPORTED_STRATEGIES.__contains__,
-        "mpi, recipe, dask: not yet; use single-node or client-server",
+        f"{', '.join(UNSUPPORTED_STRATEGIES)}: not yet; use {' or '.join(STRATEGIES)}",
     ),
     ("server.replicas", lambda value: isinstance(value, Mapping), "an autoscaler: not yet; give a number"),
 )

@@ -14,6 +14,7 @@ import typer
 from windtunnel.cli.app import app
 from windtunnel.cli.output import echo, print_json, say
 from windtunnel.errors import UsageError
+from windtunnel.strategies import STRATEGIES
 from windtunnel.suggest import suggest
 
 if TYPE_CHECKING:
@@ -85,12 +86,11 @@ def _environment(**variables: str) -> Iterator[None]:
 
 @app.command(epilog="Example: windtunnel init client-server")
 def init(
-    strategy: Annotated[str, typer.Argument(help="single-node or client-server.", show_default=False)],
+    strategy: Annotated[str, typer.Argument(help=f"{' or '.join(STRATEGIES)}.", show_default=False)],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it.")] = None,
 ) -> None:
     """Write a sample benchmark that runs as it is."""
     from windtunnel.content import sample
-    from windtunnel.strategies import STRATEGIES
 
     if strategy not in STRATEGIES:
         raise UsageError(f"no strategy {strategy!r}{suggest(strategy, STRATEGIES)} (known: {', '.join(STRATEGIES)})")

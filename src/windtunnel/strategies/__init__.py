@@ -1,17 +1,35 @@
-"""Strategies: pure functions from a benchmark to its plan."""
+"""Strategies: pure functions from a benchmark to its plan. One table; a strategy is imported when it is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
-from windtunnel.benchmark import Benchmark
-from windtunnel.plan import Plan
-from windtunnel.strategies import client_server, single_node
+from windtunnel.extras import load
 
-STRATEGIES: dict[str, Callable[[Benchmark], Plan]] = {
-    "single-node": single_node.plan,
-    "client-server": client_server.plan,
+if TYPE_CHECKING:
+    from windtunnel.benchmark import Benchmark
+    from windtunnel.plan import Plan
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A row of the table.
+
+    Attributes:
+        plan: The function that makes the plan of a benchmark, as ``module:function``.
+        servers: Whether a benchmark has servers; it has to have one then.
+    """
+
+    plan: str
+    servers: bool
+
+
+STRATEGIES = {
+    "single-node": Strategy("windtunnel.strategies.single_node:plan", servers=False),
+    "client-server": Strategy("windtunnel.strategies.client_server:plan", servers=True),
 }
+"""The strategies by name. All else that has to know which there are reads it here."""
 
 
 def make_plan(benchmark: Benchmark) -> Plan:
@@ -20,4 +38,4 @@ def make_plan(benchmark: Benchmark) -> Plan:
     Raises:
         PlanError: The steps do not fit together.
     """
-    return STRATEGIES[benchmark.benchmark.strategy](benchmark)
+    return cast("Plan", load(STRATEGIES[benchmark.benchmark.strategy].plan)(benchmark))

@@ -25,7 +25,7 @@ from windtunnel.engines.prefect.sources import Source, check_strategy, form, res
 from windtunnel.engines.prefect.state import refusal  # noqa: E402
 from windtunnel.engines.request import make_request  # noqa: E402
 from windtunnel.errors import WindtunnelError  # noqa: E402
-from windtunnel.strategies import make_plan  # noqa: E402
+from windtunnel.strategies import STRATEGIES, make_plan  # noqa: E402
 
 # The form offers what the table has; type checkers want a Literal's choices written out.
 if TYPE_CHECKING:
@@ -97,8 +97,12 @@ def reap(store: str = "runs", cause: str | None = None) -> dict[str, list[str]]:
     return {"found": reaped.found, "left": reaped.left}
 
 
-single_node = strategy_flow("single-node")
-client_server = strategy_flow("client-server")
-
-FLOWS = {made.name: made for made in (single_node, client_server)}
+FLOWS = {name: strategy_flow(name) for name in STRATEGIES}
 """The flow of each strategy, by the strategy's name."""
+
+
+def __getattr__(name: str) -> Flow[..., State[Any]]:
+    """Return the flow of a strategy by its name as Python and entrypoints have it, such as ``client_server``."""
+    if (found := FLOWS.get(name.replace("_", "-"))) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
