@@ -92,7 +92,7 @@ class Copy:
         """Run Python of the copy, in a folder of its own."""
         place = self.folder / "here"
         place.mkdir(exist_ok=True)
-        env = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+        env = {**os.environ, "PYTHONPATH": f"{self.folder / 'src'}:{self.folder}"}
         done = subprocess.run(
             [sys.executable, *arguments], cwd=place, env=env, capture_output=True, text=True, timeout=300, check=False
         )
@@ -121,7 +121,7 @@ def _differences(found: filecmp.dircmp[str], path: str) -> Iterator[str]:
 @pytest.fixture
 def source(tmp_path: Path) -> Copy:
     """A copy in a temporary folder."""
-    for part in PARTS:
+    for part in (*PARTS, "tests/golden"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     return Copy(tmp_path)
 
@@ -162,5 +162,12 @@ def test_a_strategy_is_its_plan_a_row_and_a_sample(source: Copy) -> None:
     schema = json.loads(source.windtunnel("schema").stdout)
     assert "alone-again" in schema["$defs"]["Info"]["properties"]["strategy"]["enum"]
     assert "alone-again" in source.windtunnel("init", "--help").stdout
+    package("hera")
     package("prefect")
-    source.call("-c", "from windtunnel.engines.prefect.flows import alone_again as f; assert f.name == 'alone-again'")
+    source.call(str(source.folder / "tests" / "golden" / "renew.py"))
+    assert source.touched() >= {
+        "flows/alone_again.py",
+        "argo_templates/alone_again.py",
+        "argo_templates/alone_again.yaml",
+    }
+    source.call("-c", "from flows.alone_again import alone_again; assert alone_again.name == 'alone-again'")
