@@ -162,7 +162,7 @@ def test_a_strategy_is_its_plan_a_row_and_a_sample(source: Copy) -> None:
     schema = json.loads(source.windtunnel("schema").stdout)
     assert "alone-again" in schema["$defs"]["Info"]["properties"]["strategy"]["enum"]
     assert "alone-again" in source.windtunnel("init", "--help").stdout
-    package("hera")
+    package("hera", "argo")
     package("prefect")
     source.call(str(source.folder / "tests" / "golden" / "renew.py"))
     assert source.touched() >= {
