@@ -52,15 +52,15 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
         raise ValueError(str(error)) from None
 
 
-def find_all(pattern: str, pieces: Iterable[str], begin: int = 0) -> Iterator[regex.Match[str]]:
-    """Yield every match in a text that comes in pieces, as if it were whole.
+def find_all(pattern: str, chunks: Iterable[str], begin: int = 0) -> Iterator[regex.Match[str]]:
+    """Yield every match in a text that comes in chunks, as if it were whole.
 
     A text of one window is matched whole. In a longer one, a match that begins in a window's last 16 KiB waits for the
     next window: none shorter than that is missed, or cut.
 
     Args:
         pattern: The regular expression.
-        pieces: The text.
+        chunks: The text.
         begin: Where in the text the first match may begin.
 
     Raises:
@@ -68,8 +68,8 @@ def find_all(pattern: str, pieces: Iterable[str], begin: int = 0) -> Iterator[re
     """
     compiled = compile_pattern(pattern)
     text, line = "", 1
-    for piece in pieces:
-        text += piece
+    for chunk in chunks:
+        text += chunk
         if len(text) - begin < WINDOW:
             continue
         limit = text.rfind("\n", begin, len(text) - SPAN) + 1 or len(text) - SPAN

@@ -23,7 +23,7 @@ from windtunnel.backends.kubernetes.agent import PIECE, Agent
 from windtunnel.backends.kubernetes.claim import ClaimUpload
 from windtunnel.errors import PlatformError, TimedOut
 from windtunnel.plan import Plan
-from windtunnel.run.control import Control, Extension
+from windtunnel.run.control import Control, GracePeriod
 from windtunnel.run.folder import RunFolder
 
 pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(300)]
@@ -242,7 +242,7 @@ def test_a_full_volume_is_told(folder: RunFolder, claim: Claim) -> None:
     assert error.value.code == "store_failed"
 
 
-class Interrupted(Extension):
+class Interrupted(GracePeriod):
     """Ends what asks it once something holds."""
 
     def __init__(self, holds: Callable[[], bool], control: Control) -> None:

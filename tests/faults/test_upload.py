@@ -16,7 +16,7 @@ from windtunnel.addresses import ObjectAddress
 from windtunnel.errors import Cancelled, PlatformError, TimedOut
 from windtunnel.run import upload
 from windtunnel.run.bucket_upload import BucketUpload
-from windtunnel.run.control import Control, Extension
+from windtunnel.run.control import Control, GracePeriod
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.mirror import Mirror
 from windtunnel.run.s3 import Bucket, Listed
@@ -152,22 +152,22 @@ def test_its_time_ends_an_upload_and_the_next_one_goes_on(s3: S3Lab, folder: Run
     s3.proxy.pause = 0.004  # some 15 MiB/s at most
     upload = BucketUpload(folder, STORE, is_new=True, part=PART)
     with pytest.raises(TimedOut, match=r"not done within 0\.5 s"):
-        upload.send(Extension(Control(0), 0.5))
+        upload.send(GracePeriod(Control(0), 0.5))
     s3.proxy.pause = 0
-    upload.send(Extension(Control(0)))
+    upload.send(GracePeriod(Control(0)))
     assert s3.read("p/run-1/large") == (folder.path / "large").read_bytes()
     assert "Uploads" not in s3.client.list_multipart_uploads(Bucket=BUCKET)
 
 
-def test_an_extension_ends_when_somebody_asks_once_more() -> None:
+def test_a_grace_period_ends_when_somebody_asks_once_more() -> None:
     """That the run was cancelled before does not count."""
     control = Control(60)
     control.cancel("first")
-    extension = Extension(control, 60)
-    extension.check()
+    grace = GracePeriod(control, 60)
+    grace.check()
     control.cancel("second")
     with pytest.raises(Cancelled):
-        extension.check()
+        grace.check()
 
 
 @pytest.mark.parametrize("name", ["../outside", "logs/../../outside", "/outside", "folder/"])

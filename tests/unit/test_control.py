@@ -10,7 +10,7 @@ import pytest
 
 from windtunnel.errors import Cancelled, TimedOut
 from windtunnel.plan import Plan
-from windtunnel.run.control import Control, Extension
+from windtunnel.run.control import Control, GracePeriod
 
 
 def test_a_run_may_go_on_until_its_deadline() -> None:
@@ -76,15 +76,15 @@ def test_a_plans_control_has_its_timeout(plan_of: Callable[[str], Plan], single_
     assert Control.for_plan(plan_of(text)).timeout == 90
 
 
-def test_an_extension_ends_at_its_own_deadline() -> None:
+def test_a_grace_period_ends_at_its_own_deadline() -> None:
     """Whatever became of the run before; without one, only somebody's asking ends it."""
     control = Control(0)
     control.cancel("by hand")
-    Extension(control).check()
-    Extension(control, 3600).check()
+    GracePeriod(control).check()
+    GracePeriod(control, 3600).check()
     with pytest.raises(TimedOut, match="not done within 0 s"):
-        Extension(control, 0).check()
-    unending = Extension(control)
+        GracePeriod(control, 0).check()
+    unending = GracePeriod(control)
     control.cancel("again")
     with pytest.raises(Cancelled):
         unending.check()

@@ -18,8 +18,8 @@ import pytest
 from windtunnel.backends.inputs import digest_of, fetch_input
 from windtunnel.errors import Cancelled, PlatformError, TimedOut
 from windtunnel.plan import InputFile
+from windtunnel.run.cache import cache_folder
 from windtunnel.run.control import Control
-from windtunnel.run.places import cache_folder
 
 DATA = b"some data\n" * 100
 NUMBERS = itertools.count()

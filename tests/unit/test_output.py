@@ -88,7 +88,7 @@ def test_json_is_printed_on_standard_output(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("text", ["[bold]x[/]", "[/]", "10:100:5", "a:x:b", "C:\\new\\[x]", "x" * 500])
 def test_what_is_said_is_said_as_it_is(capsys: pytest.CaptureFixture[str], text: str) -> None:
     """Brackets are no markup, colons no pictures, and long lines are not broken."""
-    output.say(text)
+    output.print_err(text)
     output.print_error(PlatformError(text, log_tail=(text,)))
     assert capsys.readouterr().err == f"{text}\nerror: {text}\nlast lines:\n  | {text}\n"
 
@@ -148,7 +148,7 @@ def test_nothing_that_is_shown_acts_on_the_terminal(
     record.sweep = SweepPart(id="id", values={f"ke{evil}y": f"val{evil}ue"})
     showing.print_record(record)
     showing.print_sweep([record], 1)
-    output.say(f"no{evil}te")
+    output.print_err(f"no{evil}te")
     output.print_error(PlatformError(f"err{evil}or", step="server", log_tail=(f"li{evil}ne",)))
     output.echo(f"ec{evil}ho")
     printed = "".join(capsys.readouterr())

@@ -22,7 +22,7 @@ from windtunnel.errors import Cancelled, InvalidResult
 from windtunnel.plan import MetricSpec, Probe
 from windtunnel.run.extraction import Source, extract
 from windtunnel.run.folder import tail
-from windtunnel.run.output import LONGEST_LINE, PIECE, NotAFile, open_file, open_to_append, read_pieces, split_lines
+from windtunnel.run.output import CHUNK, LONGEST_LINE, NotAFile, open_file, open_to_append, read_chunks, split_lines
 from windtunnel.run.tally import NOTES_KEPT, Tally
 
 RATE = MetricSpec(name="rate", pattern=r"^rate=(\d+)$")
@@ -140,7 +140,7 @@ def test_a_pattern_that_takes_too_long_keeps_what_was_found(tmp_path: Path, monk
 def test_reading_asks_whether_it_may_go_on(tmp_path: Path, metric: MetricSpec | None) -> None:
     """Before each piece: so a deadline and Ctrl-C end it, whatever is read."""
     path = tmp_path / "log"
-    path.write_bytes(b"x\n" * PIECE)
+    path.write_bytes(b"x\n" * CHUNK)
     asked = 0
 
     def check() -> None:
@@ -157,13 +157,13 @@ def test_reading_asks_whether_it_may_go_on(tmp_path: Path, metric: MetricSpec | 
 def test_what_is_written_meanwhile_is_left_out(tmp_path: Path) -> None:
     """A program that writes faster than it is read does not keep the reader for good."""
     path = tmp_path / "log"
-    path.write_bytes(b"a" * PIECE * 2)
+    path.write_bytes(b"a" * CHUNK * 2)
     read = 0
-    for piece, _offset in read_pieces(path):
+    for piece, _offset in read_chunks(path):
         read += len(piece)
         with path.open("ab") as file:
-            file.write(b"b" * PIECE)
-    assert read == PIECE * 2
+            file.write(b"b" * CHUNK)
+    assert read == CHUNK * 2
 
 
 @given(st.text(st.sampled_from("ab\r\n\x0c\u2028ö"), max_size=50), st.integers(1, 7))
@@ -172,16 +172,16 @@ def test_lines_are_those_of_a_text_file(tmp_path_factory: pytest.TempPathFactory
     path = tmp_path_factory.getbasetemp() / "lines"
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("windtunnel.run.output.PIECE", size)
-        assert list(split_lines(piece for piece, _offset in read_pieces(path))) == list(io.StringIO(text, newline=None))
+        patch.setattr("windtunnel.run.output.CHUNK", size)
+        assert list(split_lines(piece for piece, _offset in read_chunks(path))) == list(io.StringIO(text, newline=None))
 
 
 def test_a_line_without_end_is_cut(tmp_path: Path) -> None:
     """Its begin is looked at, and the next line is whole."""
     path = tmp_path / "log"
     path.write_bytes(b"x" * (3 * LONGEST_LINE) + b"\nnext\n")
-    first, second = split_lines(piece for piece, _offset in read_pieces(path))
-    assert LONGEST_LINE <= len(first) <= LONGEST_LINE + PIECE
+    first, second = split_lines(piece for piece, _offset in read_chunks(path))
+    assert LONGEST_LINE <= len(first) <= LONGEST_LINE + CHUNK
     assert second == "next\n"
 
 
@@ -223,9 +223,9 @@ def test_a_long_log_is_not_read_again_at_each_question(tmp_path: Path, monkeypat
 
     def spy(path: Path, offset: int = 0) -> object:
         offsets.append(offset)
-        return read_pieces(path, offset)
+        return read_chunks(path, offset)
 
-    monkeypatch.setattr("windtunnel.backends.probes.read_pieces", spy)
+    monkeypatch.setattr("windtunnel.backends.probes.read_chunks", spy)
     for _ in range(2):
         ask_log(log, "ready", reader)
     assert offsets == [0, 1_000_000 - patterns.SPAN]

@@ -17,8 +17,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from windtunnel.addresses import S3, parse_object
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile
-from windtunnel.run.control import Control, beside
-from windtunnel.run.places import cache_folder, whole
+from windtunnel.run.cache import atomic_write, cache_folder
+from windtunnel.run.control import Control, run_cancellable
 
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
@@ -57,7 +57,7 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
         else:
             is_url = item.src.startswith("file://")
             source = base / (unquote(urlsplit(item.src).path) if is_url else Path(item.src).expanduser())
-            beside(control, lambda: _copy_file(source, target, control))
+            run_cancellable(control, lambda: _copy_file(source, target, control))
         digest = digest_of(target, control)
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
@@ -82,9 +82,9 @@ def _download(item: InputFile, control: Control, target: Path) -> None:
         sleep=control.wait,
         reraise=True,
     )
-    retrying(beside, control, lambda: _read(item.src, target))
+    retrying(run_cancellable, control, lambda: _read(item.src, target))
     if cached and digest_of(target, control) == item.sha256:
-        with whole(cached) as partial:
+        with atomic_write(cached) as partial:
             _copy(target, partial, control)
             partial.chmod(0o444)
 

@@ -10,7 +10,7 @@ from windtunnel.backends.asking import Answer, ask_http, ask_tcp
 from windtunnel.backends.base import Address
 from windtunnel.patterns import SPAN, TooSlow, find_all
 from windtunnel.plan import Probe
-from windtunnel.run.output import read_pieces
+from windtunnel.run.output import read_chunks
 
 __all__ = ["Answer", "CommandProbe", "LogReader", "ask", "describe"]
 
@@ -31,7 +31,7 @@ class LogReader:
         start = max(0, self._read.get(log, 0) - SPAN)
 
         def pieces() -> Iterator[str]:
-            for piece, offset in read_pieces(log, start):
+            for piece, offset in read_chunks(log, start):
                 self._read[log] = offset
                 yield piece
                 if time.monotonic() >= deadline:

@@ -17,9 +17,9 @@ from pathlib import Path, PurePath
 from windtunnel.backends import install
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Program, Service
+from windtunnel.run.cache import cache_folder
 from windtunnel.run.control import POLL_SECONDS, Control
 from windtunnel.run.folder import tail
-from windtunnel.run.places import cache_folder
 from windtunnel.secrets import Redaction
 
 SCRIPT = Path(install.__file__)

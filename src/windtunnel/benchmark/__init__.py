@@ -1,6 +1,6 @@
 """A benchmark: the TOML file that says what to measure."""
 
-from windtunnel.benchmark.load import Loaded, load, load_all, only_one, parse, parse_all
+from windtunnel.benchmark.load import Loaded, load, load_all, parse, parse_all, require_single
 from windtunnel.benchmark.model import CLIENT, Benchmark, Metric, Probe, Program, Server, json_schema
 
 __all__ = [
@@ -14,7 +14,7 @@ __all__ = [
     "json_schema",
     "load",
     "load_all",
-    "only_one",
     "parse",
     "parse_all",
+    "require_single",
 ]

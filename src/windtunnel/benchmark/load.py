@@ -65,7 +65,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
         DescriptorError: With the file, the key's path, the allowed values and the
             nearest known name, for every mistake found.
     """
-    return only_one(load_all(path, overrides))
+    return require_single(load_all(path, overrides))
 
 
 def load_all(path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
@@ -81,7 +81,7 @@ def load_all(path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
 
 def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """Do what `load` does with a text that was read already; `path` is for messages."""
-    return only_one(parse_all(text, path, overrides))
+    return require_single(parse_all(text, path, overrides))
 
 
 def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
@@ -154,7 +154,7 @@ def _check_all(document: dict[str, Any], given: _Given) -> list[Loaded]:
     return [_check_combination(document, values, given) for values in found]
 
 
-def only_one(found: list[Loaded]) -> Loaded:
+def require_single(found: list[Loaded]) -> Loaded:
     """Return the benchmark of a file without a matrix (DescriptorError if it has one)."""
     if len(found) > 1 or found[0].combination:
         raise DescriptorError(f"{found[0].path}: matrix: only `windtunnel run` can run a sweep")

@@ -9,7 +9,7 @@ import typer
 
 from windtunnel.cli.app import app
 from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
-from windtunnel.cli.output import echo, print_data, print_json, print_log_tail, say
+from windtunnel.cli.output import echo, print_data, print_err, print_json, print_log_tail
 from windtunnel.cli.results import JsonOption
 from windtunnel.cli.showing import print_record
 from windtunnel.errors import PlatformError, UsageError
@@ -86,10 +86,10 @@ def submit(
     made = submission.made
     kind = made["kind"]
     if wait and kind == "Workflow":
-        say(f"submitted {name} to namespace {cluster.namespace}")
+        print_err(f"submitted {name} to namespace {cluster.namespace}")
         store = parse_store(loaded.benchmark.output.store)
         folder = store if isinstance(store, Path) else Path("runs")
-        _follow(Follower(cluster, name, folder, say, Control(float("inf"))), as_json=as_json)
+        _follow(Follower(cluster, name, folder, print_err, Control(float("inf"))), as_json=as_json)
         return
     if as_json:
         print_json({"kind": kind, "name": name, "namespace": cluster.namespace})

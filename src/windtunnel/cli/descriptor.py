@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.output import echo, print_json, say
+from windtunnel.cli.output import echo, print_err, print_json
 from windtunnel.errors import UsageError
 from windtunnel.strategies import STRATEGIES
 from windtunnel.suggest import suggest
@@ -44,10 +44,10 @@ def load_with_notes(file: Path, overrides: list[str] | None) -> tuple[Loaded, Pl
         DescriptorError: The file is wrong, or has a matrix.
         PlanError: Its steps do not fit together.
     """
-    from windtunnel.benchmark import only_one
+    from windtunnel.benchmark import require_single
 
     found = load_sweep(file, overrides)
-    only_one([loaded for loaded, _plan in found])
+    require_single([loaded for loaded, _plan in found])
     return found[0]
 
 
@@ -60,7 +60,7 @@ def load_sweep(file: Path, overrides: list[str] | None) -> list[tuple[Loaded, Pl
 
         found = load_all(file, overrides or [])
     for note in dict.fromkeys(note for loaded in found for note in loaded.notes):
-        say(f"note: {file}: {note}", "yellow")
+        print_err(f"note: {file}: {note}", "yellow")
     return [(loaded, make_plan(loaded.benchmark)) for loaded in found]
 
 
@@ -102,7 +102,7 @@ def init(
         raise UsageError(f"{path} exists already; name another with --output") from None
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    say(f"wrote {path}; next: windtunnel run {path}")
+    print_err(f"wrote {path}; next: windtunnel run {path}")
 
 
 @app.command(epilog="Example: windtunnel validate redis.toml --set run.repeats=5")

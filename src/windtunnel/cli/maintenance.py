@@ -8,7 +8,7 @@ import typer
 
 from windtunnel.analysis import report_unavailable
 from windtunnel.cli.app import app
-from windtunnel.cli.output import console, print_json, say
+from windtunnel.cli.output import console, print_err, print_json
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
 from windtunnel.errors import ExitCode
 
@@ -27,13 +27,13 @@ def reap(
         print_json({"found": reaped.found, "left": reaped.left, "unknown": reaped.unknown, "dry_run": dry_run})
     else:
         for name in reaped.found:
-            say(f"{'would end' if dry_run else 'ended'} {name}")
+            print_err(f"{'would end' if dry_run else 'ended'} {name}")
         for name in reaped.left:
-            say(f"still there: {name}", "red")
+            print_err(f"still there: {name}", "red")
         for words in reaped.unknown:
-            say(f"not known: {words}", "yellow")
+            print_err(f"not known: {words}", "yellow")
         if not reaped.found and not reaped.unknown:
-            say("nothing was left behind")
+            print_err("nothing was left behind")
     raise typer.Exit(int(ExitCode.LEFT_BEHIND if reaped.left else ExitCode.OK))
 
 

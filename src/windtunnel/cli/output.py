@@ -117,7 +117,7 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def say(text: str, style: str | None = None) -> None:
+def print_err(text: str, style: str | None = None) -> None:
     """Tell a person something, on standard error."""
     console(stderr=True).print(text, style=style, markup=False)
 
@@ -135,15 +135,15 @@ def print_traceback() -> None:
     from windtunnel.secrets import Redaction
 
     # What Python's own errors and other libraries' say was not looked at by anybody.
-    say(Redaction.of_variables(os.environ).text(traceback.format_exc().rstrip()))
+    print_err(Redaction.of_variables(os.environ).text(traceback.format_exc().rstrip()))
 
 
 def print_log_tail(step: str | None, lines: Sequence[str]) -> None:
     """Show a step's last lines, on standard error."""
     if lines:
-        say(f"last lines of {step}:" if step else "last lines:", style="dim")
+        print_err(f"last lines of {step}:" if step else "last lines:", style="dim")
         for line in lines:
-            say(f"  | {line}", style="dim")
+            print_err(f"  | {line}", style="dim")
 
 
 def echo(text: str) -> None:

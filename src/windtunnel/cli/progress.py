@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from windtunnel.cli.output import console, say
+from windtunnel.cli.output import console, print_err
 from windtunnel.plan import Job, Plan
 from windtunnel.printable import printable
 from windtunnel.run.events import Event, EventType
@@ -93,4 +93,4 @@ class Progress:
 
     def _line(self, text: str, style: str | None = None) -> None:
         self._last_line = time.monotonic()
-        say(f"{self._last_line - self._began:7.2f} s  {text}", style)
+        print_err(f"{self._last_line - self._began:7.2f} s  {text}", style)

@@ -16,9 +16,9 @@ from windtunnel.cli.output import (
     VERDICT_STYLE,
     echo,
     print_data,
+    print_err,
     print_json,
     print_log_tail,
-    say,
     shorten,
 )
 from windtunnel.cli.showing import print_record
@@ -51,7 +51,7 @@ def runs(store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -
         _print_records(folder for folder, _head in found)
         return
     if not found:
-        say(f"no runs in {store}")
+        print_err(f"no runs in {store}")
         return
     styles = {status: STATUS_STYLE.get(status, "red") for status in get_args(Status)}
     columns = [Column("run", is_folded=True), Column("started"), Column("status", styles=styles)]
@@ -87,7 +87,7 @@ def _print_records(folders: Iterable[RunFolder]) -> None:
 
 
 def _warn(error: UsageError) -> None:
-    say(error.message, "yellow")
+    print_err(error.message, "yellow")
 
 
 @app.command(epilog="Example: windtunnel show last")
@@ -171,7 +171,7 @@ def write_report(run: Path, output: Path | None = None, *, err: bool = False) ->
         path.write_text(render(RunFolder(run), path.parent), encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    (say if err else echo)(f"report: {shorten(path)}")
+    (print_err if err else echo)(f"report: {shorten(path)}")
 
 
 def require_report() -> None:

@@ -13,7 +13,7 @@ import typer
 from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
 from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, describe_values, load_sweep, with_repeats
-from windtunnel.cli.output import STDOUT, print_json, print_log_tail, say, shorten
+from windtunnel.cli.output import STDOUT, print_err, print_json, print_log_tail, shorten
 from windtunnel.cli.results import require_report, write_report
 from windtunnel.cli.showing import print_record, print_sweep
 from windtunnel.engines import RUN_HERE
@@ -50,7 +50,7 @@ def run(
     records = []
     for number, request in enumerate(requests, start=1):
         if request.sweep:
-            say(f"run {number} of {len(requests)}: {describe_values(request.sweep.values)}", "bold")
+            print_err(f"run {number} of {len(requests)}: {describe_values(request.sweep.values)}", "bold")
         record = _run(request, start, keep=keep)
         records.append(record)
         _show(record, as_json=as_json, report=report)
@@ -65,7 +65,7 @@ def run(
         print_json(records[0].model_dump(mode="json"))
     if STDOUT.problem:
         for record in records:
-            say(f"run: {shorten(record.path or '')}")
+            print_err(f"run: {shorten(record.path or '')}")
     raise typer.Exit(next((record.exit_code for record in records if record.exit_code), 0))
 
 
@@ -118,7 +118,7 @@ def _show(record: RunRecord, *, as_json: bool, report: bool) -> None:
 def _hold(control: Control, progress: Progress) -> None:
     """Keep what is up until Enter, a signal, the run's deadline, or a failure."""
     progress.pause()
-    say("kept as it is; Enter ends it (or the deadline, or Ctrl-C)", "cyan")
+    print_err("kept as it is; Enter ends it (or the deadline, or Ctrl-C)", "cyan")
     is_open = sys.stdin is not None and not sys.stdin.closed
     while not (control.is_cancelled or control.is_over or control.failure):
         readable, _, _ = select.select([sys.stdin] if is_open else [], [], [], 0.2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from windtunnel.cli.output import console, echo, say
+from windtunnel.cli.output import console, echo, print_err
 from windtunnel.printable import printable
 
 MOST_ROWS = 200
@@ -87,7 +87,7 @@ def shown(count: int, what: str, others: str) -> int:
     """
     if not console().is_terminal or count <= MOST_ROWS:
         return count
-    say(f"{count - MOST_ROWS:,} {what} are not shown; {others}", "dim")
+    print_err(f"{count - MOST_ROWS:,} {what} are not shown; {others}", "dim")
     return MOST_ROWS
 
 

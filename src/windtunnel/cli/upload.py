@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.output import print_json, say
+from windtunnel.cli.output import print_err, print_json
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption, RunArgument
 from windtunnel.cli.showing import print_record
 from windtunnel.errors import ExitCode, UsageError
@@ -63,5 +63,5 @@ def upload(
     else:
         print_record(record)
     if left:
-        say(f"still there: {', '.join(left)}", "red")
+        print_err(f"still there: {', '.join(left)}", "red")
         raise typer.Exit(ExitCode.LEFT_BEHIND)

@@ -17,7 +17,7 @@ from windtunnel.engines.request import Request
 from windtunnel.engines.stores import open_upload
 from windtunnel.engines.walk import Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError, as_error
-from windtunnel.run.control import Extension
+from windtunnel.run.control import GracePeriod
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.environment import describe_host
 from windtunnel.run.events import EventType, timestamp
@@ -166,7 +166,7 @@ class _Execution:
             self._send(None, but=(RECORD,))
             state.complete = True
             self._write()
-            self._upload.send(Extension(self._request.control))
+            self._upload.send(GracePeriod(self._request.control))
         except WindtunnelError as error:
             state.complete = False
             self._folder.redaction.error(error)
@@ -188,7 +188,7 @@ class _Execution:
         if self._upload:
             self._folder.mask()
             self._journal.emit(EventType.UPLOADING, message=self._upload.target)
-            self._upload.send(Extension(self._request.control, seconds), but=but)
+            self._upload.send(GracePeriod(self._request.control, seconds), but=but)
 
     def _describe(self, session: Session | None = None) -> None:
         """Write down where it is measured: this machine, and what the platform says of itself."""

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from windtunnel.backends.base import Handle, Launch, RunContext, Session, describe_status
 from windtunnel.errors import BenchmarkFailed, Cancelled, InvalidResult, TimedOut, WindtunnelError
 from windtunnel.plan import Job, Service
-from windtunnel.run.control import Extension
+from windtunnel.run.control import GracePeriod
 from windtunnel.run.events import EventType
 from windtunnel.run.extraction import Source, extract
 from windtunnel.run.folder import tail
@@ -192,7 +192,7 @@ class Walk:
         """Write down what an iteration measured, as it is read; what was read before an error is kept."""
         iteration, now = tally.iteration, time.time()
         seconds = HURRY_SECONDS if self._control.is_urgent else max(self._control.left, READ_SECONDS)
-        check = Extension(self._control, seconds).check
+        check = GracePeriod(self._control, seconds).check
         batch: list[Sample] = []
         try:
             for m in extract(Source(job.metrics, self._folder.log(job.name, iteration), handle.metrics, tally, check)):

@@ -17,7 +17,7 @@ from windtunnel.errors import PlatformError
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.output import open_file
 from windtunnel.run.s3 import Bucket
-from windtunnel.run.upload import Upload, pieces
+from windtunnel.run.upload import Upload, chunks
 
 PART = 16 << 20
 _MOST_PARTS = 10_000
@@ -50,7 +50,7 @@ class BucketUpload(Upload):
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size  # what is written meanwhile is sent the next time
             part = self._part * max(1, math.ceil(size / (self._part * _MOST_PARTS)))
-            digests = [hashlib.sha256(data).digest() for data in pieces(file, part, size)]
+            digests = [hashlib.sha256(data).digest() for data in chunks(file, part, size)]
             checksum = _combined(digests)
             if self._has(key, size, checksum, part):
                 return
@@ -103,7 +103,7 @@ class BucketUpload(Upload):
         if told and ("-" in told) == ("-" in checksum):
             return told == checksum
         with self._bucket.reading(key) as body:
-            return _combined([hashlib.sha256(data).digest() for data in pieces(body, part)]) == checksum
+            return _combined([hashlib.sha256(data).digest() for data in chunks(body, part)]) == checksum
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ class Control:
             raise self.failure
 
 
-class Extension:
+class GracePeriod:
     """A while after a run's end, such as for storing it: over at its own deadline, or when somebody asks (again).
 
     Args:
@@ -134,7 +134,7 @@ class Checked(Protocol):
         """Return if it may go on; raise if not."""
 
 
-def beside(control: Checked, work: Callable[[], None]) -> None:
+def run_cancellable(control: Checked, work: Callable[[], None]) -> None:
     """Do `work` in a thread while the control is asked; a thread that is left waits for its peer in vain."""
     result: Future[None] = Future()
 

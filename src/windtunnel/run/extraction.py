@@ -13,7 +13,7 @@ from windtunnel.parsers import PARSERS, Attempts, Measurement
 from windtunnel.patterns import TooSlow, find_all
 from windtunnel.plan import MetricSpec
 from windtunnel.run.numbers import finite, number_around, read_number, shown
-from windtunnel.run.output import read_pieces, split_lines
+from windtunnel.run.output import read_chunks, split_lines
 from windtunnel.run.tally import Tally
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Source:
         log: Its output.
         metrics_file: JSON lines, ``{"metric": …, "value": …}`` with optional unit, labels, time.
         tally: What could not be read is counted here, and the requests that a parser is told of.
-        check: Asked before each piece is read; what it raises ends the reading.
+        check: Asked before each chunk is read; what it raises ends the reading.
     """
 
     metrics: Sequence[MetricSpec]
@@ -72,12 +72,12 @@ def extract(source: Source) -> Iterator[Measurement]:
         raise problem
 
 
-def _pieces(source: Source, path: Path, name: str) -> Iterator[str]:
+def _read_chunks(source: Source, path: Path, name: str) -> Iterator[str]:
     """Yield the text of a file, if it is there; `name` is what it is called in errors."""
     try:
-        for piece, _offset in read_pieces(path):
+        for chunk, _offset in read_chunks(path):
             source.check()
-            yield piece
+            yield chunk
     except FileNotFoundError:
         return
     except OSError as error:
@@ -86,7 +86,7 @@ def _pieces(source: Source, path: Path, name: str) -> Iterator[str]:
 
 def _by_pattern(source: Source, metric: MetricSpec, name: str, pattern: str) -> Iterator[Measurement]:
     try:
-        for match in find_all(pattern, _pieces(source, source.log, "the output")):
+        for match in find_all(pattern, _read_chunks(source, source.log, "the output")):
             try:
                 value = _matched(match)
             except ValueError as error:
@@ -117,7 +117,7 @@ def _matched(match: regex.Match[str]) -> float:
 
 
 def _by_parser(source: Source, metric: MetricSpec, parser: str) -> Iterator[Measurement]:
-    for found in PARSERS[parser].parse(split_lines(_pieces(source, source.log, "the output"))):
+    for found in PARSERS[parser].parse(split_lines(_read_chunks(source, source.log, "the output"))):
         if isinstance(found, Attempts):
             source.tally.attempts[parser] = found
         elif metric.name in {None, found.metric}:
@@ -126,7 +126,7 @@ def _by_parser(source: Source, metric: MetricSpec, parser: str) -> Iterator[Meas
 
 def _from_file(source: Source, path: Path) -> Iterator[Measurement]:
     declared = {metric.name: metric.unit for metric in source.metrics}
-    for number, line in enumerate(split_lines(_pieces(source, path, METRICS_FILE)), start=1):
+    for number, line in enumerate(split_lines(_read_chunks(source, path, METRICS_FILE)), start=1):
         if not line.strip():
             continue
         try:

@@ -13,8 +13,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from windtunnel.addresses import ObjectAddress
 from windtunnel.errors import PlatformError
+from windtunnel.run.cache import atomic_write, cache_folder
 from windtunnel.run.folder import RECORD, RunFolder
-from windtunnel.run.places import cache_folder, whole
 from windtunnel.run.s3 import Bucket, Listed
 
 _ATTEMPTS = 4
@@ -85,7 +85,7 @@ class Mirror:
             reraise=True,
         )
         try:
-            with whole(path) as partial:
+            with atomic_write(path) as partial:
                 retrying(self._bucket.download, key, partial)
         except OSError as error:
             address = ObjectAddress(self._store.bucket, key)

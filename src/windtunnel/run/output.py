@@ -1,4 +1,4 @@
-"""What a step wrote, read as a stream: never more than a piece at once, and never from what is no file.
+"""What a step wrote, read as a stream: never more than a chunk at once, and never from what is no file.
 
 A program may put a pipe, a device or a folder where its output is kept, or go on writing while it is read: only a
 regular file is opened, and only what it held then is read.
@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-PIECE = 65_536
+CHUNK = 65_536
 """Bytes that are read at once."""
 LONGEST_LINE = 1 << 20
 """Characters of a line that are looked at; the rest of a longer one is passed over."""
@@ -65,8 +65,8 @@ def open_to_append(path: Path) -> io.FileIO:
     return io.FileIO(os.open(path, flags, 0o666), "ab")
 
 
-def read_pieces(path: Path, offset: int = 0) -> Iterator[tuple[str, int]]:
-    r"""Yield a file's text in pieces, each with the byte at which the next one begins.
+def read_chunks(path: Path, offset: int = 0) -> Iterator[tuple[str, int]]:
+    r"""Yield a file's text in chunks, each with the byte at which the next one begins.
 
     Every end of a line is ``\n``, and what is no UTF-8 is replaced.
 
@@ -82,17 +82,17 @@ def read_pieces(path: Path, offset: int = 0) -> Iterator[tuple[str, int]]:
     with open_file(path) as file:
         end = os.fstat(file.fileno()).st_size
         file.seek(offset)
-        while offset < end and (data := file.read(min(PIECE, end - offset))):
+        while offset < end and (data := file.read(min(CHUNK, end - offset))):
             offset += len(data)
             yield decoder.decode(data, final=offset == end), offset
 
 
-def split_lines(pieces: Iterable[str]) -> Iterator[str]:
-    """Yield the lines of a text that comes in pieces, each with its end; the last one may have none."""
+def split_lines(chunks: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a text that comes in chunks, each with its end; the last one may have none."""
     begun: list[str] = []
     length = 0
-    for piece in pieces:
-        first, end, others = piece.partition("\n")
+    for chunk in chunks:
+        first, end, others = chunk.partition("\n")
         if length < LONGEST_LINE:
             begun.append(first[: LONGEST_LINE - length])
         length += len(first)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from windtunnel.errors import ExitCode, PlatformError
-from windtunnel.run.control import Control, Extension, beside
+from windtunnel.run.control import Control, GracePeriod, run_cancellable
 from windtunnel.run.folder import RECORD, RunFolder
 from windtunnel.run.record import RunRecord
 from windtunnel.run.record import Upload as UploadState
@@ -34,7 +34,7 @@ class Upload(ABC):
         self.target = target
         self._lock = threading.Lock()
 
-    def send(self, control: Control | Extension, *, but: Sequence[str] = ()) -> None:
+    def send(self, control: Control | GracePeriod, *, but: Sequence[str] = ()) -> None:
         """Send every file that is not stored as it is now, the record last: it never tells of what is missing.
 
         Args:
@@ -47,7 +47,7 @@ class Upload(ABC):
         """
         is_over = threading.Event()
         try:
-            beside(control, lambda: self._send_all(but, is_over))
+            run_cancellable(control, lambda: self._send_all(but, is_over))
         finally:
             is_over.set()
 
@@ -83,7 +83,7 @@ def _is_partial(path: Path) -> bool:
     return path.name.startswith(".") and path.suffix == ".tmp"
 
 
-def pieces(file: IO[bytes], part: int, size: int | None = None) -> Iterator[bytes]:
+def chunks(file: IO[bytes], part: int, size: int | None = None) -> Iterator[bytes]:
     """Yield a file's content (its first `size` bytes) in parts; an empty file is one part."""
     rest = float("inf") if size is None else size
     data = file.read(int(min(part, rest)))

@@ -24,7 +24,7 @@ REDACTED = "[redacted]"
 _LONG, _SHORT, _LINE = 6, 3, 12
 """From `_LONG` characters on a secret is replaced wherever it stands; a shorter one is also a word or a number of
 its own. Of a secret with several lines, each of `_LINE` characters is one too."""
-_PIECE = 1 << 20
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -145,19 +145,19 @@ class Redaction:
         with path.open("r+b") as file:
             place, kept = max(0, start - self.overlap), b""
             file.seek(place)
-            while piece := file.read(_PIECE):
-                data = kept + piece
+            while chunk := file.read(_CHUNK):
+                data = kept + chunk
                 for begin, end in self._find(data, is_text=is_text):
                     file.seek(place - len(kept) + begin)
                     file.write(b"*" * (end - begin))
                 data = self.masked(data, is_text=is_text)
-                place += len(piece)
+                place += len(chunk)
                 file.seek(place)
                 kept = data[-self.overlap :]
         return place
 
     def masked(self, data: bytes, *, is_text: bool = True) -> bytes:
-        """Return a piece of a file as `mask` leaves it; of `overlap` bytes at its ends nothing is known."""
+        """Return a chunk of a file as `mask` leaves it; of `overlap` bytes at its ends nothing is known."""
         made = bytearray(data)
         for begin, end in self._find(data, is_text=is_text):
             made[begin:end] = b"*" * (end - begin)
@@ -165,7 +165,7 @@ class Redaction:
 
     @cached_property
     def overlap(self) -> int:
-        """How long a secret is, in bytes, and the letter beside it that counts: so much may be cut at a piece's end."""
+        """How long a secret is, in bytes, and the letter beside it that counts: so much may be cut at a chunk's end."""
         return max((len(_encoded(spelling)) for spelling in self._spellings), default=0) + 1
 
     def _find(self, data: bytes, *, is_text: bool) -> list[Span]:

@@ -14,7 +14,7 @@ from docker.utils import parse_repository_tag
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
-from windtunnel.run.control import Control, beside
+from windtunnel.run.control import Control, run_cancellable
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What Docker gives a container whose image says nothing."""
@@ -81,7 +81,7 @@ def _find(api: APIClient, name: str, step: str, control: Control, say: Callable[
             if not is_missing(error):
                 raise
     say(f"pulling image {name!r}", step)
-    beside(control, lambda: _pull(api, name, step))
+    run_cancellable(control, lambda: _pull(api, name, step))
     with daemon_words(f"image {name!r}", "image_pull", step):
         return _describe(name, api.inspect_image(name))
 

@@ -32,8 +32,8 @@ from windtunnel.backends.requirements import (
 )
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service
+from windtunnel.run.cache import atomic_write
 from windtunnel.run.control import Control
-from windtunnel.run.places import whole
 
 _SCRIPT, _CERTIFICATES = HOME / "install.py", HOME / "certificates.pem"
 
@@ -73,7 +73,7 @@ class Installer:
                 else:
                     self._install(step, image, volume, archive)
                     # The archive is whole before that tells it.
-                    with whole(packages) as partial:
+                    with atomic_write(packages) as partial:
                         partial.write_bytes(_read_packages(archive))
             self.launcher.volumes[step.name] = volume
             return json.loads(packages.read_text(encoding="utf-8")), is_kept
@@ -118,7 +118,7 @@ class Installer:
         with ExitStack() as stack:
             chunks, _stat = stack.enter_context(fetched(self.place.daemon, key, PYTHON))
             try:
-                with whole(archive) as partial, partial.open("wb") as file:
+                with atomic_write(archive) as partial, partial.open("wb") as file:
                     file.writelines(chunks)
             except OSError as error:
                 raise failed(step, f"they cannot be kept in {archive.parent}: {error.strerror or error}") from None

@@ -19,7 +19,7 @@ from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUT
 from windtunnel.backends.kubernetes.exec import Exec
 from windtunnel.backends.kubernetes.patience import HURRY_SECONDS
 from windtunnel.errors import PlatformError
-from windtunnel.run.upload import pieces
+from windtunnel.run.upload import chunks
 
 PIECE = 1 << 18
 SLOWEST = 20 << 20
@@ -107,7 +107,7 @@ class Agent:
             begin: How much of it is there already, in bytes.
         """
         digest, offset = hashlib.sha256(), 0
-        for piece in pieces(file, PIECE, size):
+        for piece in chunks(file, PIECE, size):
             check()
             digest.update(piece)
             if offset + len(piece) > begin or not size:

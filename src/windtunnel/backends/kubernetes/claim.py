@@ -23,9 +23,9 @@ from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
-from windtunnel.run.control import Control, Extension
+from windtunnel.run.control import Control, GracePeriod
 from windtunnel.run.folder import RunFolder
-from windtunnel.run.upload import Upload, pieces
+from windtunnel.run.upload import Upload, chunks
 
 _MOST_SECONDS = 7 * 86_400.0
 """When its pod ends at the latest, whatever its driver does."""
@@ -85,7 +85,7 @@ class ClaimUpload(Upload):
         if self._opening:
             self._opening.check()
 
-    def send(self, control: Control | Extension, *, but: Sequence[str] = ()) -> None:
+    def send(self, control: Control | GracePeriod, *, but: Sequence[str] = ()) -> None:
         """Send what is not stored as it is now, the record last."""
         with self._words():
             super().send(control, but=but)
@@ -145,6 +145,6 @@ def _digest(file: IO[bytes], size: int) -> str:
     """Return the sum of a file's first bytes."""
     file.seek(0)
     digest = hashlib.sha256()
-    for piece in pieces(file, PIECE, size):
+    for piece in chunks(file, PIECE, size):
         digest.update(piece)
     return digest.hexdigest()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from windtunnel.run.control import beside
+from windtunnel.run.control import run_cancellable
 
 T = TypeVar("T")
 HURRY_SECONDS = 1.5
@@ -35,7 +35,7 @@ class Patience:
     def wait(self, work: Callable[[], T], seconds: float = 0.0) -> T:
         """Return what `work` returns, which may take so long; OSError if there is no time for it any more."""
         found: list[T] = []
-        beside(_Hurry(self, seconds), lambda: found.append(work()))
+        run_cancellable(_Hurry(self, seconds), lambda: found.append(work()))
         self.is_lost = False
         return found[0]
 

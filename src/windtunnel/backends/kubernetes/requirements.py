@@ -39,8 +39,8 @@ from windtunnel.backends.requirements import (
 )
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Program, Service
+from windtunnel.run.cache import atomic_write
 from windtunnel.run.control import POLL_SECONDS, Control
-from windtunnel.run.places import whole
 
 GRACE_SECONDS = 120
 """How long a collector may send what was installed."""
@@ -195,9 +195,9 @@ class Installer:
         with tarfile.open(source / INSTALLED) as content:
             file = content.extractfile(f"{PYTHON.name}/{PACKAGES}")
             packages = json.load(file) if file else {}
-        with whole(found.archive) as partial:
+        with atomic_write(found.archive) as partial:
             shutil.move(source / INSTALLED, partial)
-        with whole(found.told) as partial:
+        with atomic_write(found.told) as partial:
             path = (source / PATH_FILE).read_text(encoding="utf-8")
             partial.write_text(json.dumps({"packages": packages, "path": path}), encoding="utf-8")
 
