@@ -14,7 +14,8 @@ import pytest
 from support.lab import Lab, client_server
 from support.needs import program
 
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("nothing_left")
+alone = pytest.mark.alone
 BUSY_LIMIT = 0.35
 """Share of the machine that may be busy, the benchmark itself included, for it to count as idle."""
 
@@ -33,12 +34,14 @@ def measure(lab: Lab, milliseconds: int, requests: int) -> dict[str, Any]:
     return latency
 
 
+@alone
 @LATENCIES
 def test_a_known_latency_comes_back(lab: Lab, milliseconds: int, requests: int) -> None:
     """The p50 over all requests is within 5 % of the server's delay."""
     assert measure(lab, milliseconds, requests)["p50"] == pytest.approx(milliseconds, rel=0.05)
 
 
+@alone
 @pytest.mark.full
 @LATENCIES
 def test_a_known_latency_has_no_tail_on_an_idle_machine(lab: Lab, milliseconds: int, requests: int) -> None:
@@ -52,6 +55,7 @@ def test_a_known_latency_has_no_tail_on_an_idle_machine(lab: Lab, milliseconds: 
     pytest.skip("this machine is not idle")
 
 
+@alone
 def test_a_load_generators_percentiles_come_back(lab: Lab) -> None:
     """ab, which others trust, gives the same p50 by its own clock through a pattern."""
     program("ab", "nginx")

@@ -15,10 +15,8 @@ from support.kubernetes_lab import image, kubectl, nodes_of, seen_pods
 from support.lab import Lab, Result
 from support.needs import lacking
 
-# Nodes are labelled and tainted, which others would feel.
 pytestmark = [
     pytest.mark.platform,
-    pytest.mark.alone,
     pytest.mark.usefixtures("cluster_empty", "nothing_left"),
     pytest.mark.timeout(240),
 ]
@@ -101,6 +99,7 @@ def test_a_gpu_that_nobody_has_is_told_in_the_schedulers_words(lab: Lab) -> None
     assert nodes == {}
 
 
+@pytest.mark.alone  # a node is tainted, which others would feel
 @pytest.mark.full
 def test_a_tainted_node_takes_who_tolerates_it(lab: Lab, workers: Sequence[str]) -> None:
     """Who does not is told so in the scheduler's words."""
@@ -118,6 +117,7 @@ def test_a_tainted_node_takes_who_tolerates_it(lab: Lab, workers: Sequence[str])
     assert "untolerated taint" in other.record["cause"]["message"]
 
 
+@pytest.mark.alone  # nodes are labelled, which others would feel
 @pytest.mark.parametrize("replicas", [1, pytest.param(3, marks=pytest.mark.full)])
 def test_both_ends_are_in_one_zone(lab: Lab, workers: Sequence[str], replicas: int) -> None:
     """Wherever the scheduler puts the server; where two ends may share a node, that is nearer than another zone."""

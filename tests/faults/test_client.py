@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
-from support.lab import Lab, client_server, finish, single_node
+from support.busy import PINNED, busy
+from support.lab import SOON, Lab, client_server, finish, single_node
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -170,7 +169,6 @@ def test_samples_are_not_written_into_a_pipe(lab: Lab) -> None:
     assert "a named pipe stands where a file should be" in result.record["cause"]["message"]
 
 
-@pytest.mark.alone
 def test_reading_ends_when_somebody_is_in_a_hurry(lab: Lab) -> None:
     """Ctrl-C twice ends it within two seconds, however much there is to read."""
     size = 400_000_000
@@ -186,7 +184,7 @@ def test_reading_ends_when_somebody_is_in_a_hurry(lab: Lab) -> None:
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         result = finish(process)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < SOON / 2  # to read it all takes longer, and may take half a minute
     assert result.exit_code == 130
 
 
@@ -199,20 +197,12 @@ def test_a_big_output_is_kept_whole(lab: Lab) -> None:
     assert (lab.only_run() / "logs" / "client.1.log").stat().st_size == 20_000_008
 
 
-@pytest.mark.alone
 def test_a_client_that_is_starved_of_cpu_is_suspect(lab: Lab) -> None:
-    """With twice as many busy processes as CPUs beside it, its numbers are not trusted; `--strict` fails then."""
-    burn = "import time; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"
+    """With two busy processes beside it on one CPU, its numbers are not trusted; `--strict` fails then."""
+    burn = f"import os, time\n{PINNED}; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"
     metrics = '[run]\nrepeats = 3\n[[metrics]]\nname = "rate"\npattern = "rate=([0-9]+)"'
-    busy = ["sh", "-c", "while :; do :; done"]
-    # In sessions of their own: Linux shares CPU time out by session first (autogroup).
-    others = [subprocess.Popen(busy, start_new_session=True) for _ in range(2 * (os.cpu_count() or 1))]
-    try:
+    with busy(2):
         result = lab.run(single_node([sys.executable, "-c", burn], metrics), "--strict")
-    finally:
-        for other in others:
-            other.kill()
-            other.wait()
 
     assert result.record["validity"] == "suspect"
     assert result.record["reasons"][0].startswith("client was starved of CPU: it used")

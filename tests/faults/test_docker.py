@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from support.docker_lab import client_server, docker_client, image, inventory, single_node
-from support.lab import Lab, Result, finish
+from support.lab import SOON, Lab, Result, finish
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import RunContext
 from windtunnel.errors import PlatformError
@@ -100,7 +100,7 @@ def test_a_server_that_is_never_ready_ends_the_run_in_time(lab: Lab) -> None:
     assert result.cause == "not_ready"
     assert "connection refused; in a container a server has to listen on all" in result.record["cause"]["message"]
     assert "server: listening" in result.stderr
-    assert next(phase["seconds"] for phase in result.record["phases"] if phase["phase"] == "ready") < 8
+    assert next(phase["seconds"] for phase in result.record["phases"] if phase["phase"] == "ready") < SOON
 
 
 def test_a_server_that_dies_before_it_is_ready_is_told_at_once(lab: Lab) -> None:
@@ -198,7 +198,6 @@ def test_a_limit_that_the_machine_does_not_have_is_the_platforms_error(lab: Lab)
     assert "CPUs available" in result.record["cause"]["message"]
 
 
-@pytest.mark.alone
 def test_a_server_that_is_killed_from_outside_is_heard_at_once(lab: Lab) -> None:
     """`docker kill` during the benchmark: exit 5, the signal's name, samples so far are kept."""
     file = lab.write(client_server(client="--hang-in 1"))
@@ -214,7 +213,7 @@ def test_a_server_that_is_killed_from_outside_is_heard_at_once(lab: Lab) -> None
         heard = time.time() - killed
         result = finish(process)
 
-    assert heard < 3
+    assert heard < SOON
     assert result.exit_code == 5
     assert result.cause == "server_died"
     assert "server was killed by SIGKILL while it was needed" in result.record["cause"]["message"]
@@ -387,7 +386,7 @@ def test_a_server_that_ignores_sigterm_is_killed_after_the_grace(lab: Lab) -> No
 
     assert result.exit_code == 0
     (stop,) = [phase for phase in result.record["phases"] if phase["phase"] == "stop"]
-    assert 1 <= stop["seconds"] < 8
+    assert 1 <= stop["seconds"] < SOON
     assert (lab.only_run() / "logs" / "server.log").read_text().count("ignoring SIGTERM") == 1
 
 
@@ -400,7 +399,6 @@ def test_a_big_output_is_kept_whole(lab: Lab) -> None:
     assert (lab.only_run() / "logs" / "client.1.log").stat().st_size == 20_000_008
 
 
-@pytest.mark.alone
 def test_a_client_that_meets_its_limit_is_starved(lab: Lab) -> None:
     """With a fifth of a core and the wish for a whole one, its numbers are suspect, and the reason is told."""
     burn = "import time; end = time.time() + 2.5\nwhile time.time() < end: pass\nprint('rate=1')"
@@ -472,7 +470,7 @@ def test_ctrl_c_during_a_benchmark_ends_it_soon(lab: Lab) -> None:
         result = finish(process)
 
     assert result.exit_code == 130
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < SOON
     assert len(lab.samples()) == 5
 
 

@@ -57,11 +57,10 @@ def escape(lab: Lab, isolation: str, targets: dict[str, tuple[str, int]]) -> dic
     return found
 
 
-@pytest.mark.alone  # another test may have policies enforced meanwhile
 def test_sealed_is_refused_where_the_network_does_not_enforce_it(lab: Lab) -> None:
     """The policy was there, for exactly the sealed pods; the run ends before its command, and says why."""
     (lab.path / "data.txt").write_text("5")
-    with seen_pods() as pods:
+    with policy_agent.mine(), seen_pods() as pods:
         with lab.start("run", str(lab.write(benchmark("sealed", {}))), "--backend", "kubernetes", "--json") as process:
             lab.wait_for("service_starting", 60)
             policy = _policy_of(lab.only_run().name)

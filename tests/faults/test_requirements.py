@@ -12,7 +12,7 @@ import pytest
 
 from support import docker_lab
 from support import lab as process_lab
-from support.docker_lab import nameless_volumes, need_docker, wait_empty
+from support.docker_lab import need_docker, volumes, volumes_of, wait_empty
 from support.lab import Lab, finish
 from support.package_index import SCRIPT, Index, package_index
 
@@ -140,16 +140,17 @@ def test_a_step_of_docker_cannot_change_its_packages(lab: Lab, index: Index) -> 
     assert index.requests > 0
 
 
-@pytest.mark.alone
 def test_volumes_of_pips_container_go_with_it(lab: Lab, index: Index) -> None:
     """Those that the image declares, when packages are installed and when they are taken from the cache."""
     need_docker()
-    before = nameless_volumes()
+    began, had = time.time(), set[str]()
     for _ in range(2):
         result = lab.run(benchmark("docker", IMPORT, "speed"), "--backend", "docker")
         assert result.exit_code == 0, result.stderr
+        had |= volumes_of(result.record["run_id"], began)
 
-    assert nameless_volumes() <= before
+    assert had
+    assert not had & volumes()
     assert index.requests > 0
 
 

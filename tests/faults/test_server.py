@@ -9,18 +9,18 @@ import time
 
 import pytest
 
-from support.lab import Lab, client_server
+from support.lab import SOON, Lab, client_server
 
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("nothing_left")]
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def test_a_server_that_is_never_ready_ends_the_run_in_time(lab: Lab) -> None:
-    """Exit 3 comes within `within` + 2 s, with the probe's last answer and the server's last lines."""
-    began = time.monotonic()
+    """Exit 3 comes after `within`, with the probe's last answer and the server's last lines."""
     result = lab.run(client_server(server="--bind-after -1", ready='{ tcp = true, within = "2s" }'))
 
     assert result.exit_code == 3
-    assert time.monotonic() - began < 4
+    (ready,) = [phase["seconds"] for phase in result.record["phases"] if phase["phase"] == "ready"]
+    assert 2 <= ready < SOON
     assert result.cause == "not_ready"
     assert "not ready within 2 s: connecting to 127.0.0.1" in result.record["cause"]["message"]
     assert "server: still thinking" in result.stderr
@@ -40,10 +40,10 @@ def test_an_open_port_is_not_readiness(lab: Lab) -> None:
 def test_a_server_that_dies_before_it_is_ready_is_told_at_once(lab: Lab) -> None:
     """Its status and last words come without waiting for `within`."""
     began = time.monotonic()
-    result = lab.run(client_server(server="--die-at-start 7", ready='{ tcp = true, within = "30s" }'))
+    result = lab.run(client_server(server="--die-at-start 7", ready='{ tcp = true, within = "300s" }'))
 
     assert result.exit_code == 3
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON
     assert result.cause == "exited_before_ready"
     assert "server exited with status 7 before it was ready" in result.record["cause"]["message"]
     assert "server: no configuration, giving up" in result.stderr
@@ -63,15 +63,13 @@ def test_a_server_that_dies_during_the_benchmark_makes_the_result_invalid(lab: L
 
 def test_a_server_that_hangs_fails_its_liveness_probe(lab: Lab) -> None:
     """A server that lives and answers no more ends the run after `failures` misses in a row."""
-    live = 'live = { http = "/alive", every = "100ms", timeout = "200ms", failures = 3 }'
+    live = 'live = { http = "/alive", every = "100ms", timeout = "1s", failures = 3 }'
     text = client_server(server="--hang-after 3", client="--requests 5").replace(
         'grace = "1s"', f'grace = "1s"\n{live}'
     )
-    began = time.monotonic()
     result = lab.run(text)
 
     assert result.exit_code == 5
-    assert time.monotonic() - began < 8
     assert result.cause == "liveness_failed"
     assert "3 times in a row: GET http://127.0.0.1:" in result.record["cause"]["message"]
     assert len(lab.samples()) == 2
@@ -79,7 +77,7 @@ def test_a_server_that_hangs_fails_its_liveness_probe(lab: Lab) -> None:
 
 def test_a_live_server_passes_its_liveness_probe(lab: Lab) -> None:
     """Probes during the run do not disturb a server that answers."""
-    live = 'live = { http = "/alive", every = "50ms", timeout = "1s", failures = 1 }'
+    live = 'live = { http = "/alive", every = "50ms", timeout = "10s", failures = 1 }'
     text = client_server(client="--requests 300", server="--latency 0.001").replace(
         'grace = "1s"', f'grace = "1s"\n{live}'
     )
@@ -90,11 +88,11 @@ def test_a_live_server_passes_its_liveness_probe(lab: Lab) -> None:
 def test_a_stop_command_that_hangs_is_given_up_after_the_grace(lab: Lab) -> None:
     """SIGTERM follows it, a note says so, and the result stands."""
     text = client_server().replace('grace = "1s"', 'grace = "1s"\nstop = ["sleep", "1000"]')
-    began = time.monotonic()
     result = lab.run(text)
 
     assert result.exit_code == 0
-    assert time.monotonic() - began < 6
+    (stop,) = [phase["seconds"] for phase in result.record["phases"] if phase["phase"] == "stop"]
+    assert 1 <= stop < SOON
     assert "the stop command failed (no answer within 1 s); SIGTERM instead" in result.stderr
 
 
@@ -112,7 +110,7 @@ def test_a_server_that_ignores_sigterm_is_killed_after_the_grace(lab: Lab) -> No
 
     assert result.exit_code == 0
     (stop,) = [phase for phase in result.record["phases"] if phase["phase"] == "stop"]
-    assert 1 <= stop["seconds"] < 3
+    assert 1 <= stop["seconds"] < SOON
     assert (lab.only_run() / "logs" / "server.log").read_text().count("ignoring SIGTERM") == 1
 
 
@@ -161,11 +159,11 @@ def test_the_death_of_one_server_while_another_gets_ready_is_told(lab: Lab) -> N
 command = {json.dumps([sys.executable, "-c", killer])}
 env = {{ FIRST = "$SERVER_URL" }}
 port = 0
-ready = {{ tcp = true, within = "30s" }}
+ready = {{ tcp = true, within = "300s" }}
 """
     began = time.monotonic()
     result = lab.run(client_server(server="--die-after 1", tables=second))
 
     assert result.exit_code == 5
     assert result.cause == "server_died"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < SOON

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import tarfile
 import tempfile
 import time
@@ -24,7 +23,6 @@ from support.needs import lacking
 from windtunnel.backends import make_backend
 
 DOCKERFILE = Path(__file__).with_name("Dockerfile")
-_NAMELESS = re.compile("[0-9a-f]{64}")
 SERVERS_DOCKERFILE = Path(__file__).with_name("servers.Dockerfile")
 
 
@@ -185,11 +183,19 @@ def inventory(runs: Path) -> set[str]:
     return {name for name in names if any(run_id in name for run_id in ids)}
 
 
-def nameless_volumes() -> set[str]:
-    """Return the volumes that were made because an image declares them, and that no container has any more."""
+def volumes() -> set[str]:
+    """Return the names of all volumes."""
     with docker_client() as client:
-        found = client.api.volumes(filters={"dangling": True})["Volumes"] or ()
-    return {item["Name"] for item in found if _NAMELESS.fullmatch(item["Name"])}
+        return {item["Name"] for item in client.api.volumes()["Volumes"] or ()}
+
+
+def volumes_of(run_id: str, since: float) -> set[str]:
+    """Return the volumes that the containers of a run had since a moment, as Docker's events tell."""
+    with docker_client() as client:
+        events = list(client.events(since=int(since), until=int(time.time()) + 1, decode=True))
+    found = [(event["Type"], event["Action"], event["Actor"]["ID"], event["Actor"]["Attributes"]) for event in events]
+    own = {ident for kind, _, ident, more in found if kind == "container" and more.get("windtunnel.dev/run") == run_id}
+    return {name for kind, act, name, more in found if (kind, act) == ("volume", "mount") and more["container"] in own}
 
 
 def wait_empty(runs: Path, seconds: float = 10.0) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
+SOON = 40.0
+"""Seconds that what waits for nothing takes at most, on a busy machine too; what it would wait for takes longer."""
 AS_ANY_USER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner") if os.geteuid() == 0 else ()
 """Runs a command without root's powers over files, by which no mode keeps it out."""
 

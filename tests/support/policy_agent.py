@@ -14,6 +14,7 @@ from secrets import token_hex
 from typing import Any
 
 from cluster import docker as nodes
+from cluster import places
 from support.kubernetes_lab import kubectl, worker_names
 
 _PAUSE_SECONDS = 0.2
@@ -21,13 +22,21 @@ _RUN, _SEALED = "windtunnel.dev/run", "windtunnel.dev/sealed"
 
 
 @contextmanager
+def mine() -> Iterator[None]:
+    """Have no other test enforce anything, meanwhile."""
+    with places.locked("policies"):
+        yield
+
+
+@contextmanager
 def enforced() -> Iterator[None]:
     """Enforce what sealed pods of all runs may do, meanwhile."""
-    agent = _Agent(f"SEALED-{token_hex(3)}")
-    try:
-        yield
-    finally:
-        agent.close()
+    with mine():
+        agent = _Agent(f"SEALED-{token_hex(3)}")
+        try:
+            yield
+        finally:
+            agent.close()
 
 
 class _Agent:
