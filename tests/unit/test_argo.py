@@ -12,16 +12,23 @@ import pytest
 import yaml
 
 from windtunnel.backends.containers import with_ports
-from windtunnel.backends.kubernetes.gated import ACCOUNT_FOLDER, GATE, patch
 from windtunnel.backends.kubernetes.objects import Naming, salt_of
-from windtunnel.backends.kubernetes.output import LAST_WORD
 from windtunnel.backends.labels import RunLabels
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.engines.argo import drive
 from windtunnel.engines.argo.build import build_workflow
 from windtunnel.engines.argo.parameter_values import ParameterText, benchmark_of
 from windtunnel.engines.argo.parameters import PARAMETERS, WorkflowParameters, check_plan, run_name
-from windtunnel.engines.argo.pod_patch import ITERATION_PLACEHOLDER, RUN_PLACEHOLDER, digest, planned
+from windtunnel.engines.argo.pod_gate import GatedPods
+from windtunnel.engines.argo.pod_patch import (
+    ACCOUNT_FOLDER,
+    GATE,
+    ITERATION_PLACEHOLDER,
+    RUN_PLACEHOLDER,
+    digest,
+    patch,
+    planned,
+)
 from windtunnel.engines.argo.templates import template
 from windtunnel.errors import DescriptorError, PlanError, Unsupported, UsageError
 from windtunnel.plan import Job, Plan, Service
@@ -284,11 +291,10 @@ def test_a_folder_keeps_no_run_that_nobody_waits_for() -> None:
 def test_the_last_word_of_argos_program_is_none_of_the_commands(begin: bytes) -> None:
     """With a time of its own where the command's last line was not finished."""
     word = b'time="2026-11-22T17:00:00.1Z" level=info msg="sub-process exited" argo=true error="<nil>"\n'
-    match = LAST_WORD.search(b"rate=1\n" + begin + word)
+    pods = GatedPods(None, "workflow", "pods", "bench-1")
 
-    assert match is not None
-    assert match.start() == len(b"rate=1\n")
-    assert LAST_WORD.search(word + b"rate=1\n") is None
+    assert pods.strip(b"rate=1\n" + begin + word) == b"rate=1\n"
+    assert pods.strip(word + b"rate=1\n") == word + b"rate=1\n"
 
 
 def test_the_one_job_is_the_client() -> None:

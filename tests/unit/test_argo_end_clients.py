@@ -7,10 +7,10 @@ from typing import Any, cast
 import pytest
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
-from windtunnel.backends.kubernetes.gated import GATE
 from windtunnel.backends.kubernetes.objects import ITERATION
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import COMPONENT
+from windtunnel.engines.argo.pod_patch import GATE
 
 NAME, WORDS = "bench-abcde", "not_ready: server was not ready"
 

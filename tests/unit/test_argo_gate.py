@@ -8,20 +8,22 @@ from typing import Any, cast
 
 import pytest
 
-from windtunnel.backends.kubernetes import gated
-from windtunnel.backends.kubernetes.gated import Gate
+from windtunnel.backends.kubernetes.pod_maker import PodOrder
+from windtunnel.engines.argo import pod_gate
+from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.errors import PlatformError
 
 STEP = cast("Any", SimpleNamespace(name="client"))
+PODS = GatedPods(None, "w", "/api/v1/namespaces/n/pods", "bench-1")
 
 
 class Stopped(Exception):
     """The driver gave up waiting."""
 
 
-def gate(node: dict[str, str], monkeypatch: pytest.MonkeyPatch, looks: int = 5) -> Gate:
-    """Return the gate of a workflow that has this node for its clients, and no pod; its driver waits for some looks."""
-    monkeypatch.setattr(gated, "_LOOK_SECONDS", 0)
+def order(node: dict[str, str], monkeypatch: pytest.MonkeyPatch, looks: int = 5) -> PodOrder:
+    """Return the order of a pod whose workflow has this node for its clients, and no pod; it is awaited some looks."""
+    monkeypatch.setattr(pod_gate, "_LOOK_SECONDS", 0)
     left = iter(range(looks))
 
     def check() -> None:
@@ -34,9 +36,7 @@ def gate(node: dict[str, str], monkeypatch: pytest.MonkeyPatch, looks: int = 5) 
     workflow = {"status": {"nodes": {"a": {"displayName": "clients", **node}}}}
     cluster = SimpleNamespace(call=lambda _method, _path: workflow)
     watcher = SimpleNamespace(views=dict, wait_change=wait_change)
-    place = cast("Any", SimpleNamespace(cluster=cluster, watcher=watcher))
-    arranged = cast("Any", SimpleNamespace(workflow="w"))
-    return Gate(place, arranged, check, lambda *_arguments: None)
+    return cast("PodOrder", SimpleNamespace(step=STEP, iteration=3, cluster=cluster, watcher=watcher, check=check))
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,17 @@ def test_a_pod_that_will_not_come_is_not_awaited(
 ) -> None:
     """One that was taken out of the workflow by hand too: it was awaited until the benchmark's timeout."""
     with pytest.raises(PlatformError, match=f"client: Argo makes no pod for it: {words}"):
-        gate(node, monkeypatch).release(STEP, 3, [], cast("Any", None))
+        PODS.make(order(node, monkeypatch))
 
 
 def test_a_pod_that_may_come_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the driver's clock, or somebody, says otherwise."""
     with pytest.raises(Stopped):
-        gate({"phase": "Running"}, monkeypatch).release(STEP, 3, [], cast("Any", None))
+        PODS.make(order({"phase": "Running"}, monkeypatch))
+
+
+def test_a_driver_that_is_lost_stops_its_workflow_and_takes_its_own_clients_pods() -> None:
+    """And those of no other run, and no pod but Argo's."""
+    pods = "/api/v1/namespaces/n/pods?labelSelector=windtunnel.dev/run%3Dbench-1%2Cworkflows.argoproj.io/workflow"
+
+    assert PODS.last_calls == (("PATCH", "w", {"spec": {"shutdown": "Stop"}}), ("DELETE", pods, None))

@@ -11,7 +11,6 @@ import pytest
 from support.secrets import KEPT, full_of_secrets, leaks
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Launch
-from windtunnel.backends.kubernetes.gated import patch
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.secrecy import Secrecy
@@ -19,6 +18,7 @@ from windtunnel.backends.kubernetes.spec import Surroundings, pod
 from windtunnel.backends.kubernetes.steps import Made, belongings, make_step
 from windtunnel.backends.labels import RunLabels
 from windtunnel.benchmark import parse
+from windtunnel.engines.argo.pod_patch import patch
 from windtunnel.errors import Unsupported
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
 from windtunnel.strategies import make_plan

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.attended import warden_seconds
 from windtunnel.backends.base import RunContext, Session
-from windtunnel.backends.kubernetes.objects import Arranged
 from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace
 from windtunnel.backends.labels import RunLabels
@@ -19,6 +18,7 @@ from windtunnel.plan import Plan, Service, Step
 from windtunnel.secrets import find_in_command
 
 if TYPE_CHECKING:
+    from windtunnel.backends.kubernetes.pod_maker import PodMaker
     from windtunnel.backends.kubernetes.resources import KubernetesResources
 
 LEAST_VERSION = (1, 29)
@@ -34,9 +34,9 @@ class KubernetesBackend:
     name = "kubernetes"
     traits = BACKENDS[name]
 
-    def __init__(self, arranged: Arranged | None = None) -> None:
-        """Take what is to be known of a workflow engine that makes the pods of jobs, if one does."""
-        self._arranged = arranged
+    def __init__(self, job_pods: PodMaker | None = None) -> None:
+        """Take what makes the pods of jobs, if the driver does not."""
+        self._job_pods = job_pods
 
     def available(self) -> str | None:
         """Return why pods cannot be run, or None."""
@@ -78,11 +78,12 @@ class KubernetesBackend:
     def open(self, context: RunContext) -> Session:
         """Make the warden of a run, which will own all of it."""
         from windtunnel.backends.kubernetes.calls import connect
+        from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
         from windtunnel.backends.kubernetes.session import KubernetesSession
 
         seconds = warden_seconds(context.plan, context.control.timeout)
         labels = RunLabels(context.folder.run_id, context.plan, time.time() + seconds)
-        return KubernetesSession(context, connect(), labels, seconds, self._arranged)
+        return KubernetesSession(context, connect(), labels, seconds, self._job_pods or DRIVER_PODS)
 
 
 def _check_step(step: Step, secrecy: Secrecy) -> None:

@@ -23,8 +23,6 @@ GONE_SECONDS = 30.0
 """How long a pod may take to go beyond its grace."""
 KILL_SECONDS = 10.0
 _LEAST_COLLECT = 3.0
-_LEAST_OF_ENGINES = 5.0
-"""A workflow engine's own container has to tell the end of its pod."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,12 @@ class Ending:
         self._leaving[running] = time.monotonic() + grace + GONE_SECONDS
         if running.is_gone:
             if any(replica.is_orphaned for replica in running.replicas):
-                # The engine's own container waits for a word that never comes, and the collector for that one's end.
+                # What looks at its pod waits for a word that never comes, and the collector for that one's end.
                 self.delete(running, COLLECT_SECONDS)
             # Its collector is told to send once all that was beside it has ended.
             self._end_beside(running)
             self._collect(running, COLLECT_SECONDS if can_send else _LEAST_COLLECT)
-            if not any(replica.is_engines for replica in running.replicas):
+            if not _is_removed_by_another(running):
                 self.delete(running, 0)
             return
         # Kubernetes gives one grace to all of a pod: what the step has left of it is its collector's.
@@ -76,7 +74,7 @@ class Ending:
             return running.is_gone or self.is_hub_ending()
 
         self.wait(is_over, grace)
-        if not is_over() and not any(replica.is_engines for replica in running.replicas):
+        if not is_over() and not _is_removed_by_another(running):
             self._kill(running)
         if not is_over():
             self.place.watcher.wait_change(is_over, KILL_SECONDS)
@@ -91,8 +89,7 @@ class Ending:
         """
         if beside := self.launcher.beside(running):
             self.wait(lambda: all(each.is_gone for each in beside), sum(each.service.grace for each in beside))
-            is_engines = any(replica.is_engines for replica in running.replicas)
-            if not is_engines and not all(each.is_gone for each in beside):
+            if not _is_removed_by_another(running) and not all(each.is_gone for each in beside):
                 self._kill(running)
 
     def _kill(self, running: RunningStep) -> None:
@@ -115,9 +112,7 @@ class Ending:
         """Have a step's pods deleted, with so many seconds of grace."""
         for replica in running.replicas:
             with cluster_words("deleting its pod", running.name):
-                # Zero would take the object away before its containers have ended.
-                least = _LEAST_OF_ENGINES if replica.is_engines else 1.0
-                self.place.cluster.delete("Pod", replica.pod, max(least, grace))
+                self.place.cluster.delete("Pod", replica.pod, max(replica.maker.least_grace, grace))
 
     def await_removal(self) -> None:
         """Wait until what was stopped is gone, and with it what belongs to it."""
@@ -130,3 +125,7 @@ class Ending:
                 self.journal.note("its pod is still there; the run's end will take it away", running.name)
             self.launcher.remove_belongings(running)
             del self._leaving[running]
+
+
+def _is_removed_by_another(running: RunningStep) -> bool:
+    return any(replica.maker.removes_pods for replica in running.replicas)

@@ -11,14 +11,15 @@ from windtunnel.backends.base import Launch
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.admitted import changes
 from windtunnel.backends.kubernetes.calls import Refused, cluster_words
-from windtunnel.backends.kubernetes.gated import MAIN, Gate
 from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
 from windtunnel.backends.kubernetes.output import Output
 from windtunnel.backends.kubernetes.place import Environment, Place
 from windtunnel.backends.kubernetes.placing import ZONE, Placing
+from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodOrder
+from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.secrecy import Secrecy
-from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
+from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, fetcher_arguments, pod
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.steps import belongings, make_step
 from windtunnel.plan import Job, Service
@@ -42,7 +43,7 @@ class Launcher:
         self.inputs: dict[str, str] = {}
         self.environments: dict[str, Environment] = {}
         self.created = 0
-        self._place, self._tell = place, tell
+        self._place, self._check, self._tell = place, check, tell
         self._doubted: set[tuple[str, str]] = set()
         self._nodes: dict[str, str] = {}
         self._ground: Ground | None = None
@@ -50,7 +51,6 @@ class Launcher:
         self._outputs: list[Output] = []
         self._secrecy = Secrecy.of(place.plan)
         self._belongings: dict[RunningStep, list[tuple[str, str]]] = {}
-        self._gate = Gate(place, place.arranged, check, self.create) if place.arranged else None
         if any_sealed(place.plan):
             self.create(policy(place.naming), "the NetworkPolicy of its sealed steps")
 
@@ -72,10 +72,17 @@ class Launcher:
         else:
             names = [self._pod_name(launch, 1)]
             beside = [self._in_client[need] for need in self._order(step) if need in self._in_client]
+        maker = self._place.job_pods if isinstance(step, Job) else DRIVER_PODS
+        containers = [container, *(each for _step, each in beside)]
+        own = [each.name for each in containers]
         for name in names:
-            pod, main = self._have_pod(name, running, [container, *(each for _step, each in beside)])
-            is_engines = self._gate is not None and isinstance(step, Job)
-            running.replicas.append(Replica(pod, main, self._look(pod), is_engines=is_engines))
+            order = self._order_pod(name, running, containers)
+            made = maker.make(order)
+            pod, main = made.name, made.container
+            if made.admitted:
+                for words in changes(order.manifest, made.admitted, own):
+                    self._doubt(words, step.name)
+            running.replicas.append(Replica(pod, main, self._look(pod), maker=maker))
             for other, each in beside:
                 other.replicas[:] = [Replica(pod, each.name, self._look(pod), client=main)]
         return running
@@ -152,23 +159,27 @@ class Launcher:
         if ports:
             self._place.addresses[running.address.host] = str(made["spec"]["clusterIP"])
 
-    def _have_pod(self, name: str, running: RunningStep, containers: list[Container]) -> tuple[str, str]:
-        """Make a step's pod, or let the one go that was made for it; return its name, and its main container's."""
+    def _order_pod(self, name: str, running: RunningStep, containers: list[Container]) -> PodOrder:
+        """Return the order of a step's pod."""
         place, step = self._place, running.step
         inputs = {path: (key, *place.input(key)) for path, key in self.inputs.items()}
-        if self._gate and isinstance(step, Job):
-            released = self._gate.release(step, running.iteration or 0, inputs.values(), self._placing(step))
-            return released, MAIN
         graces = [each.sidecar.grace for each in containers if each.sidecar]
         grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS + sum(graces)
         around = Surroundings(place.runner, place.collect(name), grace, inputs, place.addresses)
         built_for = [self.environments[each.name].architecture for each in containers if each.packages]
         placing = replace(self._placing(step), architecture=next(iter(built_for), None))
         manifest = pod(place.naming, name, containers, placing, around)
-        made = self.create(manifest, "its pod", step.name)
-        for words in changes(manifest, made, [each.name for each in containers]):
-            self._doubt(words, step.name)
-        return name, step.name
+        return PodOrder(
+            step=step,
+            iteration=running.iteration,
+            manifest=manifest,
+            arguments=lambda pod: {COLLECTOR: place.collect(pod), FETCHER: fetcher_arguments(inputs.values())},
+            cluster=place.cluster,
+            naming=place.naming,
+            watcher=place.watcher,
+            create=self.create,
+            check=self._check,
+        )
 
     def _doubt(self, words: str, step: str) -> None:
         """Tell once of a step what makes its numbers doubtful."""

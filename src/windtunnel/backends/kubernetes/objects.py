@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ _SCRIPTS = (
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
 Manifest = dict[str, Any]
+ApiCall = tuple[str, str, Any]
+"""A call of the API: its method, its path with its query, and its body, or None."""
 
 
 @dataclass(frozen=True)
@@ -116,27 +119,14 @@ class Terms:
         seconds: When it ends everything at the latest, from now on.
         lease: How many seconds it goes on without the driver.
         claim: The volume claim that it writes to, if it does.
-        workflow: The API's path of the workflow that it stops when the driver is lost, if it has one.
+        last_calls: Calls of the API that it makes when the driver is lost: method, path and body each.
     """
 
     image: str
     seconds: float
     lease: float
     claim: str | None = None
-    workflow: str | None = None
-
-
-@dataclass(frozen=True)
-class Arranged:
-    """A run whose jobs' pods are made by a workflow engine.
-
-    Attributes:
-        owner: What all of the run goes with, as an owner reference: the pod that drives it.
-        workflow: The API's path of its workflow.
-    """
-
-    owner: Mapping[str, Any]
-    workflow: str
+    last_calls: Sequence[ApiCall] = ()
 
 
 def salt_of(run_id: str) -> str:
@@ -152,9 +142,11 @@ def owner_reference(job: Mapping[str, Any]) -> Manifest:
 def warden_job(naming: Naming, terms: Terms, lease_path: str, seconds: float) -> Manifest:
     """Return the Job that owns everything: it ends when its pod does, or after so many seconds, and goes then."""
     name = naming.home
-    env = {"WINDTUNNEL_LEASE": lease_path, "WINDTUNNEL_LEASE_SECONDS": str(terms.lease)}
-    if terms.workflow:
-        env |= {"WINDTUNNEL_WORKFLOW": terms.workflow, "WINDTUNNEL_RUN": naming.labels.run_id}
+    env = {
+        "WINDTUNNEL_LEASE": lease_path,
+        "WINDTUNNEL_LEASE_SECONDS": str(terms.lease),
+        "WINDTUNNEL_LAST_CALLS": json.dumps(terms.last_calls),
+    }
     container: Manifest = {
         "name": WARDEN,
         "image": terms.image,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -21,12 +20,8 @@ from windtunnel.backends.kubernetes.watcher import shut
 _GAP = "lines of its output may be missing"
 _PAUSE_SECONDS = 0.2
 _READ_SECONDS = 3600.0
-LAST_WORD = re.compile(
-    rb'(\d{4}-\d\d-\d\dT\S+ )?time="[^"\n]*" level=\w+ msg="sub-process exited" argo=true[^\n]*\n'
-    rb"(Error: exit status \d+\n)?\Z"
-)
-"""What Argo's program, which runs the command of a pod of Argo's, says at its end; with its time if it ends a line."""
-_LAST_WORD_BYTES = 1024
+_STRIPPED_BYTES = 1024
+"""How much of the end may be another's than the step's."""
 _QUIET_SECONDS = 0.25
 """After so long without a piece, no more is on its way of what has ended."""
 ROTATED_BYTES = 10 << 20
@@ -42,12 +37,12 @@ class Source:
     Attributes:
         pod: Its pod's name.
         container: Its own.
-        is_engines: Whether a workflow engine's program runs its command; that one's own words are left out.
+        strip: Returns the last of its output without what is not the step's own.
     """
 
     pod: str
     container: str
-    is_engines: bool = False
+    strip: Callable[[bytes], bytes] = bytes
 
 
 class Output(OutputFile):
@@ -136,9 +131,16 @@ class Output(OutputFile):
                         break
                 self._closed.wait(0 if self._is_over() else _PAUSE_SECONDS)
         finally:
-            if self._source.is_engines:
-                _drop_last_word(self.path)
+            self._strip()
             self._end()
+
+    def _strip(self) -> None:
+        with contextlib.suppress(OSError), self.path.open("r+b") as file:
+            begin = max(0, self.path.stat().st_size - _STRIPPED_BYTES)
+            file.seek(begin)
+            last = file.read()
+            if (kept := self._source.strip(last)) != last:
+                file.truncate(begin + len(kept))
 
     def _read(self) -> None:
         query = {"container": self._source.container, "follow": "true", "timestamps": "true"}
@@ -160,11 +162,3 @@ class Output(OutputFile):
         finally:
             with contextlib.suppress(Exception):
                 self._answer.close()
-
-
-def _drop_last_word(path: Path) -> None:
-    with contextlib.suppress(OSError), path.open("r+b") as file:
-        begin = max(0, path.stat().st_size - _LAST_WORD_BYTES)
-        file.seek(begin)
-        if match := LAST_WORD.search(file.read()):
-            file.truncate(begin + match.start())

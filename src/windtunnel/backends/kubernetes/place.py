@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from windtunnel.backends.agent.places import PORT, token_for
 from windtunnel.backends.kubernetes.calls import Cluster
-from windtunnel.backends.kubernetes.objects import Arranged, Naming
+from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.pod_maker import PodMaker
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.plan import Plan
 from windtunnel.run.folder import RunFolder
@@ -42,7 +43,7 @@ class Place:
         folder: The run's folder.
         zone_of: Returns a node's zone, or None.
         addresses: The Services of the run so far, with their addresses.
-        arranged: What is to be known of a workflow engine that makes the pods of jobs, if one does.
+        job_pods: Makes the pods of jobs.
     """
 
     cluster: Cluster
@@ -54,7 +55,7 @@ class Place:
     folder: RunFolder
     zone_of: Callable[[str], str | None]
     addresses: dict[str, str]
-    arranged: Arranged | None = None
+    job_pods: PodMaker
 
     @property
     def hub(self) -> str:

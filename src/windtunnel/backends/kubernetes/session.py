@@ -17,9 +17,10 @@ from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, cluster_word
 from windtunnel.backends.kubernetes.ending import Ending
 from windtunnel.backends.kubernetes.facts import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher
-from windtunnel.backends.kubernetes.objects import WARDEN, Arranged, Naming, Terms, script
+from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms, script
 from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.place import Place
+from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker
 from windtunnel.backends.kubernetes.questions import Questions
 from windtunnel.backends.kubernetes.requirements import Installer
 from windtunnel.backends.kubernetes.results import Results
@@ -35,8 +36,6 @@ from windtunnel.errors import BenchmarkFailed, PlatformError
 from windtunnel.plan import InputFile, Job, Probe, Service
 from windtunnel.run.folder import tail
 
-NO_COMMAND_WORDS = "failed to find name in PATH"
-"""What Argo's program says then."""
 WARDEN_SECONDS = 1.0
 """How much later than of a run's other objects one may hear of its warden, when that takes them with it."""
 
@@ -49,7 +48,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         cluster: Where.
         labels: What all of its objects carry.
         seconds: When its warden ends everything at the latest, from now on.
-        arranged: What is to be known of a workflow engine that makes the pods of jobs, if one does.
+        job_pods: Makes the pods of jobs.
     """
 
     _kind = RunningStep
@@ -62,7 +61,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         cluster: Cluster,
         labels: RunLabels,
         seconds: float,
-        arranged: Arranged | None = None,
+        job_pods: PodMaker = DRIVER_PODS,
     ) -> None:
         super().__init__(context)
         self._cluster = cluster = replace(cluster, patience=Patience(lambda: self._control.is_urgent))
@@ -70,8 +69,8 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
         self._closing.callback(cluster.api.close)
         self._closing.callback(shutil.rmtree, self._folder.path / "work", ignore_errors=True)
-        naming = Naming.of(labels, owner=arranged.owner if arranged else None)
-        self._arranged = arranged
+        naming = Naming.of(labels, owner=job_pods.owner)
+        self._job_pods = job_pods
         self._watcher = Watcher(self._control, cluster, naming.selector)
         self._closing.callback(self._watcher.close)
         self._facts = Facts(cluster)
@@ -102,7 +101,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
             folder=self._folder,
             zone_of=self._facts.zone,
             addresses={self._warden.naming.home: self._warden.address},
-            arranged=self._arranged,
+            job_pods=self._job_pods,
         )
         self._launcher = Launcher(place, self._check_run, self._journal.doubt)
         self._closing.callback(self._launcher.close)
@@ -122,8 +121,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
         self._starting = Starting(self._watcher, Troubles(cluster), self._check_run, self._launcher.follow)
 
     def _terms(self, runner: str, seconds: float) -> Terms:
-        workflow = self._arranged.workflow if self._arranged else None
-        return Terms(runner, seconds, lease_seconds(), workflow=workflow)
+        return Terms(runner, seconds, lease_seconds(), last_calls=self._job_pods.last_calls)
 
     @property
     def _inputs(self) -> dict[str, Path]:
@@ -226,7 +224,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
             raise BenchmarkFailed(
                 f"{running.name} {running.end().words}", code="oom", step=job.name, log_tail=tail(running.log)
             )
-        if ended and ended.is_not_found and NO_COMMAND_WORDS in "\n".join(tail(running.log)):
+        if ended and ended.maker.not_found(ended.status, "\n".join(tail(running.log))):
             words = f"{running.name}: command not found: {running.step.program.command[0]}"
             raise PlatformError(words, code="command_not_found", step=job.name, log_tail=tail(running.log))
         if ended and (disruption := ended.view.disruption()):

@@ -12,8 +12,6 @@ from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 
-_ENGINE_SECONDS = 3.0
-
 
 class Starting:
     """Waits for steps to start.
@@ -64,9 +62,8 @@ class Starting:
 
     def _check_trouble(self, running: RunningStep, replica: Replica) -> None:
         trouble = None if replica.has_terminated_well else self._troubles.of_pod(replica.view)
-        if trouble and replica.is_engines and trouble.code == "removed":
-            # Argo takes away what has not started before it tells the driver that it is to stop.
-            self._watcher.wait_change(lambda: False, _ENGINE_SECONDS)
+        if trouble and trouble.code == "removed" and replica.maker.removal_seconds:
+            self._watcher.wait_change(lambda: False, replica.maker.removal_seconds)
             self._check()
         if trouble:
             whose = running.name if trouble.container in {None, replica.container} else trouble.container

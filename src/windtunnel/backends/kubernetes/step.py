@@ -14,13 +14,12 @@ from windtunnel.backends.containers import exit_status, signalled
 from windtunnel.backends.hearing import Changes
 from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.backends.kubernetes.output import Output, Source
+from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.started import End, StartedStep
 from windtunnel.plan import Service
 
 OUT_OF_MEMORY = "OOMKilled"
-_NO_COMMAND = 64
-"""How Argo's program ends where there is no such command."""
 _ENDS_IN_ORDER = (0, signalled(signal.SIGTERM), signalled(signal.SIGKILL))
 """How containers end that are told to."""
 
@@ -35,7 +34,7 @@ class Replica:
         look: Returns the pod as it was told last.
         output: Its output, once it was started.
         client: In one pod with its client: the client's container, which ends the pod by its end.
-        is_engines: Whether a workflow engine made its pod, which looks at it once more when it has ended.
+        maker: What made its pod.
     """
 
     pod: str
@@ -43,7 +42,7 @@ class Replica:
     look: Callable[[], PodView]
     output: Output | None = None
     client: str | None = None
-    is_engines: bool = False
+    maker: PodMaker = DRIVER_PODS
     died_at: float = field(default=0.0)
 
     @property
@@ -57,26 +56,21 @@ class Replica:
         def is_over() -> bool:
             return self.view.is_removed or self.view.terminated(self.container) is not None
 
-        source = Source(self.pod, self.container, self.is_engines)
+        source = Source(self.pod, self.container, self.maker.strip)
         self.output = Output(cluster, source, path, is_over, changes)
         return self.output
 
     @property
     def is_away(self) -> bool:
-        """Whether nothing of its pod is left that has to go; what a workflow engine made is for that to remove."""
+        """Whether nothing of its pod is left that this run has to remove."""
         view = self.view
-        return view.is_removed or (self.is_engines and view.status.get("phase") in {"Succeeded", "Failed"})
+        return view.is_removed or (self.maker.removes_pods and view.status.get("phase") in {"Succeeded", "Failed"})
 
     @property
     def is_orphaned(self) -> bool:
-        """Whether a workflow engine's program, which runs its command, was killed with it and cannot tell its end."""
+        """Whether it has ended, and its pod is not told."""
         ended = self.view.terminated(self.container)
-        return self.is_engines and ended is not None and ended.get("exitCode") == signalled(signal.SIGKILL)
-
-    @property
-    def is_not_found(self) -> bool:
-        """Whether its command is not there, as a workflow engine's program says it."""
-        return self.is_engines and self.status == _NO_COMMAND
+        return ended is not None and self.maker.is_silenced(int(ended.get("exitCode", 0)))
 
     @property
     def container_id(self) -> str:

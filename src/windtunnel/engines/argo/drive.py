@@ -15,11 +15,12 @@ from typing import Any
 from windtunnel.backends.agent.places import result_file
 from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.calls import Cluster, connect
-from windtunnel.backends.kubernetes.objects import Arranged, Manifest
+from windtunnel.backends.kubernetes.objects import Manifest
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
 from windtunnel.engines.argo.parameters import WorkflowParameters
+from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.engines.argo.pod_patch import digest, planned
 from windtunnel.engines.argo.status import begin, refuse, write_record
 from windtunnel.engines.argo.workflow import annotate, annotations_of, labels_of, nodes_of, path, read
@@ -138,7 +139,8 @@ def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecor
 
 def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[str, Any]) -> Request:
     check(parameters, workflow)
-    backend = KubernetesBackend(Arranged(_own_pod(), path(cluster, "workflows", parameters.workflow)))
+    workflow_path = path(cluster, "workflows", parameters.workflow)
+    backend = KubernetesBackend(GatedPods(_own_pod(), workflow_path, cluster.path("Pod"), parameters.run_id))
     request = make_request(parameters.loaded, parameters.plan, backend, parameters.store)
     if request.remote is None and not parameters.is_fetched:
         raise UsageError(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
-from windtunnel.backends.kubernetes.gated import CLIENTS, is_held
 from windtunnel.backends.kubernetes.objects import ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
-from windtunnel.engines.argo.labels import COMPONENT, PLAN, WORKFLOW
+from windtunnel.engines.argo.labels import CLIENTS, COMPONENT, PLAN, WORKFLOW
+from windtunnel.engines.argo.pod_gate import is_held
 from windtunnel.engines.argo.workflow import nodes_of, read, stop
 
 MAKING_SECONDS = 60.0

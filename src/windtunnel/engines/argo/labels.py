@@ -14,6 +14,10 @@ COMPONENT = "app.kubernetes.io/component"
 """The label of a pod that says which part it runs."""
 DRIVE, PLAN, FINISH = "drive", "plan", "finish"
 """The parts: what drives a run, what finds out about its client's pods, and what tells its verdict."""
+CLIENTS = "clients"
+"""The part of a workflow that makes the client's pods."""
+MAIN, WAIT = "main", "wait"
+"""What Argo calls the container that runs a step's command, and its own beside it."""
 VERDICT = ("run", "status", "validity", "exit-code", "cause")
 """The output parameters of a workflow."""
 S3_SECRET = "windtunnel-s3"  # noqa: S105 - its name

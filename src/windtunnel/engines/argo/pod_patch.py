@@ -9,12 +9,17 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from windtunnel.backends.attended import warden_seconds
-from windtunnel.backends.kubernetes.gated import patch
-from windtunnel.backends.kubernetes.objects import Naming
-from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.base import Launch
+from windtunnel.backends.kubernetes.objects import Manifest, Naming
+from windtunnel.backends.kubernetes.placing import Placing
+from windtunnel.backends.kubernetes.secrecy import Secrecy
+from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Surroundings, pod
+from windtunnel.backends.kubernetes.steps import address_of, is_in_client, make_step
+from windtunnel.backends.labels import PREFIX, RunLabels
+from windtunnel.engines.argo.labels import MAIN, WAIT
 from windtunnel.engines.argo.parameters import ported
 from windtunnel.errors import PlanError
-from windtunnel.plan import Plan
+from windtunnel.plan import Job, Plan
 
 SLACK_SECONDS = 120
 """How much longer than its run a client's pod may be there, for whatever its driver died of."""
@@ -22,6 +27,12 @@ ITERATION_PLACEHOLDER = 7_918_264_503_176
 """Stands for the iteration in a client's pod that is planned once for all."""
 RUN_PLACEHOLDER = "windtunnel-planned-run"
 """Stands for the run's id, if that is not known when the pod is planned."""
+GATE = f"{PREFIX}driver"
+"""The scheduling gate at which a client's pod waits for its driver."""
+ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+_NO_ACCOUNT = "windtunnel-no-account"
+_ARGOS_USER = 8737
+"""Whom Argo's images know as their user without rights."""
 
 
 def planned(plan: Plan, image: str) -> dict[str, str]:
@@ -56,3 +67,54 @@ def planned(plan: Plan, image: str) -> dict[str, str]:
 def digest(planned: Mapping[str, str]) -> str:
     """Return what tells the client's pods of a benchmark from others."""
     return sha256(json.dumps(dict(planned), sort_keys=True).encode()).hexdigest()
+
+
+def arguments_name(naming: Naming, job: str, iteration: int) -> str:
+    """Return what the Secret is called with what only the driver knows."""
+    return naming.name(f"{job}-arguments", iteration)
+
+
+def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> Manifest:
+    """Return what makes of Argo's pod that of an iteration.
+
+    Args:
+        naming: The run's names.
+        plan: The run's plan, in which every port is chosen.
+        job: The job.
+        iteration: Which.
+        runner: The image of collectors.
+    """
+    services, secrecy = plan.services_for(job), Secrecy.of(plan)
+    own = iteration if job.fresh else None
+    values = {"ITERATION": str(iteration)}
+    beside = []
+    for service in services:
+        if is_in_client(service):
+            beside.append(make_step(naming, secrecy, Launch(service, own, dict(values))))
+        values |= address_of(naming, service, own).values(service.name)
+    made = make_step(naming, secrecy, Launch(job, iteration, values))
+    inputs = {item.path: (str(number), "", "") for number, item in enumerate(plan.inputs)}
+    graces = [each.container.sidecar.grace for each in beside if each.container.sidecar]
+    secret = arguments_name(naming, job.name, iteration)
+    around = Surroundings(runner, (), COLLECT_SECONDS + sum(graces), inputs, secret=secret)
+    placing = Placing([each.name for each in services if each.placement == "apart"])
+    spec = pod(naming, job.name, [made.container, *(each.container for each in beside)], placing, around)["spec"]
+    return _as_patch(spec)
+
+
+def _as_patch(spec: Manifest) -> Manifest:
+    """Return what a strategic merge turns a pod of Argo's into one of ours with.
+
+    Argo's own container needs the account's token, so it cannot be kept from the whole pod:
+    where it would be, the others have an empty folder.
+    """
+    own = {"restartPolicy", "automountServiceAccountToken"}
+    found: Manifest = {key: value for key, value in spec.items() if key not in own}
+    found["schedulingGates"] = [{"name": GATE}]
+    found["containers"][0]["name"] = MAIN
+    for container in (*found["initContainers"], *found["containers"]):
+        container["volumeMounts"].append({"name": _NO_ACCOUNT, "mountPath": ACCOUNT_FOLDER})
+    found["volumes"].append({"name": _NO_ACCOUNT, "emptyDir": {}})
+    # Among processes that are shared, only another user's are closed to root: the token is in that one's files.
+    found["containers"].append({"name": WAIT, "securityContext": {"runAsUser": _ARGOS_USER, "runAsNonRoot": True}})
+    return found

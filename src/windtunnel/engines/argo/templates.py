@@ -8,19 +8,21 @@ from typing import Any
 from hera.workflows import DAG, Container, Parameter, RetryStrategy, Step, Steps, Task, WorkflowTemplate
 from hera.workflows import models as m
 
-from windtunnel.backends.kubernetes.gated import CLIENTS, MAIN, WAIT
 from windtunnel.backends.kubernetes.objects import ITERATION, salt_of
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.content import sample
 from windtunnel.engines.argo.labels import (
     ACCOUNT,
+    CLIENTS,
     COMPONENT,
     DRIVE,
     FINISH,
+    MAIN,
     OUTPUTS,
     PLAN,
     S3_SECRET,
     VERDICT,
+    WAIT,
 )
 from windtunnel.engines.argo.parameters import PARAMETERS
 from windtunnel.engines.argo.pod_patch import ITERATION_PLACEHOLDER, RUN_PLACEHOLDER, digest

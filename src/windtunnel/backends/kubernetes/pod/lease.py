@@ -61,17 +61,13 @@ class Lease:
         """Return when it was renewed, as it says."""
         return str(self.ask("GET", self.url)["spec"]["renewTime"])
 
-    def stop(self, api: str, workflow: str, run: str) -> None:
-        """Have a workflow stopped that waits for the run, in vain, and delete the pods that it made for the run."""
-        pods = f"/api/v1/namespaces/{workflow.split('/')[5]}/pods?labelSelector=windtunnel.dev%2Frun%3D{run}"
-        for method, url, body in (
-            ("PATCH", workflow, {"spec": {"shutdown": "Stop"}}),
-            ("DELETE", f"{pods}%2Cworkflows.argoproj.io%2Fworkflow", None),
-        ):
+    def tell(self, api: str, calls) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - any JSON
+        """Make calls of the API by which others hear that the run is over: method, path and body each."""
+        for method, path, body in calls:
             try:
-                self.ask(method, api + url, body)
+                self.ask(method, api + path, body)
             except (OSError, ValueError) as error:
-                sys.stderr.write(f"stopping the workflow: {error}\n")
+                sys.stderr.write(f"{method} {path}: {error}\n")
 
     def ask(self, method: str, url: str, body=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - any JSON
         """Ask the API with the pod's own account, and return its answer."""
@@ -104,5 +100,4 @@ def main() -> None:
         last = now
     if lease.left <= 0:
         sys.stderr.write(f"the driver has not renewed its lease for {seconds:g} s; the run ends\n")
-        if workflow := os.environ.get("WINDTUNNEL_WORKFLOW"):
-            lease.stop(api, workflow, os.environ["WINDTUNNEL_RUN"])
+        lease.tell(api, json.loads(os.environ["WINDTUNNEL_LAST_CALLS"]))

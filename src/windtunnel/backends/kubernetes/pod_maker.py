@@ -1,0 +1,131 @@
+"""How the pods of a run's jobs come to be: the driver makes them, unless an engine does, to show them as its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from windtunnel.backends.kubernetes.calls import Cluster
+from windtunnel.backends.kubernetes.objects import ApiCall, Manifest, Naming
+from windtunnel.backends.kubernetes.watcher import Watcher
+from windtunnel.plan import Job, Service
+
+
+@dataclass(frozen=True)
+class PodOrder:
+    """A pod that is to be made.
+
+    Attributes:
+        step: The step whose command it runs.
+        iteration: In which iteration, if it is for one.
+        manifest: The pod as the driver makes it.
+        arguments: Returns, for the pod's name, the words that the pod's own containers need and that only the driver
+            knows, such as tokens: by the container's name.
+        cluster: Where it is to be.
+        naming: The run's names.
+        watcher: Tells of the run's pods.
+        create: Makes an object, and counts it; in words what it is, and for which step.
+        check: Called while something is waited for; raises what ends the run.
+    """
+
+    step: Service | Job
+    iteration: int | None
+    manifest: Manifest
+    arguments: Callable[[str], Mapping[str, Sequence[object]]]
+    cluster: Cluster
+    naming: Naming
+    watcher: Watcher
+    create: Callable[[Mapping[str, Any], str, str | None], Any]
+    check: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class MadePod:
+    """A pod that was made.
+
+    Attributes:
+        name: The pod's name.
+        container: The name of the step's container in it.
+        admitted: What the API made of the manifest; None where that was not ours.
+    """
+
+    name: str
+    container: str
+    admitted: Manifest | None = None
+
+
+class PodMaker(Protocol):
+    """Makes pods, and knows what is different of those that it has made."""
+
+    @property
+    def owner(self) -> Mapping[str, Any] | None:
+        """An owner reference: what all of the run goes with, if it goes with anything."""
+        ...
+
+    @property
+    def last_calls(self) -> Sequence[ApiCall]:
+        """Calls of the API by which others hear that the driver is lost."""
+        ...
+
+    @property
+    def least_grace(self) -> float:
+        """How many seconds a pod needs at least to end in order."""
+        ...
+
+    @property
+    def removes_pods(self) -> bool:
+        """Whether pods that have ended are for another to remove, who still looks at them."""
+        ...
+
+    @property
+    def removal_seconds(self) -> float:
+        """How long before the run is told of its end a pod that has not started may be taken away."""
+        ...
+
+    def make(self, order: PodOrder) -> MadePod:
+        """Make a pod, or have one that was made for the order begin (PlatformError)."""
+        ...
+
+    def strip(self, output: bytes) -> bytes:
+        """Return the last of a container's output without what is not the step's own."""
+        ...
+
+    def not_found(self, status: int | None, output: str) -> bool:
+        """Tell by a command's exit status and the last of its output whether there is no such command."""
+        ...
+
+    def is_silenced(self, status: int) -> bool:
+        """Tell by a container's exit status whether what has to tell its pod of its end cannot do so."""
+        ...
+
+
+class DriverPods:
+    """The driver makes the pods, and removes them."""
+
+    owner = None
+    last_calls = ()
+    least_grace = 1.0
+    """Zero would take the object away before its containers have ended."""
+    removes_pods = False
+    removal_seconds = 0.0
+
+    def make(self, order: PodOrder) -> MadePod:
+        """Create the pod (PlatformError)."""
+        made = order.create(order.manifest, "its pod", order.step.name)
+        return MadePod(str(order.manifest["metadata"]["name"]), order.step.name, made)
+
+    def strip(self, output: bytes) -> bytes:
+        """Return the output: all of it is the step's."""
+        return output
+
+    def not_found(self, _status: int | None, _output: str) -> bool:
+        """Tell that a container that was started has a command."""
+        return False
+
+    def is_silenced(self, _status: int) -> bool:
+        """Tell that the kubelet sees the end of a container."""
+        return False
+
+
+DRIVER_PODS = DriverPods()

@@ -1,0 +1,136 @@
+"""Pods of jobs that Argo makes: each is held at a scheduling gate until the driver lets it go.
+
+Argo makes an iteration's pod from a patch that was planned beforehand, whenever it is ready to.
+The pod waits unscheduled (a Kubernetes scheduling gate); when the walk has come to the iteration,
+the driver hands over what only it knows (tokens, the servers' zone) and takes the gate away: from
+then on it is a pod like any other, but for Argo's program, which runs the step's command, and
+Argo's own container, which tells of the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from windtunnel.backends.containers import signalled
+from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
+from windtunnel.backends.kubernetes.objects import ITERATION, ApiCall
+from windtunnel.backends.kubernetes.pod_maker import MadePod, PodOrder
+from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.labels import RUN, STEP
+from windtunnel.engines.argo.labels import CLIENTS, MAIN, WORKFLOW
+from windtunnel.engines.argo.pod_patch import GATE, arguments_name
+from windtunnel.errors import PlatformError
+from windtunnel.run.control import POLL_SECONDS
+
+_NO_COMMAND = 64
+_NO_COMMAND_WORDS = "failed to find name in PATH"
+"""How Argo's program ends where there is no such command, and what it says then."""
+_LAST_WORD = re.compile(
+    rb'(\d{4}-\d\d-\d\dT\S+ )?time="[^"\n]*" level=\w+ msg="sub-process exited" argo=true[^\n]*\n'
+    rb"(Error: exit status \d+\n)?\Z"
+)
+"""What Argo's program says at its end; with its time if it ends a line."""
+_LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class GatedPods:
+    """Argo makes the pods of a run's jobs, shows them, and removes them with the workflow.
+
+    Attributes:
+        owner: The driver's pod, as an owner reference.
+        workflow: The API's path of the workflow.
+        pods: The API's path of the pods in its namespace.
+        run_id: The run's id.
+    """
+
+    owner: Mapping[str, Any] | None
+    workflow: str
+    pods: str
+    run_id: str
+
+    least_grace = 5.0
+    """Argo's own container has to tell the end of its pod."""
+    removes_pods = True
+    removal_seconds = 3.0
+    """Argo takes away what has not started before it tells the driver that it is to stop."""
+
+    @property
+    def last_calls(self) -> Sequence[ApiCall]:
+        """Stop a workflow that would wait for the run, in vain, and delete the pods that it made for the run."""
+        selector = quote(f"{RUN}={self.run_id},{WORKFLOW}")
+        return (
+            ("PATCH", self.workflow, {"spec": {"shutdown": "Stop"}}),
+            ("DELETE", f"{self.pods}?labelSelector={selector}", None),
+        )
+
+    def make(self, order: PodOrder) -> MadePod:
+        """Wait for an iteration's pod, and let it be scheduled.
+
+        Of its neighbours the patch says all there is to say; of its nodes the driver knows more.
+
+        Raises:
+            PlatformError: The API refuses, or Argo makes no pod any more (``no_pod``).
+        """
+        step, iteration = order.step.name, order.iteration or 0
+        name = self._await(order, step, iteration)
+        data = {container: json.dumps(words) for container, words in order.arguments(name).items()}
+        secret = objects.secret(order.naming, arguments_name(order.naming, step, iteration), step, data)
+        order.create(secret, "what its collector has to know", step)
+        node = order.manifest["spec"]["affinity"].get("nodeAffinity")
+        body = {"spec": {"schedulingGates": None} | ({"affinity": {"nodeAffinity": node}} if node else {})}
+        with cluster_words("letting its pod be scheduled", step):
+            order.cluster.call("PATCH", order.cluster.path("Pod", name), body)
+        return MadePod(name, MAIN)
+
+    def strip(self, output: bytes) -> bytes:
+        """Return the last of a container's output without what Argo's program says at its end."""
+        return _LAST_WORD.sub(b"", output)
+
+    def not_found(self, status: int | None, output: str) -> bool:
+        """Tell whether Argo's program has found no such command."""
+        return status == _NO_COMMAND and _NO_COMMAND_WORDS in output
+
+    def is_silenced(self, status: int) -> bool:
+        """Tell whether Argo's program was killed with the step's command: Argo's own container waits for its word."""
+        return status == signalled(signal.SIGKILL)
+
+    def _await(self, order: PodOrder, step: str, iteration: int) -> str:
+        wanted = {STEP: step, ITERATION: str(iteration)}
+
+        def found() -> PodView | None:
+            views = order.watcher.views().values()
+            return next((view for view in views if is_held(view) and wanted.items() <= view.labels.items()), None)
+
+        looked_at = time.monotonic()
+        while (view := found()) is None:
+            order.watcher.wait_change(lambda: found() is not None, POLL_SECONDS)
+            order.check()
+            if time.monotonic() > looked_at + _LOOK_SECONDS:
+                looked_at = time.monotonic()
+                self._check_workflow(order.cluster, step)
+        return view.name
+
+    def _check_workflow(self, cluster: Cluster, step: str) -> None:
+        """Raise if the workflow will make no pod any more."""
+        with cluster_words("looking at its workflow", step):
+            workflow = cluster.call("GET", self.workflow)
+        for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
+            # Succeeded without this one: somebody took an iteration out of the workflow.
+            if node.get("displayName") == CLIENTS and node.get("phase") in {"Failed", "Error", "Succeeded"}:
+                words = node.get("message") or f"{CLIENTS} is {node['phase']}"
+                raise PlatformError(f"{step}: Argo makes no pod for it: {words}", code="no_pod", step=step)
+
+
+def is_held(view: PodView) -> bool:
+    """Tell whether a pod waits for its driver."""
+    gates = view.data.get("spec", {}).get("schedulingGates") or ()
+    return not view.is_ending and any(gate.get("name") == GATE for gate in gates)
