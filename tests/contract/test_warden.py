@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
@@ -24,7 +25,7 @@ def spawn(warden: WardenClient, folder: Path, script: str) -> None:
 
 def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
     """It lists, and ends, what left its parent, its group and its session."""
-    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
     spawn(warden, tmp_path, ESCAPE)
 
     def sleepers() -> int:
@@ -39,7 +40,7 @@ def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
 
 def test_all_that_runs_is_listed_however_much_it_is(tmp_path: Path) -> None:
     """A list that no pipe takes at once is whole, beside what the keepers tell meanwhile."""
-    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
     spawn(warden, tmp_path, "for _ in $(seq 300); do sleep 1000 & done; echo all; wait")
     deadline = time.monotonic() + 60
     while not (tmp_path / "log").read_text():
@@ -52,7 +53,7 @@ def test_all_that_runs_is_listed_however_much_it_is(tmp_path: Path) -> None:
 
 def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> None:
     """A driver that was stopped (SIGSTOP) or hangs does not keep a run alive for ever."""
-    warden = WardenClient(Control(60), "run", 1.0, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), "run", 1.0, tmp_path / "errors")
     spawn(warden, tmp_path, ESCAPE)
     began = time.monotonic()
     while Path(f"/proc/{warden.pid}").exists():
@@ -66,7 +67,7 @@ def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> 
 
 def test_a_fork_storm_is_ended(tmp_path: Path) -> None:
     """Processes that start others while they are being killed do not win."""
-    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
     spawn(warden, tmp_path, "while true; do (setsid sleep 1000 &) ; (setsid sleep 1000 &) ; sleep 0.01; done")
     time.sleep(0.5)
 
@@ -76,7 +77,7 @@ def test_a_fork_storm_is_ended(tmp_path: Path) -> None:
 
 def test_a_command_of_megabytes_arrives_whole(tmp_path: Path) -> None:
     """Commands are longer than a pipe's buffer when their arguments are."""
-    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
     words = ["x" * 100_000] * 12
     child = warden.spawn(["/bin/sh", "-c", 'printf %s "$*" | wc -c', *words], tmp_path, {}, tmp_path / "log")
 
@@ -87,7 +88,7 @@ def test_a_command_of_megabytes_arrives_whole(tmp_path: Path) -> None:
 
 def test_keepers_are_used_again(tmp_path: Path) -> None:
     """A thousand short steps need a few keepers, not a thousand."""
-    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
     keepers = set()
     for _ in range(50):
         child = warden.spawn(["/bin/true"], tmp_path, {}, tmp_path / "log")

@@ -60,17 +60,17 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., RunReco
 @pytest.mark.parametrize(
     ("backend", "place"),
     [
-        ("process", "attended.AttendedSession._watch_live"),
-        ("process", "process.usage.UsageSampler._sample_all"),
+        ("process", "readiness.Prober._watch"),
+        ("process", "usage.UsageSampler._sample"),
         ("process", "process.warden_client.WardenClient._apply"),
         pytest.param("process", "process.warden_client.WardenClient._watch", marks=pytest.mark.full),
         pytest.param("docker", "docker.events.Watcher._hear", marks=pytest.mark.full),
         ("docker", "docker.usage.UsageSampler._sample_all"),
         pytest.param("docker", "docker.warden_client.WardenClient._read", marks=pytest.mark.full),
-        pytest.param("docker", "hearing.OutputFile._write", marks=pytest.mark.full),
+        pytest.param("docker", "output.OutputFile._write", marks=pytest.mark.full),
         ("kubernetes", "kubernetes.watcher._Watch._take"),
         pytest.param("kubernetes", "kubernetes.warden.Warden._renew", marks=pytest.mark.full),
-        pytest.param("kubernetes", "hearing.OutputFile._write", marks=pytest.mark.full),
+        pytest.param("kubernetes", "output.OutputFile._write", marks=pytest.mark.full),
         pytest.param("kubernetes", "kubernetes.exec.Exec._read_line", marks=pytest.mark.full),
     ],
 )

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from support.lab import SOON, Lab, finish, living, single_node
-from windtunnel.backends.process import ProcessBackend, session
+from windtunnel.backends.process import ProcessBackend, platform
 from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.benchmark import load
 from windtunnel.engines.inline import run
@@ -33,7 +33,7 @@ def test_what_outlives_its_iteration_makes_the_next_one_suspect(
 ) -> None:
     """A note tells that it could not be ended, the verdict names both iterations, and the warden ends it at last."""
     monkeypatch.setattr(WardenClient, "kill", lambda _warden, _child: None)
-    monkeypatch.setattr(session, "KILL_SECONDS", 1.0)
+    monkeypatch.setattr(platform, "KILL_SECONDS", 1.0)
     loaded = load(lab.write(single_node(["sh", "-c", LEAVE], f"{RATE}[run]\nrepeats = 3\n")))
     plan = make_plan(loaded.benchmark)
     record = run(Request(loaded, plan, ProcessBackend(), lab.path / "runs", Control.for_plan(plan)))

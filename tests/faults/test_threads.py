@@ -14,6 +14,7 @@ import pytest
 
 from support import docker_lab, kubernetes_lab
 from support.lab import PROGRAMS, Lab, client_server, finish, free_port, living, single_node
+from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.run.control import Control
 
@@ -86,7 +87,7 @@ def test_reap_ends_one_that_lost_driver_and_warden(lab: Lab, nothing_left: Nothi
 
 def test_the_warden_lists_one(tmp_path: Path, nothing_left: NothingLeft) -> None:
     """What survives is named."""
-    warden = WardenClient(Control(60), "run", 60, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
     port = free_port()
     warden.spawn([*STUBBORN, "--port", str(port)], tmp_path, {}, tmp_path / "log")
     deadline = time.monotonic() + 20

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from windtunnel.backends.base import Handle
-from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingSession
+from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.backends.session import Session
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.parsers import Measurement
 from windtunnel.run.control import Control
@@ -40,7 +41,7 @@ def steps(backend: RecordingBackend) -> list[str]:
 
 def iteration(label: str) -> list[str]:
     """Return what one iteration of the client asks for."""
-    return [f"start client.{label}", "wait client", "stop client"]
+    return [f"start client.{label}", "stop client"]
 
 
 def test_a_single_node_is_its_iterations(run_recorded: RunRecorded, single_node: str) -> None:
@@ -295,14 +296,14 @@ def test_what_ended_an_iteration_is_the_cause_though_ending_it_fails_too(
     run_recorded: RunRecorded, client_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What comes of a fault is told as a note."""
-    stop = RecordingSession.stop
+    stop = Session.stop
 
-    def fail(session: RecordingSession, handle: Handle) -> None:
+    def fail(session: Session, handle: Handle) -> None:
         stop(session, handle)
         if handle.name == "client":
             raise PlatformError("its pod cannot be reached")
 
-    monkeypatch.setattr(RecordingSession, "stop", fail)
+    monkeypatch.setattr(Session, "stop", fail)
     death = InvalidResult("server exited with status 9 while it was needed", code="server_died", step="server")
     record = run_recorded(client_server, RecordingBackend({"server": [Outcome(death=death)]}))
 
@@ -317,10 +318,10 @@ def test_what_was_measured_is_kept_though_ending_the_client_fails(
 ) -> None:
     """Its output was there before."""
 
-    def fail(_session: RecordingSession, _handle: Handle) -> None:
+    def fail(_session: Session, _handle: Handle) -> None:
         raise PlatformError("its pod cannot be reached")
 
-    monkeypatch.setattr(RecordingSession, "stop", fail)
+    monkeypatch.setattr(Session, "stop", fail)
     record = run_recorded(client_server, RecordingBackend(RATES))
 
     assert record.cause is not None
@@ -335,11 +336,11 @@ def test_a_server_that_died_after_the_clients_last_request_is_a_dead_server(
     """Nobody was waiting when it died, so it is looked for once more when the numbers were read."""
     looked_for: list[str] = []
 
-    def check(_session: RecordingSession, services: Sequence[Handle]) -> None:
+    def check(_session: Session, services: Sequence[Handle]) -> None:
         looked_for.extend(service.name for service in services)
         raise InvalidResult("server exited with status 9 while it was needed", code="server_died", step="server")
 
-    monkeypatch.setattr(RecordingSession, "check", check)
+    monkeypatch.setattr(Session, "check", check)
     record = run_recorded(client_server + run_table(repeats=3), RecordingBackend(RATES))
 
     assert looked_for == ["server"]

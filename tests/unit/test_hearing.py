@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.backends import hearing
-from windtunnel.backends.hearing import SILENT_SECONDS, Changes, OutputFile
+from windtunnel.backends import output as hearing
+from windtunnel.backends.output import SILENT_SECONDS, Changes, OutputFile
 from windtunnel.run.control import Control
 
 

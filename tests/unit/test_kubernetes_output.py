@@ -17,12 +17,12 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windtunnel.backends.hearing import NO_END, Changes
 from windtunnel.backends.kubernetes import output as module
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.lines import Lines, Stamp
 from windtunnel.backends.kubernetes.output import Output, Source
 from windtunnel.backends.kubernetes.watcher import shut
+from windtunnel.backends.output import NO_END, Changes
 from windtunnel.run.control import Control
 
 STREAM = b"2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z \n2026-01-01T00:00:01Z a b\r\n2026-01-01T00:00:02Z end"

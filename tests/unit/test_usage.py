@@ -16,20 +16,27 @@ from support.lab import PROGRAMS, free_port
 from windtunnel.backends.agent import collector
 from windtunnel.backends.agent import usage as pod
 from windtunnel.backends.docker import usage as docker
-from windtunnel.backends.process import usage as process
+from windtunnel.backends.process.usage import TreeUsage
+from windtunnel.backends.process.warden_client import Child
+from windtunnel.backends.usage import Source, UsageSampler
 from windtunnel.run.control import Control
 from windtunnel.run.journal import UsageSample
 
 SECONDS = 0.25
 
 
+def tree(keeper: int) -> Source:
+    """Return a task whose processes are those below `keeper`."""
+    return Mock(usage=TreeUsage(Child("1", keeper=keeper)).read)
+
+
 def sample_processes() -> float:
     """Return the seconds of a sample of the process backend, some time after the clock was set back."""
     samples: list[UsageSample] = []
-    sampler = process.UsageSampler(Control(60), samples.append)
-    sampler.add("client", os.getpid())
+    sampler = UsageSampler(Control(60), samples.append)
+    sampler.add("client.1", "client", [tree(os.getpid())])
     time.sleep(SECONDS)
-    sampler.remove(os.getpid(), 0.1, 0.0, 0)
+    sampler.remove("client.1")
     sampler.close()
     return samples[-1].seconds
 
@@ -89,8 +96,8 @@ def test_the_memory_of_a_process_without_a_main_thread_counts(headless: int, mon
     sampler = pod.Sampler()
     (inside,) = sampler.sample()
     samples: list[UsageSample] = []
-    beside = process.UsageSampler(Control(60), samples.append)
-    beside.add("client", os.getpid())
+    beside = UsageSampler(Control(60), samples.append)
+    beside.add("client.1", "client", [tree(os.getpid())])
     deadline = time.monotonic() + 20
     while not samples and time.monotonic() < deadline:
         time.sleep(0.05)

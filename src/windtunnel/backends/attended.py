@@ -13,18 +13,18 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
-from windtunnel.backends.base import Handle, RunContext
+from windtunnel.backends.base import Handle, RunContext, warden_seconds
 from windtunnel.backends.inputs import fetch_input
+from windtunnel.backends.notifier import seconds_until
 from windtunnel.backends.probes import Answer, ask, describe
 from windtunnel.backends.started import StartedStep
 from windtunnel.errors import InvalidResult, PlatformError, Unsupported
-from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Service
+from windtunnel.plan import InputFile, Job, Liveness, Probe, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.events import EventType
 from windtunnel.run.folder import tail
 from windtunnel.run.threads import start_thread
 
-WARDEN_MARGIN_SECONDS = 60.0
 JOB_GRACE_SECONDS = 5.0
 SETTLE_SECONDS = 0.1
 PROBE_SECONDS = 1.0
@@ -246,13 +246,4 @@ class AttendedSession(ABC, Generic[R]):
         return handle  # type: ignore[return-value]
 
 
-def seconds_until(moment: float) -> float:
-    """Return the seconds until a moment of the monotonic clock, at least 0."""
-    return max(0.0, moment - time.monotonic())
-
-
-def warden_seconds(plan: Plan, timeout: float) -> float:
-    """Return how long a run's warden waits for its end: the timeout, all graces, and a margin."""
-    # A stop command and SIGTERM have a grace each.
-    graces = sum(2 * step.grace for step in plan.steps if isinstance(step, Service))
-    return timeout + graces + WARDEN_MARGIN_SECONDS
+__all__ = ["AttendedSession", "seconds_until", "warden_seconds"]

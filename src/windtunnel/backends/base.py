@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, Generic, Protocol, TypeVar
 
+from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.resources import Resources
 from windtunnel.backends.traits import Traits
 from windtunnel.plan import InputFile, Job, Plan, Service
@@ -15,6 +17,8 @@ from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.signals import signal_name
 from windtunnel.substitution import address_names
+
+WARDEN_MARGIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class RunContext:
     journal: Journal
     control: Control
     base: Path
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """What the run's threads wait by."""
+        return Notifier(self.control)
 
 
 StepT = TypeVar("StepT", Service, Job)
@@ -208,6 +217,13 @@ class Session(Protocol):
 def describe_status(status: int) -> str:
     """Return an exit status in words, as `subprocess` counts it (-N for signal N)."""
     return f"exited with status {status}" if status >= 0 else f"was killed by {signal_name(-status)}"
+
+
+def warden_seconds(plan: Plan, timeout: float) -> float:
+    """Return how long a run's warden waits for its end: the timeout, all graces, and a margin."""
+    # A stop command and SIGTERM have a grace each.
+    graces = sum(2 * step.grace for step in plan.steps if isinstance(step, Service))
+    return timeout + graces + WARDEN_MARGIN_SECONDS
 
 
 class Backend(Protocol):

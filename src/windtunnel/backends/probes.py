@@ -12,7 +12,10 @@ from windtunnel.patterns import SPAN, TooSlow, find_all
 from windtunnel.plan import Probe
 from windtunnel.run.output import read_chunks
 
-__all__ = ["Answer", "CommandProbe", "LogReader", "ask", "describe"]
+__all__ = ["OVER_NETWORK", "Answer", "CommandProbe", "LogReader", "ask", "describe", "reach"]
+
+OVER_NETWORK = frozenset({"http", "tcp"})
+"""The kinds of probes that are asked over the network."""
 
 CommandProbe = Callable[[tuple[str, ...], float], Answer]
 """Runs a command where the server runs, for at most so many seconds."""
@@ -71,6 +74,19 @@ def ask(  # noqa: PLR0913, PLR0917 - a question, and all that it may be asked of
     if probe.kind == "log":
         return reader.ask(log, probe.target, timeout)
     return run_command(probe.command, timeout)
+
+
+def reach(kind: str, host: str, port: int, target: str, seconds: float) -> Answer:
+    """Ask once over the network, from here.
+
+    Args:
+        kind: ``http`` or ``tcp``.
+        host: Name or address.
+        port: Port.
+        target: The path, of an http probe.
+        seconds: How long the answer may take.
+    """
+    return ask_http(host, port, target, seconds) if kind == "http" else ask_tcp(host, port, seconds)
 
 
 def describe(probe: Probe, address: Address) -> str:

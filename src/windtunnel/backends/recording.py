@@ -6,16 +6,24 @@ table is then empty, every command "succeeds" and measures nothing, so the run i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from windtunnel.backends import BACKENDS
-from windtunnel.backends.base import Address, Handle, Launch, RunContext
+from windtunnel.backends.asking import Answer
+from windtunnel.backends.base import Address, Launch, RunContext
+from windtunnel.backends.platform import Collected, Fetch, State, Task
+from windtunnel.backends.session import Session
 from windtunnel.backends.traits import Traits
+from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import WindtunnelError
-from windtunnel.plan import InputFile, Job, Plan, Service
-from windtunnel.run.control import POLL_SECONDS
+from windtunnel.plan import InputFile, Job, Plan, Probe, Service
+
+_YES = Answer(ok=True, detail="recorded")
+_HOME = PurePosixPath("/windtunnel")
 
 
 @dataclass(frozen=True)
@@ -25,9 +33,11 @@ class Outcome:
     Attributes:
         output: What it writes.
         status: Exit status of a job.
-        error: Raised instead: by the start of a step, or by a service's readiness.
-        death: Raised while a job runs that needs this service.
+        error: Raised instead: by the start of a job, or by a service's readiness.
+        death: Raised while a job runs, if this is a service.
         hangs: Whether a job never ends, so that only the control ends the wait.
+        states: How far it is, and from how many seconds after its start on; instead of `status` and `hangs`.
+        answers: What its probes are told, one after the other; the last one stays.
     """
 
     output: str = ""
@@ -35,22 +45,13 @@ class Outcome:
     error: WindtunnelError | None = None
     death: WindtunnelError | None = None
     hangs: bool = False
-
-
-@dataclass(eq=False)
-class RecordedStep:
-    """A step that was "started"."""
-
-    name: str
-    address: Address
-    outcome: Outcome
-    metrics: None = None
-    is_stopped: bool = False
+    states: Sequence[tuple[float, State]] = ()
+    answers: Sequence[Answer] = (_YES,)
 
 
 @dataclass
 class RecordingBackend:
-    """Answers from `outcomes`: per step, one outcome an attempt; the last one stays.
+    """Answers from `outcomes`: per step, one outcome a start; the last one stays.
 
     Attributes:
         outcomes: The table; a step that is not in it succeeds and writes nothing.
@@ -78,104 +79,156 @@ class RecordingBackend:
     def resources(self) -> None:
         """Return None: nothing is made."""
 
-    def open(self, context: RunContext) -> RecordingSession:
+    def open(self, context: RunContext) -> Session:
         """Begin a run that only writes down."""
-        self.calls.append("open")
-        return RecordingSession(self, context)
+        return Session(context, RecordingPlatform(self, context))
 
 
-class RecordingSession:
+class RecordingTask:
+    """A unit that was "started".
+
+    Args:
+        unit: The unit.
+        outcome: What becomes of it.
+        log: What it "wrote".
+        calls: What was asked of it is added to these.
+    """
+
+    def __init__(self, unit: Unit, outcome: Outcome, log: Path, calls: list[str]) -> None:
+        self.unit, self.outcome, self.log, self._calls = unit, outcome, log, calls
+        self._began = time.monotonic()
+        self._answers: Iterator[Answer] = iter(outcome.answers)
+        self._answer: Answer | None = None
+        self.is_stopped = False
+        log.write_text(outcome.output, encoding="utf-8")
+
+    @property
+    def name(self) -> str:
+        """The label of its unit."""
+        return self.unit.label
+
+    @property
+    def address(self) -> Address:
+        """Its address."""
+        return self.unit.site.address
+
+    @property
+    def state(self) -> State:
+        """How far it is, as the table says."""
+        age = time.monotonic() - self._began
+        found = next((state for after, state in reversed(self.outcome.states) if age >= after), None)
+        if found:
+            return found
+        if self.is_stopped:
+            return State("gone")
+        is_running = isinstance(self.unit.step, Service) or self.outcome.hangs or bool(self.outcome.states)
+        return State() if is_running else State("gone", self.outcome.status, self._began)
+
+    def answer(self, probe: Probe) -> Answer:
+        """Answer a probe as the table says."""
+        del probe
+        if self._answer is None:
+            self._calls.append(f"ready {self.unit.step.name}")
+        if self.outcome.error:
+            raise self.outcome.error
+        self._answer = next(self._answers, self._answer)
+        return self._answer or _YES
+
+    def reach(self, kind: str, port: int, target: str, seconds: float) -> Answer:
+        """Answer like any probe."""
+        del kind, port, target, seconds
+        return _YES
+
+    def run(self, argv: Sequence[str], seconds: float) -> Answer:
+        """Write down a command; it succeeds."""
+        del seconds
+        self._calls.append(f"run {' '.join(argv)}")
+        return _YES
+
+    def collect(self, into: Path) -> Collected:
+        """Do nothing: it wrote nothing but its log."""
+        del into
+        return Collected()
+
+    def remove(self) -> None:
+        """Do nothing: nothing is there."""
+
+
+class RecordingPlatform:
     """One recorded run."""
 
-    def __init__(self, backend: RecordingBackend, context: RunContext) -> None:
-        self._backend = backend
-        self._context = context
-        self._attempts: dict[str, int] = {}
-        self._running: list[RecordedStep] = []
-        self._port = 40_000
+    kind = "process"
+    latency = 0.01
 
-    def fetch(self, inputs: Sequence[InputFile]) -> None:
+    def __init__(self, backend: RecordingBackend, context: RunContext) -> None:
+        self._backend, self._context = backend, context
+        self._starts: dict[str, int] = {}
+        self._tasks: list[RecordingTask] = []
+        backend.calls.append("open")
+
+    def check(self) -> None:
+        """Raise the death of a service while a job runs, as the table says."""
+        running = [task for task in self._tasks if not task.is_stopped]
+        if any(isinstance(task.unit.step, Job) for task in running):
+            for task in running:
+                if task.outcome.death:
+                    raise task.outcome.death
+
+    def share(self, inputs: Sequence[InputFile], fetch: Fetch) -> None:
         """Write down what would be fetched."""
+        del fetch
         self._backend.calls += [f"fetch {item.src}" for item in inputs]
 
-    def install(self, steps: Sequence[Service | Job]) -> None:
+    def install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
         """Write down what would be installed."""
-        self._backend.calls += [f"install {' '.join(step.program.requirements)} for {step.name}" for step in steps]
+        self._backend.calls.append(f"install {' '.join(step.program.requirements)} for {step.name}")
+        return {}, False
 
-    def start_service(self, launch: Launch[Service]) -> RecordedStep:
-        """Write down the start of a service."""
-        return self._start(launch)
+    def environment_of(self, step: Service | Job) -> Environment | None:
+        """Return None: nothing was installed."""
+        del step
+        return None
 
-    def start_job(self, launch: Launch[Job]) -> RecordedStep:
-        """Write down the start of a job."""
-        return self._start(launch)
+    def site(self, launch: Launch[Any]) -> Site:
+        """Return a place that nothing will be at."""
+        port = 40_001 + len(self._tasks) if isinstance(launch.step, Service) else None
+        home = _HOME / launch.label
+        return Site(Address("127.0.0.1", port), home / "work", home / "out", home / "metrics.jsonl")
 
-    def _start(self, launch: Launch[Service] | Launch[Job]) -> RecordedStep:
-        name = launch.step.name
-        self._backend.calls.append(f"start {launch.label}")
+    def start(self, units: Sequence[Unit]) -> Sequence[Task]:
+        """Write down the start of a step."""
+        unit = units[0]
+        name, started = unit.step.name, self._starts.get(unit.step.name, 0)
+        self._backend.calls.append(f"start {unit.label}")
         table = self._backend.outcomes.get(name) or (Outcome(),)
-        attempt = self._attempts.get(name, 0)
-        self._attempts[name] = attempt + 1
-        outcome = table[min(attempt, len(table) - 1)]
-        if isinstance(launch.step, Job) and outcome.error:
+        outcome = table[min(started, len(table) - 1)]
+        self._starts[name] = started + 1
+        if isinstance(unit.step, Job) and outcome.error:
             raise outcome.error
-        self._port += 1
-        log = self._context.folder.path / "logs" / f"{launch.label}.log"
-        log.write_text(outcome.output, encoding="utf-8")
-        step = RecordedStep(name, Address("127.0.0.1", self._port), outcome)
-        self._running.append(step)
-        return step
+        made = [RecordingTask(each, outcome, each.log(self._context.folder), self._backend.calls) for each in units]
+        self._tasks += made
+        return made
 
-    def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
-        """Answer as the table says."""
-        del others
-        self._backend.calls.append(f"ready {handle.name}")
-        if error := self._own(handle).outcome.error:
-            raise error
+    def stop(self, tasks: Sequence[Task], grace: float) -> None:
+        """Write down the stop of a step."""
+        del grace
+        self._backend.calls.append(f"stop {tasks[0].unit.step.name}")
+        for task in tasks:
+            if isinstance(task, RecordingTask):
+                task.is_stopped = True
 
-    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
-        """Answer as the table says; a job that hangs waits for the control."""
-        self._backend.calls.append(f"wait {job.name}")
-        for service in services:
-            if death := self._own(service).outcome.death:
-                raise death
-        outcome = self._own(job).outcome
-        while outcome.hangs:
-            self._context.control.wait(POLL_SECONDS)
-        self._context.control.check()
-        return outcome.status
-
-    def check(self, services: Sequence[Handle]) -> None:
-        """Ask the control; services live unless the table says otherwise."""
-        del services
-        self._context.control.check()
-
-    def stop(self, handle: Handle) -> None:
-        """Write down the stop, once."""
-        step = self._own(handle)
-        if not step.is_stopped:
-            step.is_stopped = True
-            self._backend.calls.append(f"stop {handle.name}")
-
-    def environment(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """Answer as the table says."""
         return dict(self._backend.environment)
 
-    def survivors(self) -> list[str]:
+    def left(self) -> list[str]:
         """Answer as the table says."""
         return list(self._backend.left)
 
     def created(self) -> int:
-        """Return how many steps were "started"."""
-        return len(self._running)
+        """Return how many units were "started"."""
+        return len(self._tasks)
 
     def close(self) -> None:
         """Write down the end."""
         self._backend.calls.append("close")
-
-    @staticmethod
-    def _own(handle: Handle) -> RecordedStep:
-        if not isinstance(handle, RecordedStep):
-            msg = f"not a step of the recording backend: {handle!r}"
-            raise TypeError(msg)
-        return handle

@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from windtunnel.backends import BACKENDS
-from windtunnel.backends.attended import warden_seconds
-from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.base import RunContext, Session, warden_seconds
 from windtunnel.backends.containers import HOME, WORK
 from windtunnel.backends.docker.resources import DockerResources
 from windtunnel.backends.docker.warden import Daemon, DaemonError

@@ -11,7 +11,7 @@ from typing import Any
 from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
 from windtunnel.backends.docker.step import Container
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
-from windtunnel.backends.hearing import Changes
+from windtunnel.backends.output import Changes
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 

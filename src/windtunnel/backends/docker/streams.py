@@ -17,7 +17,7 @@ from typing import Any
 
 from windtunnel.backends.docker.calls import daemon_words
 from windtunnel.backends.docker.warden import Daemon, request
-from windtunnel.backends.hearing import Changes, OutputFile
+from windtunnel.backends.output import Changes, OutputFile
 
 _HEADER = struct.Struct(">BxxxL")
 _KEPT = 16_384

@@ -7,8 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from windtunnel.backends import BACKENDS
-from windtunnel.backends.attended import warden_seconds
-from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.base import RunContext, Session, warden_seconds
 from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace
 from windtunnel.backends.labels import RunLabels

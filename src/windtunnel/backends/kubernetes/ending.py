@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from windtunnel.backends.attended import seconds_until
 from windtunnel.backends.kubernetes.calls import cluster_words
 from windtunnel.backends.kubernetes.commands import run_command
 from windtunnel.backends.kubernetes.launcher import Launcher
@@ -16,6 +15,7 @@ from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.notifier import seconds_until
 from windtunnel.run.control import Control
 from windtunnel.run.journal import Journal
 

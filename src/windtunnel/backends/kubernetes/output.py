@@ -12,10 +12,10 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from windtunnel.backends.hearing import NO_END, Changes, OutputFile
 from windtunnel.backends.kubernetes.calls import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
 from windtunnel.backends.kubernetes.lines import Lines
 from windtunnel.backends.kubernetes.watcher import shut
+from windtunnel.backends.output import NO_END, Changes, OutputFile
 
 _GAP = "lines of its output may be missing"
 _PAUSE_SECONDS = 0.2

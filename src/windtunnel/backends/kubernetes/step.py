@@ -11,11 +11,11 @@ from pathlib import Path
 
 from windtunnel.backends.base import describe_status
 from windtunnel.backends.containers import exit_status, signalled
-from windtunnel.backends.hearing import Changes
 from windtunnel.backends.kubernetes.calls import Cluster
 from windtunnel.backends.kubernetes.output import Output, Source
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker
 from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.output import Changes
 from windtunnel.backends.started import End, StartedStep
 from windtunnel.plan import Service
 

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 
 from urllib3.exceptions import HTTPError
 
-from windtunnel.backends.hearing import Changes
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView, View
+from windtunnel.backends.output import Changes
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 from windtunnel.backends import BACKENDS
-from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.base import RunContext
+from windtunnel.backends.process.platform import ProcessPlatform
 from windtunnel.backends.process.resources import ProcessResources
-from windtunnel.backends.process.session import ProcessSession
+from windtunnel.backends.session import Session
 from windtunnel.plan import Plan
 
 
@@ -34,4 +35,4 @@ class ProcessBackend:
 
     def open(self, context: RunContext) -> Session:
         """Start the warden of a run."""
-        return ProcessSession(context)
+        return Session(context, ProcessPlatform(context))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from windtunnel.backends.process.step import Launcher
+from windtunnel.backends.process.programs import Programs
 from windtunnel.backends.process.warden_client import Child
 from windtunnel.backends.requirements import (
     ASK_SECONDS,
@@ -34,25 +34,25 @@ class Installer:
     """Installs what steps need, below the run's warden.
 
     Attributes:
-        launcher: Starts pip, and is told where the environments are.
+        programs: Starts pip.
         folder: The run's folder.
         control: Asked while pip runs.
         end: Waits for a child's end, and ends it when the wait is cut short.
     """
 
-    launcher: Launcher
+    programs: Programs
     folder: RunFolder
     control: Control
     end: Callable[[Child], int]
 
-    def install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
-        """Return the packages of a step's environment, by name, and whether it was there already.
+    def install(self, step: Service | Job) -> tuple[Path, dict[str, str], bool]:
+        """Return a step's environment, its packages by name, and whether it was there already.
 
         Raises:
             PlatformError: There is no Python, or pip failed (``requirements_failed``).
             TimedOut, Cancelled: As the control says.
         """
-        python = self.launcher.find(interpreter(step.program))
+        python = self.programs.find(interpreter(step.program))
         if python is None:
             raise failed(step, f"command not found: {interpreter(step.program)}")
         with kept(key_of(step.program, [os.path.realpath(python), _describe(step, python)]), self.control) as place:
@@ -60,15 +60,14 @@ class Installer:
             if not is_kept:
                 shutil.rmtree(place, ignore_errors=True)  # what a killed run left
                 self._make(step, python, place)
-            self.launcher.environments[step.name] = place
-            return json.loads((place / PACKAGES).read_text(encoding="utf-8")), is_kept
+            return place, json.loads((place / PACKAGES).read_text(encoding="utf-8")), is_kept
 
     def _make(self, step: Service | Job, python: str, place: Path) -> None:
         # Alone: what the interpreter has may change while this is kept.
         argv = [python, "-I", str(SCRIPT), str(place), "alone", *step.program.requirements]
         work = self.folder.path / "work"
         output = work / f"{step.name}.requirements.log"
-        child = self.launcher.spawn(argv, step.name, work, self.launcher.environment, output)
+        child = self.programs.spawn(argv, step.name, work, self.programs.environment, output)
         tell(step, output, self.folder.log(f"{step.name}.requirements"), self.end(child))
 
 

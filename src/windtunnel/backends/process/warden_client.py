@@ -7,7 +7,6 @@ import itertools
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ import psutil
 from windtunnel.backends.agent.channels import Pipe
 from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.spawn import SUPERVISOR, start_warden
+from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
 from windtunnel.errors import PlatformError
-from windtunnel.run.control import POLL_SECONDS, Control
-from windtunnel.run.threads import start_thread
+from windtunnel.run.control import POLL_SECONDS
 
 START_SECONDS = 10.0
 REPLY_SECONDS = 10.0
@@ -41,6 +40,7 @@ class Child:
         status: Its exit status, -N for signal N; None while it runs.
         left: Whether it left processes behind when it exited.
         gone: Whether the last of its processes has ended.
+        ended_at: When it exited, by the monotonic clock.
         cpu: Seconds of CPU of all processes that were waited for.
         waited: Seconds that their main threads could have run and had no CPU.
         memory: The largest resident size of one of them, in bytes.
@@ -52,6 +52,7 @@ class Child:
     status: int | None = None
     left: bool = False
     gone: bool = False
+    ended_at: float = 0.0
     cpu: float = 0.0
     waited: float = 0.0
     memory: int = 0
@@ -61,7 +62,7 @@ class WardenClient:
     """A running warden. Any thread may call; one thread of its own reads what it says.
 
     Args:
-        control: The run's.
+        notifier: The run's, which hears of every event.
         run_id: The run below it.
         seconds: When it ends everything at the latest, from now on.
         errors: Where it writes what went wrong.
@@ -70,9 +71,9 @@ class WardenClient:
         PlatformError: The warden could not be started (it needs Linux).
     """
 
-    def __init__(self, control: Control, run_id: str, seconds: float, errors: Path) -> None:
+    def __init__(self, notifier: Notifier, run_id: str, seconds: float, errors: Path) -> None:
         self._run_id = run_id
-        self._changed = threading.Condition()
+        self._notifier = notifier
         self._children: dict[str, Child] = {}
         self._names = itertools.count(1)
         self._is_closed = False
@@ -83,9 +84,9 @@ class WardenClient:
         self._process = start_warden(SUPERVISOR, seconds, run_id, errors)
         self._pipe = Pipe(self._process)
         self._client = Client(self._pipe, self._hear, "the warden")
-        self._reader = start_thread(control, "warden-events", self._client.read, self._lose)
+        self._reader = notifier.start_thread("warden-events", self._read_all)
         # Keepers hold the event pipe open too, so its end does not tell that the warden is gone.
-        self._watcher = start_thread(control, "warden-watch", self._watch)
+        self._watcher = notifier.start_thread("warden-watch", self._watch)
         try:
             self._client.await_hello(START_SECONDS)
         except BaseException as error:
@@ -192,15 +193,9 @@ class WardenClient:
             raise _lost() from None
 
     def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `condition` holds, asked after each event; tell whether it does."""
-        deadline = time.monotonic() + seconds
-        with self._changed:
-            while not condition():
-                rest = deadline - time.monotonic()
-                if rest <= 0 or self._is_lost:
-                    return condition()
-                self._changed.wait(rest)
-        return True
+        """Wait until `condition` holds, or the warden is lost; tell whether it holds."""
+        self._notifier.wait(lambda: condition() or self._is_lost, seconds)
+        return condition()
 
     def check(self) -> None:
         """Raise PlatformError if the warden has ended by itself."""
@@ -209,16 +204,16 @@ class WardenClient:
             raise _lost()
 
     def _hear(self, event: dict[str, Any]) -> None:
-        with self._changed:
-            self._apply(event)
-            self._changed.notify_all()
+        self._apply(event)
+        self._notifier.notify()
 
-    def _lose(self) -> None:
-        with self._changed:
+    def _read_all(self) -> None:
+        try:
+            self._client.read()
+        finally:
             self._is_lost = True
-            for child in self._children.values():
+            for child in list(self._children.values()):
                 child.gone = True
-            self._changed.notify_all()
 
     def _watch(self) -> None:
         self._process.wait()
@@ -227,8 +222,7 @@ class WardenClient:
 
     def _end_orphans(self) -> None:
         """Do the work of a warden that was killed: end all below the keepers that it left, and all that is marked."""
-        with self._changed:
-            keepers = {child.keeper for child in self._children.values() if child.keeper}
+        keepers = {child.keeper for child in list(self._children.values()) if child.keeper}
         for keeper in keepers:
             with contextlib.suppress(psutil.Error):
                 process = psutil.Process(keeper)
@@ -240,8 +234,11 @@ class WardenClient:
         if child is None:
             return  # a keeper that ends just after its last child: both tell that it is gone
         child.cpu, child.waited, child.memory = event["cpu"], event["waited"], event["memory"]
+        child.ended_at = child.ended_at or time.monotonic()
         if event["event"] == "exited":
-            child.status, child.left = event["status"], event["left"]
+            # The status last: with it, all else is known.
+            child.left = event["left"]
+            child.status = event["status"]
         elif event["event"] == "gone":
             child.gone = True
             del self._children[child.name]

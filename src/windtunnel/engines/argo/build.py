@@ -12,7 +12,7 @@ from typing import Any
 
 from windtunnel.addresses import parse_store
 from windtunnel.backends import make_backend
-from windtunnel.backends.attended import warden_seconds
+from windtunnel.backends.base import warden_seconds
 from windtunnel.backends.refusals import check_support
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.argo.parameter_values import FILE, SECRET, SET, has_secrets

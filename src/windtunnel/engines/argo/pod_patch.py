@@ -8,8 +8,7 @@ import math
 from collections.abc import Mapping
 from hashlib import sha256
 
-from windtunnel.backends.attended import warden_seconds
-from windtunnel.backends.base import Launch
+from windtunnel.backends.base import Launch, warden_seconds
 from windtunnel.backends.kubernetes.objects import Manifest, Naming
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.secrecy import Secrecy

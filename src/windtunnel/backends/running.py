@@ -1,0 +1,104 @@
+"""A step that was started: its tasks, and what they mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from windtunnel.backends.base import Address, describe_status
+from windtunnel.backends.platform import Platform, State, Task
+from windtunnel.backends.probes import LogReader
+from windtunnel.backends.unit import Unit
+from windtunnel.errors import WindtunnelError
+from windtunnel.plan import Job, Service
+
+
+@dataclass(eq=False)
+class Running:
+    """A step that was started.
+
+    Attributes:
+        platform: Where it runs.
+        units: What it was started as, one of each replica.
+        metrics: Its ``$WINDTUNNEL_METRICS`` file, on this machine once the step was stopped.
+        tasks: One of each unit; none yet for a service that starts with its client.
+        is_stopped: Whether it was told to end.
+        death: What ended it, if its liveness probe did.
+        is_reached: Whether a probe has reached all of its tasks over the network.
+        is_routed: Whether the way that its clients take has led to it.
+        reader: Reads its output for log probes.
+    """
+
+    platform: Platform
+    units: Sequence[Unit]
+    metrics: Path
+    tasks: Sequence[Task] = ()
+    is_stopped: bool = False
+    death: WindtunnelError | None = None
+    is_reached: bool = False
+    is_routed: bool = False
+    reader: LogReader = field(default_factory=LogReader)
+
+    @property
+    def step(self) -> Service | Job:
+        """The step."""
+        return self.units[0].step
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.step.name
+
+    @property
+    def iteration(self) -> int | None:
+        """The iteration that it was started for, if for one."""
+        return self.units[0].iteration
+
+    @property
+    def address(self) -> Address:
+        """Where other steps reach it."""
+        return self.units[0].site.address
+
+    @property
+    def asked_at(self) -> Address:
+        """Where probes ask it."""
+        return self.tasks[0].address if self.tasks else self.address
+
+    @property
+    def service(self) -> Service:
+        """The step as a service (TypeError if it is a job)."""
+        if not isinstance(self.step, Service):
+            msg = f"{self.name} is no service"
+            raise TypeError(msg)
+        return self.step
+
+    @property
+    def status(self) -> int | None:
+        """Its command's exit status, -N for signal N: that of the first task that ended."""
+        ended = [state for task in self.tasks if (state := task.state).status is not None]
+        return min(ended, key=lambda state: state.at).status if ended else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether one of its tasks has ended, or is bound to."""
+        return any(task.state.phase != "running" for task in self.tasks)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return all(task.state.phase == "gone" for task in self.tasks)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it is to live on: it has not ended, and nobody has told it to."""
+        return not self.is_stopped and not self.has_ended and not any(task.state.is_released for task in self.tasks)
+
+    def end(self) -> tuple[str, State]:
+        """Return how it ended, in words that follow its name, and the state that tells it."""
+        states = [(task, task.state) for task in self.tasks]
+        # One that is gone says more than one that is only bound to end.
+        over = [each for each in states if each[1].phase == "gone"] or [e for e in states if e[1].phase != "running"]
+        task, state = min(over or states, key=lambda each: each[1].at)
+        replica = f"'s replica {task.name} " if len(self.tasks) > 1 else " "
+        return f"{replica}{state.words or describe_status(state.status or 0)}", state

@@ -1,0 +1,119 @@
+"""A unit is what a platform is asked to run: one process, container or pod, with every name replaced. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from windtunnel.backends.base import Address, Launch
+from windtunnel.backends.requirements import with_environment
+from windtunnel.plan import Job, Program, Service
+from windtunnel.run.folder import RunFolder
+from windtunnel.substitution import substitute
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a start of a step will be, known before it is made.
+
+    Attributes:
+        address: Where other steps reach it.
+        work: Its working folder, as it sees it.
+        out: Where it leaves artifacts.
+        metrics: Where it writes measurements.
+    """
+
+    address: Address
+    work: PurePath
+    out: PurePath
+    metrics: PurePath
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A step's Python environment.
+
+    Attributes:
+        folder: Where the step finds it.
+        path: The ``PATH`` by which the step finds programs without it.
+    """
+
+    folder: PurePath
+    path: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One process, container or pod as it is to be made.
+
+    Attributes:
+        step: The step that it is of.
+        iteration: In which iteration; None for a service that lives through all of them.
+        number: Which of the step's replicas, from 1.
+        site: Where it will be.
+        argv: Its command.
+        env: What its environment has beside the platform's own.
+        files: Path to content; a relative path is below its working folder.
+        values: The names that its strings know, with their values.
+    """
+
+    step: Service | Job
+    iteration: int | None
+    number: int
+    site: Site
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def program(self) -> Program:
+        """The step's program, with its resources and its isolation."""
+        return self.step.program
+
+    @property
+    def label(self) -> str:
+        """The name of its folders, such as ``server`` or ``client.2``; that of a replica says which."""
+        label = self.step.name if self.iteration is None else f"{self.step.name}.{self.iteration}"
+        return label if self.number == 1 else f"{label}.replica-{self.number}"
+
+    def log(self, folder: RunFolder) -> Path:
+        """Return the file that keeps its output."""
+        # No step's name has a point in it.
+        name = self.step.name if self.number == 1 else f"{self.step.name}.replica-{self.number}"
+        return folder.log(name, self.iteration)
+
+    def substitute(self, command: tuple[str, ...]) -> list[str]:
+        """Return another command of its step, such as a probe's, with every name replaced."""
+        return [substitute(word, self.values) for word in command]
+
+
+def render(launch: Launch[Any], site: Site, environment: Environment | None = None, number: int = 1) -> Unit:
+    """Return the unit of a start of a step, the same on all platforms.
+
+    Args:
+        launch: The start.
+        site: Where it will be.
+        environment: The step's Python environment, if it has one.
+        number: Which replica, from 1.
+    """
+    step: Service | Job = launch.step
+    values = launch.names(site.address, site.work, site.out, site.metrics)
+    env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
+    argv = [substitute(word, values) for word in step.program.command]
+    if environment:
+        path = env.get("PATH", environment.path)
+        env |= {"PATH": f"{environment.folder / 'bin'}:{path}", "VIRTUAL_ENV": str(environment.folder)}
+        argv = with_environment(argv, environment.folder)
+    return Unit(
+        step=step,
+        iteration=launch.iteration,
+        number=number,
+        site=site,
+        argv=tuple(argv),
+        env=env,
+        files={path: substitute(text, values) for path, text in step.program.files.items()},
+        values=values,
+    )
