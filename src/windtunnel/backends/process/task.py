@@ -63,7 +63,7 @@ class ProcessTask:
     def state(self) -> State:
         """How far the tree is; a command that ended well and left processes went to the background."""
         child = self.child
-        if child.gone:
+        if child.is_over:
             return State("gone", child.status, child.ended_at)
         if child.status is None or self._is_traced_still():
             return State()

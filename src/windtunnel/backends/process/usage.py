@@ -29,7 +29,7 @@ class TreeUsage:
     def read(self) -> Reading | None:
         """Return what the tree has used; once it is gone, what its keeper has told of it."""
         child = self._child
-        if child.gone:
+        if child.is_over:
             # The keeper's memory is that of its largest process, whose pages were the keeper's own at first.
             return Reading(child.cpu, child.waited, child.memory, 0, is_last=True)
         try:

@@ -57,6 +57,11 @@ class Child:
     waited: float = 0.0
     memory: int = 0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it runs any more; that it is `gone` is told a moment after its exit."""
+        return self.gone or (self.status is not None and not self.left)
+
 
 class WardenClient:
     """A running warden. Any thread may call; one thread of its own reads what it says.
