@@ -1,0 +1,140 @@
+"""The steps of a plan: services and jobs, what they run, and how they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+ProbeKind = Literal["http", "tcp", "exec", "log"]
+Reduce = Literal["median", "mean", "max", "sum", "last"]
+Isolation = Literal["open", "sealed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One question to a service; `target` is a path, a regular expression or nothing."""
+
+    kind: ProbeKind
+    target: str = ""
+    command: tuple[str, ...] = ()
+    port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """The probe that has to succeed, `within` so many seconds."""
+
+    probe: Probe
+    within: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Liveness:
+    """The probe asked `every` so many seconds; `failures` misses in a row are a death."""
+
+    probe: Probe
+    every: float
+    timeout: float
+    failures: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What a step runs, and on which nodes. CPU is in cores, memory in bytes, GPUs are whole ones.
+
+    Attributes:
+        isolation: ``sealed``: it reaches the run's other steps and nothing else, and cannot change its inputs.
+        trace: Whether its system calls are recorded.
+    """
+
+    command: tuple[str, ...]
+    image: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    cpu: float | None = None
+    memory: float | None = None
+    gpu: int | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, str | int], ...] = ()
+    isolation: Isolation = "open"
+    trace: bool = False
+    requirements: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "env", MappingProxyType(dict(self.env)))
+        object.__setattr__(self, "node_selector", MappingProxyType(dict(self.node_selector)))
+        object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
+
+    def texts(self) -> Iterator[str]:
+        """Yield every string in which names are substituted."""
+        yield from self.command
+        yield from self.env.values()
+        yield from self.files.values()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricSpec:
+    """Where a metric is found; without pattern and parser, in ``$WINDTUNNEL_METRICS``."""
+
+    name: str | None
+    unit: str | None = None
+    better: Literal["higher", "lower"] | None = None
+    pattern: str | None = None
+    parser: str | None = None
+    reduce: Reduce = "median"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A step that is up and ready before its dependants, and stopped after them, always."""
+
+    name: str
+    program: Program
+    ready: Readiness
+    needs: tuple[str, ...] = ()
+    port: int | None = None
+    live: Liveness | None = None
+    stop: tuple[str, ...] | None = None
+    grace: float = 10.0
+    replicas: int = 1
+    placement: Literal["apart", "same-pod", "any"] = "apart"
+
+    def texts(self) -> Iterator[str]:
+        """Yield every string in which names are substituted."""
+        yield from self.program.texts()
+        yield from self.ready.probe.command
+        yield from self.live.probe.command if self.live else ()
+        yield from self.stop or ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A step that runs to its end, once an iteration; the first `warmup` ones do not count.
+
+    `max_failures` is the share of an iteration's requests that may fail, from 0 to 1.
+    """
+
+    name: str
+    program: Program
+    needs: tuple[str, ...] = ()
+    warmup: int = 0
+    repeats: int = 1
+    fresh: bool = False
+    metrics: tuple[MetricSpec, ...] = ()
+    max_failures: float = 0.01
+    artifacts: tuple[str, ...] = ("**",)
+
+    def title(self, iteration: int) -> str:
+        """Return what an iteration, counted from 1 with warm-up, is called for people."""
+        if iteration <= self.warmup:
+            return f"warm-up {iteration}/{self.warmup}"
+        return f"benchmark {iteration - self.warmup}/{self.repeats}"
+
+    def texts(self) -> Iterator[str]:
+        """Yield every string in which names are substituted."""
+        return self.program.texts()
+
+
+Step = Service | Job
