@@ -239,7 +239,7 @@ def test_the_death_of_a_server_ends_the_wait(run: Run) -> None:
 def test_a_server_that_is_not_ready_in_time_is_told(run: Run) -> None:
     """The error says what was asked and what came back."""
     launch = run.server("import time; time.sleep(1000)")
-    impatient = Service(**{**vars(launch.step), "ready": Readiness(probe=Probe(kind="tcp"), within=0.5)})
+    impatient = replace(launch.step, ready=Readiness(probe=Probe(kind="tcp"), within=0.5))
     server = run.session.start_service(Launch(impatient, None, {}))
 
     with pytest.raises(PlatformError, match=r"not ready within 0.5 s: connecting to .*refused"):

@@ -9,12 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.analysis import formatting
+from windtunnel.analysis import formatting, report_unavailable
 from windtunnel.errors import UsageError
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.system_calls import load_traces
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from windtunnel.analysis.detail import Detail
     from windtunnel.run.record import RunRecord
 
@@ -36,17 +38,26 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
     Raises:
         UsageError: The run has no record, or the ``report`` extra is not installed.
     """
-    try:
-        from jinja2 import Environment, PackageLoader, select_autoescape
-
-        from windtunnel.analysis import figures
-        from windtunnel.analysis.detail import PERCENTILES, load_detail, percentiles_of
-        from windtunnel.analysis.plots.palette import DARK, LIGHT
-    except ImportError as error:
-        raise UsageError(f"{error.name} is missing: pip install 'windtunnel[report]'") from None
+    if reason := report_unavailable():
+        raise UsageError(f"a report needs its extra: {reason}")
+    from windtunnel.analysis.detail import load_detail
 
     detail = load_detail(folder)
-    in_tables = dict(islice(detail.kept.items(), _MOST_ROWS))
+    return _load_template().render(
+        base="" if at is None else _relative(folder.path, at),
+        damages=detail.damages,
+        **_facts(folder, detail.record),
+        **_metrics(detail),
+        **_plots(folder, detail),
+        **_iterations(detail),
+        **_notes(detail),
+        **_files(folder, detail),
+    )
+
+
+def _load_template() -> Template:
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("windtunnel.analysis"),
         autoescape=select_autoescape(["html.j2", "html"]),
@@ -61,29 +72,46 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
         "spread": formatting.spread,
         "status": formatting.status,
     }
-    return environment.get_template("report.html.j2").render(
-        record=detail.record,
-        light=LIGHT,
-        dark=DARK,
-        most_rows=_MOST_ROWS,
-        percentile_names=PERCENTILES,
-        percentiles={name: percentiles_of(line) for name, line in in_tables.items()},
-        extremes={name: (line.values.min(), line.values.max()) for name, line in in_tables.items()},
-        figures=figures.figures_of(detail),
-        phases=detail.phase_totals(),
-        traces=load_traces(folder),
-        most_calls=_MOST_CALLS,
-        run_facts=_run_facts(detail.record),
-        host_facts=[
-            (key.replace("_", " "), _fact(key, value)) for key, value in _read_json(folder, "environment.json").items()
-        ],
-        benchmark=_read_text(folder, "benchmark.toml"),
-        damages=detail.damages,
-        base="" if at is None else _relative(folder.path, at),
-        **_iterations(detail),
-        **_notes(detail),
-        **_files(folder, detail),
-    )
+    return environment.get_template("report.html.j2")
+
+
+def _facts(folder: RunFolder, record: RunRecord) -> dict[str, Any]:
+    """Return what was run, and where."""
+    host = _read_json(folder, "environment.json")
+    return {
+        "record": record,
+        "run_facts": _run_facts(record),
+        "host_facts": [(key.replace("_", " "), _fact(key, value)) for key, value in host.items()],
+        "benchmark": _read_text(folder, "benchmark.toml"),
+    }
+
+
+def _metrics(detail: Detail) -> dict[str, Any]:
+    """Return the tables of metrics: percentiles and extremes of the first ones."""
+    from windtunnel.analysis.detail import PERCENTILES, percentiles_of
+
+    shown = dict(islice(detail.kept.items(), _MOST_ROWS))
+    return {
+        "most_rows": _MOST_ROWS,
+        "percentile_names": PERCENTILES,
+        "percentiles": {name: percentiles_of(line) for name, line in shown.items()},
+        "extremes": {name: (line.values.min(), line.values.max()) for name, line in shown.items()},
+    }
+
+
+def _plots(folder: RunFolder, detail: Detail) -> dict[str, Any]:
+    """Return the plots with their colours, the phases' times, and the system calls of traced steps."""
+    from windtunnel.analysis import figures
+    from windtunnel.analysis.plots.palette import DARK, LIGHT
+
+    return {
+        "light": LIGHT,
+        "dark": DARK,
+        "figures": figures.figures_of(detail),
+        "phases": detail.phase_totals(),
+        "traces": load_traces(folder),
+        "most_calls": _MOST_CALLS,
+    }
 
 
 def _iterations(detail: Detail) -> dict[str, Any]:

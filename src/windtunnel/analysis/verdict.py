@@ -83,31 +83,51 @@ def judge(
     few iterations for an interval, values are missing, a step was traced, or one was starved
     of CPU (which a tracer looks like, too: of a traced step it is not told).
     """
-    errors = [error.message for error in flaws.errors]
-    if cause and cause.exit_code == ExitCode.INVALID:
-        return "invalid", list(dict.fromkeys([cause.message, *errors, *flaws.doubts]))
-    if errors or not metrics:
-        words = [*errors, *([] if metrics else ["there are no samples"]), *([cause.message] if cause else [])]
-        return "invalid", [*words, *flaws.doubts]
+    if invalid := _why_invalid(cause, metrics, flaws):
+        return "invalid", list(dict.fromkeys([*invalid, *flaws.doubts]))
     reasons = [f"the run ended early: {cause.message}"] if cause else []
     reasons += flaws.doubts
-    counts = {name: metric.n for name, metric in metrics.items()}
-    most = max(counts.values())
-    if most < MINIMUM_ITERATIONS:
-        plural = "iteration has" if most == 1 else "iterations have"
-        reasons.append(
-            f"{most} {plural} no confidence interval worth the name; run.repeats = {MINIMUM_ITERATIONS} or more"
-        )
-    repeats = max(job.repeats for job in plan.jobs)
-    reasons += [
-        f"{name}: {count} of {repeats} iterations have a value"
-        for name, count in counts.items()
-        if count < repeats and not cause
-    ]
-    traced = [step.name for step in plan.steps if step.program.trace]
-    reasons += [f"{step} was traced: recording its system calls makes each of them slower" for step in traced]
-    reasons += [_starvation(step, used) for step, used in usage.items() if step not in traced and is_starved(used)]
+    reasons += _too_few_iterations(metrics)
+    # A run that ended early lacks values for that reason alone.
+    reasons += [] if cause else _missing_values(plan, metrics)
+    reasons += _disturbed_steps(plan, usage)
     return ("suspect" if reasons else "valid"), reasons
+
+
+def _why_invalid(cause: WindtunnelError | None, metrics: Mapping[str, MetricSummary], flaws: Flaws) -> list[str]:
+    """Return why the numbers mean nothing, the worst reason first; nothing if they mean something."""
+    errors = [error.message for error in flaws.errors]
+    if cause and cause.exit_code == ExitCode.INVALID:
+        return [cause.message, *errors]
+    if not metrics:
+        errors.append("there are no samples")
+    return [*errors, cause.message] if errors and cause else errors
+
+
+def _too_few_iterations(metrics: Mapping[str, MetricSummary]) -> list[str]:
+    most = max(metric.n for metric in metrics.values())
+    if most >= MINIMUM_ITERATIONS:
+        return []
+    plural = "iteration has" if most == 1 else "iterations have"
+    return [f"{most} {plural} no confidence interval worth the name; run.repeats = {MINIMUM_ITERATIONS} or more"]
+
+
+def _missing_values(plan: Plan, metrics: Mapping[str, MetricSummary]) -> list[str]:
+    repeats = max(job.repeats for job in plan.jobs)
+    return [
+        f"{name}: {metric.n} of {repeats} iterations have a value"
+        for name, metric in metrics.items()
+        if metric.n < repeats
+    ]
+
+
+def _disturbed_steps(plan: Plan, usage: Mapping[str, Usage]) -> list[str]:
+    traced = [step.name for step in plan.steps if step.program.trace]
+    reasons = [f"{step} was traced: recording its system calls makes each of them slower" for step in traced]
+    # A tracer makes a step look starved, too.
+    return reasons + [
+        _starvation(step, used) for step, used in usage.items() if step not in traced and is_starved(used)
+    ]
 
 
 def is_starved(used: Usage) -> bool:

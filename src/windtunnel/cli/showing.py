@@ -11,7 +11,7 @@ from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, shorten
 from windtunnel.cli.tables import Column, print_table, shown
 
 if TYPE_CHECKING:
-    from windtunnel.run.record import MetricSummary, RunRecord
+    from windtunnel.run.record import Cause, MetricSummary, RunRecord, Upload
 
 
 def interval(metric: MetricSummary) -> str:
@@ -26,27 +26,42 @@ def interval(metric: MetricSummary) -> str:
 def print_record(record: RunRecord) -> None:
     """Show a run's verdict, its metrics in a table, and where the rest is."""
     out = console()
-    style = STATUS_STYLE.get(record.status, "red")
-    verdict = record.validity or "no result"
-    out.print(
-        f"[bold]{record.benchmark}[/]  [{style}]{record.status}[/], "
-        f"[{VERDICT_STYLE.get(verdict, 'red')}]{verdict}[/]  {record.engine} on {record.backend}"
-    )
-    for reason in record.reasons:
+    out.print(_headline(record))
+    for reason in _reasons(record):
         out.print(f"  - {reason}", markup=False)
-    if record.cause and record.cause.message not in " ".join(record.reasons):
-        out.print(f"  - {record.cause.message}", markup=False)
     if record.metrics:
         _print_metrics(record.metrics)
-    for each in [each for each in record.failures if each.failures]:
-        out.print(f"{each.step}: {failed(each.requests, each.failures)}", style="yellow", markup=False)
+    for each in record.failures:
+        if each.failures:
+            out.print(f"{each.step}: {failed(each.requests, each.failures)}", style="yellow", markup=False)
     for left in record.resources.left:
         out.print(f"left behind: {left}", style="red", markup=False)
     out.print(f"run: {shorten(record.path or '')}", markup=False)
     if record.upload:
-        out.print(f"{'stored' if record.upload.complete else 'not all stored'}: {record.upload.url}", markup=False)
-        if record.upload.error and not (record.cause and record.cause.message == record.upload.error):
-            out.print(f"  - {record.upload.error}", markup=False)
+        _print_upload(record.upload, record.cause)
+
+
+def _headline(record: RunRecord) -> str:
+    """Return the benchmark, how its run ended, and its verdict, as rich's markup."""
+    status_style, verdict = STATUS_STYLE.get(record.status, "red"), record.validity or "no result"
+    status = f"[{status_style}]{record.status}[/], [{VERDICT_STYLE.get(verdict, 'red')}]{verdict}[/]"
+    return f"[bold]{record.benchmark}[/]  {status}  {record.engine} on {record.backend}"
+
+
+def _reasons(record: RunRecord) -> list[str]:
+    """Return the reasons of the verdict, and the cause if they do not tell it."""
+    cause = record.cause
+    if cause is None or cause.message in " ".join(record.reasons):
+        return record.reasons
+    return [*record.reasons, cause.message]
+
+
+def _print_upload(upload: Upload, cause: Cause | None) -> None:
+    """Tell where the run is stored, and if it is not, why, unless the cause has told that."""
+    out = console()
+    out.print(f"{'stored' if upload.complete else 'not all stored'}: {upload.url}", markup=False)
+    if upload.error and (cause is None or cause.message != upload.error):
+        out.print(f"  - {upload.error}", markup=False)
 
 
 def _print_metrics(metrics: Mapping[str, MetricSummary]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from windtunnel import benchmark as source
 from windtunnel.benchmark.model import Live
 from windtunnel.benchmark.values import parse_quantity
@@ -51,7 +53,7 @@ def build_service(name: str, server: source.Server, others: tuple[str, ...]) -> 
     )
     mentioned = set().union(*(references(text) for text in service.texts()))
     needs = tuple(other for other in others if other != name and mentioned & set(address_names(other).values()))
-    return Service(**{**vars(service), "needs": needs})
+    return replace(service, needs=needs)
 
 
 def _program(table: source.Program) -> Program:
