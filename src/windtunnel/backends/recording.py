@@ -7,6 +7,7 @@ table is then empty, every command "succeeds" and measures nothing, so the run i
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -56,12 +57,14 @@ class RecordingBackend:
     Attributes:
         outcomes: The table; a step that is not in it succeeds and writes nothing.
         calls: What was asked, in order, such as ``"start server"``.
+        asked: How often each step was probed.
         left: What survives the run, by name.
         environment: What the platform says of itself.
     """
 
     outcomes: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    asked: Counter[str] = field(default_factory=Counter)
     left: list[str] = field(default_factory=list)
     environment: Mapping[str, Any] = field(default_factory=dict)
     name: str = "recording"
@@ -91,11 +94,11 @@ class RecordingTask:
         unit: The unit.
         outcome: What becomes of it.
         log: What it "wrote".
-        calls: What was asked of it is added to these.
+        backend: What is asked of it is written down there.
     """
 
-    def __init__(self, unit: Unit, outcome: Outcome, log: Path, calls: list[str]) -> None:
-        self.unit, self.outcome, self.log, self._calls = unit, outcome, log, calls
+    def __init__(self, unit: Unit, outcome: Outcome, log: Path, backend: RecordingBackend) -> None:
+        self.unit, self.outcome, self.log, self._backend = unit, outcome, log, backend
         self._began = time.monotonic()
         self._answers: Iterator[Answer] = iter(outcome.answers)
         self._answer: Answer | None = None
@@ -127,8 +130,10 @@ class RecordingTask:
     def answer(self, probe: Probe) -> Answer:
         """Answer a probe as the table says."""
         del probe
+        name = self.unit.step.name
         if self._answer is None:
-            self._calls.append(f"ready {self.unit.step.name}")
+            self._backend.calls.append(f"ready {name}")
+        self._backend.asked[name] += 1
         if self.outcome.error:
             raise self.outcome.error
         self._answer = next(self._answers, self._answer)
@@ -142,7 +147,7 @@ class RecordingTask:
     def run(self, argv: Sequence[str], seconds: float) -> Answer:
         """Write down a command; it succeeds."""
         del seconds
-        self._calls.append(f"run {' '.join(argv)}")
+        self._backend.calls.append(f"run {' '.join(argv)}")
         return _YES
 
     def collect(self, into: Path) -> Collected:
@@ -205,7 +210,7 @@ class RecordingPlatform:
         self._starts[name] = started + 1
         if isinstance(unit.step, Job) and outcome.error:
             raise outcome.error
-        made = [RecordingTask(each, outcome, each.log(self._context.folder), self._backend.calls) for each in units]
+        made = [RecordingTask(each, outcome, each.log(self._context.folder), self._backend) for each in units]
         self._tasks += made
         return made
 
