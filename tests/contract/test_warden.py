@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.process.warden_client import WardenClient
-from windtunnel.errors import PlatformError
+from windtunnel.errors import PlatformError, WindtunnelError
 from windtunnel.run.control import Control
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -41,13 +42,12 @@ def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
 def test_all_that_runs_is_listed_however_much_it_is(tmp_path: Path) -> None:
     """A list that no pipe takes at once is whole, beside what the keepers tell meanwhile."""
     warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
-    spawn(warden, tmp_path, "for _ in $(seq 300); do sleep 1000 & done; echo all; wait")
+    spawn(warden, tmp_path, "for _ in $(seq 300); do sleep 1000 & done; wait")
     deadline = time.monotonic() + 60
-    while not (tmp_path / "log").read_text():
+    while [name for _pid, name in warden.processes()].count("sleep") < 300:
         assert time.monotonic() < deadline
-        assert warden.wait_gone(warden.spawn(["/bin/true"], tmp_path, {}, tmp_path / "other"), 10)
-
-    assert [name for _pid, name in warden.processes()].count("sleep") == 300
+        # Its keeper tells of it meanwhile.
+        assert warden.wait_gone(warden.spawn(["/bin/true"], tmp_path, {}, tmp_path / "log"), 10)
     assert warden.close()
 
 
@@ -62,6 +62,25 @@ def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> 
 
     with pytest.raises(PlatformError, match="the warden is gone"):
         warden.check()
+    warden.close()
+
+
+@pytest.mark.parametrize("request_", [{"do": "dance"}, {"do": "spawn", "id": 0, "name": "x"}])
+def test_a_bug_of_the_wardens_is_told_as_one(tmp_path: Path, request_: dict[str, object]) -> None:
+    """Its own, or a keeper's: exit 70 with what Python said, where somebody who killed it is a lost platform."""
+    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
+    spawn(warden, tmp_path, ESCAPE)
+    warden._pipe.write(json.dumps(request_) + "\n")  # noqa: SLF001 - nobody asks so
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{warden.pid}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    with pytest.raises(WindtunnelError, match="a bug of Windtunnel's, in the warden") as caught:
+        warden.check()
+    assert caught.value.exit_code == 70
+    assert any("KeyError" in line for line in (tmp_path / "errors").read_text().splitlines())
+    assert caught.value.log_tail
     warden.close()
 
 

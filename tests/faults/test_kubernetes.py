@@ -156,7 +156,7 @@ def test_a_server_in_its_clients_pod_that_is_never_ready_is_told(fault: Fault) -
 @full
 def test_what_a_step_wrote_and_never_came_makes_the_result_suspect(fault: Fault) -> None:
     """Its collector is stopped: metrics and artifacts are lost, though what it printed is there."""
-    stop = "kill -STOP $(grep -l pod.[c]ollector /proc/[0-9]*/cmdline | cut -d/ -f3)"
+    stop = "kill -STOP $(grep -l agent.[c]ollector /proc/[0-9]*/cmdline | cut -d/ -f3)"
     text = single_node(["sh", "-c", f"{stop}; echo rate=7"], '[[metrics]]\nname = "rate"\npattern = "rate=(.*)"')
     result = fault.run(text, "--set", "run.repeats=3")
     fault.wait_empty()

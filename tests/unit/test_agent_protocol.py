@@ -18,7 +18,7 @@ import pytest
 from windtunnel.backends.agent import protocol
 from windtunnel.backends.agent.channels import Pipe
 from windtunnel.backends.agent.client import Client
-from windtunnel.errors import PlatformError
+from windtunnel.errors import PlatformError, WindtunnelError
 
 HELLO = json.dumps({"hello": protocol.VERSION}) + "\n"
 
@@ -59,6 +59,23 @@ def ask(channel: Script, hear: Callable[[dict[str, Any]], None] = lambda _event:
     return client.ask("probe", 10)
 
 
+@contextlib.contextmanager
+def agent() -> Iterator[Client]:
+    """Lend an agent of this machine, in an interpreter that has nothing installed."""
+    program = Path(protocol.__file__).with_name("__main__.py")
+    command = [sys.executable, "-I", "-S", str(program), "agent.deeds"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        pipe = Pipe(process)
+        client = Client(pipe)
+        reader = threading.Thread(target=client.read)
+        reader.start()
+        client.await_hello(30)
+        yield client
+        client.close()
+        reader.join()
+        pipe.close_output()
+
+
 def test_an_agent_of_another_version_is_refused_in_words() -> None:
     """Exit 3: what it speaks, what this Windtunnel speaks, and what to do."""
     with pytest.raises(PlatformError) as caught:
@@ -97,6 +114,18 @@ def test_a_bug_in_hearing_is_raised_where_an_answer_is_waited_for() -> None:
         ask(Script(HELLO, '{"event": "exited"}\n'), hear)
 
 
+def test_a_bug_of_the_agents_is_told_as_one() -> None:
+    """Exit 70 with its traceback, whoever asks; what a disk or a name does is an error of its own."""
+    with agent() as client:
+        missing = client.ask("read_result", 30, name="no-such", offset=0, length=1)
+        with pytest.raises(WindtunnelError, match="a bug of Windtunnel's, in the agent: KeyError: 'dance'") as caught:
+            client.ask("dance", 30)
+
+    assert missing["error"].startswith("FileNotFoundError")
+    assert caught.value.exit_code == 70
+    assert caught.value.log_tail[0].startswith("Traceback")
+
+
 def test_lines_of_several_writers_do_not_mix() -> None:
     """Each piece is written as a whole, whatever comes between; every line arrives."""
     long, other = {"id": 1, "data": "x" * 100_000}, {"id": 2, "data": "é" * 50_000}
@@ -115,20 +144,9 @@ def test_lines_of_several_writers_do_not_mix() -> None:
 
 def test_answers_that_are_longer_than_a_pipe_takes_at_once_arrive_whole() -> None:
     """Eight questions at once, each answered by a thread of the agent's with a megabyte: what it cannot open, named."""
-    program = Path(protocol.__file__).with_name("__main__.py")
-    command = [sys.executable, "-I", "-S", str(program), "agent.deeds"]
     names = [str(number) * 1_000_000 for number in range(8)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        pipe = Pipe(process)
-        client = Client(pipe)
-        reader = threading.Thread(target=client.read)
-        reader.start()
-        client.await_hello(30)
-        with ThreadPoolExecutor(len(names)) as pool:
-            answers = list(pool.map(lambda name: client.ask("read_result", 60, name=name, offset=0, length=1), names))
-        client.close()
-        reader.join()
-        pipe.close_output()
+    with agent() as client, ThreadPoolExecutor(len(names)) as pool:
+        answers = list(pool.map(lambda name: client.ask("read_result", 60, name=name, offset=0, length=1), names))
 
     for name, answer in zip(names, answers, strict=True):
         assert f"/{name}.tar" in answer["error"]

@@ -14,7 +14,8 @@ from windtunnel.backends.kubernetes import troubles as module
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
-from windtunnel.backends.kubernetes.troubles import Troubles, to_error
+from windtunnel.backends.kubernetes.troubles import Troubles, check_own, to_error
+from windtunnel.errors import WindtunnelError
 from windtunnel.plan import Job, Probe, Program, Readiness, Service
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
@@ -223,3 +224,17 @@ def test_what_is_missing_of_what_a_step_wrote_makes_its_numbers_doubtful(
 
     assert journal.doubts == ["in iteration 2 the end of its output did not come"] * is_doubted
     assert "the end of its output did not come" in (journal.folder.path / "events.jsonl").read_text()
+
+
+def test_a_bug_in_a_container_of_ours_is_told_as_one() -> None:
+    """Exit 70 with what Python said, where the cluster starts it again; a step's own exit status 70 is none."""
+    trace = "Traceback (most recent call last):\n  …\nKeyError: 'x'\n"
+    ended = {"exitCode": 70, "message": trace}
+    collector = {"name": "windtunnel-collector", "restartCount": 1, "lastState": {"terminated": ended}}
+    step = {"name": "client", "state": {"terminated": ended}}
+
+    check_own(PodView({"metadata": {"name": "client-1"}, "status": {"containerStatuses": [step]}}))
+    with pytest.raises(WindtunnelError, match="windtunnel-collector of pod client-1: KeyError: 'x'") as caught:
+        check_own(PodView({"metadata": {"name": "client-1"}, "status": {"initContainerStatuses": [collector]}}))
+    assert caught.value.exit_code == 70
+    assert caught.value.log_tail == tuple(trace.splitlines())

@@ -2,7 +2,8 @@
 
 Run as ``python3 -m windtunnel.backends.agent PROGRAM …``, or by this file's path, in an
 interpreter that has nothing installed. PROGRAM is a module below `windtunnel.backends`, such as
-``agent.deeds``, whose `main` is called and returns the exit status, None for 0.
+``agent.deeds``, whose `main` is called and returns the exit status, None for 0. A bug has one of
+its own, so that those who look after the program can tell.
 """
 
 from __future__ import annotations
@@ -27,9 +28,17 @@ def main() -> None:
     program = sys.argv.pop(1)
     if not __package__:
         lay_out(program)
+    # Only now is it to be found.
+    from windtunnel.backends.agent.protocol import BUG
+
     module = f"windtunnel.backends.{program}"
-    __import__(module)
-    sys.exit(sys.modules[module].main())
+    try:
+        __import__(module)
+        status = sys.modules[module].main()
+    except Exception:  # noqa: BLE001 - told as what it is
+        sys.excepthook(*sys.exc_info())
+        status = BUG
+    sys.exit(status)
 
 
 if __name__ == "__main__":

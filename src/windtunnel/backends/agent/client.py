@@ -5,18 +5,25 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from windtunnel.backends.agent.channels import Channel
 from windtunnel.backends.agent.protocol import VERSION, Lines
-from windtunnel.errors import PlatformError
+from windtunnel.errors import PlatformError, WindtunnelError
 
 AGENT_VERSION = "agent_version"
 """The code of errors that tell that the agent speaks another version of the protocol."""
 _NOT_INSTALLED = "No module named"
 """What Python says where there is no such agent, or not yet."""
+
+
+def agent_bug(who: str, trace: Sequence[str]) -> WindtunnelError:
+    """Return a bug in a program beside the run as an error, by what Python said of it."""
+    lines = tuple(line for line in trace if line.strip())
+    words = lines[-1] if lines else "it said nothing"
+    return WindtunnelError(f"a bug of Windtunnel's, in {who}: {words}", log_tail=lines)
 
 
 class Client:
@@ -82,6 +89,7 @@ class Client:
             TimeoutError: There is no answer.
             OSError: The channel is lost.
             PlatformError: The agent speaks another version (``agent_version``).
+            WindtunnelError: The agent met a bug of its own.
         """
         answer: Future[dict[str, Any]] = Future()
         with self._lock:
@@ -91,9 +99,12 @@ class Client:
             self._waiting[key] = answer
         try:
             self._write(id=key, do=deed, **arguments)
-            return answer.result(seconds)
+            found = answer.result(seconds)
         finally:
             self._waiting.pop(key, None)
+        if "bug" in found:
+            raise agent_bug(self._who, found["bug"])
+        return found
 
     def tell(self, deed: str, **arguments: Any) -> None:
         """Have something done that is not answered (OSError: the channel is lost)."""

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 from windtunnel.backends.agent.places import result_file, usage_file
@@ -122,8 +123,10 @@ def serve(request: dict[str, Any]) -> None:
     key = request.pop("id")
     try:
         answer = DEEDS[request.pop("do")](**request)
-    except Exception as error:  # noqa: BLE001 - told to the driver
+    except (OSError, ValueError) as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
+    except Exception as error:  # noqa: BLE001 - told to the driver
+        answer = {"error": f"{type(error).__name__}: {error}", "bug": traceback.format_exc().splitlines()}
     send({"id": key, **answer})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import http.server
 import shutil
+import sys
 import threading
 import time
 
@@ -79,7 +80,8 @@ class Files(http.server.BaseHTTPRequestHandler):
 
     def is_allowed(self) -> bool:
         """Tell whether the caller was given this path."""
-        return hmac.compare_digest(self.headers.get(TOKEN_HEADER, ""), token_for(self.key, self.path))
+        token = self.headers.get(TOKEN_HEADER, "").encode("utf-8", errors="replace")
+        return hmac.compare_digest(token, token_for(self.key, self.path).encode("ascii"))
 
     def refuse(self) -> None:
         """Say that there is nothing, to whomever it is."""
@@ -97,17 +99,37 @@ class Files(http.server.BaseHTTPRequestHandler):
         """Write down refusals and errors alone."""
 
 
-def serve(key: bytes) -> threading.Thread:
-    """Start the hub of a run and return its thread, which does not end by itself.
+class Hub(http.server.ThreadingHTTPServer):
+    """The server, which notes what is wrong with itself.
 
     Args:
         key: The run's, of which each agent's token is made.
+
+    Attributes:
+        bug: The exception of ours that the answer to somebody ended in, None if there was none.
     """
-    for folder in (input_file("x").parent, result_file("x").parent, usage_file("x").parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    Files.key = key
-    server = http.server.ThreadingHTTPServer(("", PORT), Files)
-    server.daemon_threads = True
-    serving = threading.Thread(target=server.serve_forever, daemon=True)
-    serving.start()
-    return serving
+
+    daemon_threads = True
+
+    def __init__(self, key: bytes) -> None:
+        for folder in (input_file("x").parent, result_file("x").parent, usage_file("x").parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        Files.key = key
+        super().__init__(("", PORT), Files)
+        self.bug: BaseException | None = None
+        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self.thread.start()
+
+    def check(self) -> None:
+        """Raise what is wrong with it, if anything is."""
+        if self.bug:
+            raise self.bug
+        if not self.thread.is_alive():
+            raise RuntimeError("the hub does not serve any more")
+
+    def handle_error(self, request, client_address) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - the base's own
+        """Note a bug; what a disk or a peer does is the peer's to try again, which is told."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, (OSError, ValueError)):
+            self.bug = self.bug or error
+        super().handle_error(request, client_address)

@@ -18,7 +18,10 @@ or less is written in one piece (pipe(7)), so lines never mix. A longer one is c
 that size, each a line of its own: ``+WRITER TEXT`` and, for the last, ``.WRITER TEXT``, in which
 WRITER tells this line's pieces from all others.
 
-The end of the agent's standard input is the end of the agent.
+The end of the agent's standard input is the end of the agent. One that ends of a bug of its own
+has an exit status that tells so; one that goes on tells of it in its answer, with what Python says::
+
+    agent   {"id": 7, "error": "KeyError: 'x'", "bug": ["Traceback (most recent call last):", …]}
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ import os
 import select
 
 VERSION = 1
+BUG = 70
+"""The exit status of a program that has ended of an exception (sysexits.h)."""
 MORE, LAST = "+", "."
 
 TYPE_CHECKING = False

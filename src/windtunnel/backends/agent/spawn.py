@@ -11,10 +11,16 @@ from pathlib import Path
 
 import psutil
 
+from windtunnel.backends.agent.client import agent_bug
+from windtunnel.backends.agent.protocol import BUG
+from windtunnel.errors import PlatformError, WindtunnelError
+from windtunnel.run.folder import tail
+
 SUPERVISOR = "agent.supervisor"
 """The program of the process backend's warden."""
 _PROGRAM = Path(__file__).with_name("__main__.py")
 _ISOLATED = ["-I", "-S"]
+_END_SECONDS = 1.0
 
 
 def start_warden(program: str, seconds: float, run_id: str, errors: Path) -> subprocess.Popen[bytes]:
@@ -34,6 +40,21 @@ def start_warden(program: str, seconds: float, run_id: str, errors: Path) -> sub
             stderr=stderr,
             start_new_session=True,
         )
+
+
+def lost_warden(process: subprocess.Popen[bytes], errors: Path, words: str) -> WindtunnelError:
+    """Return the end of a warden that nobody asked for as an error: a bug of its own, or somebody has ended it.
+
+    Args:
+        process: The warden.
+        errors: Where it wrote what went wrong.
+        words: What follows from its end.
+    """
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_SECONDS)  # its pipes are closed just before
+    if process.returncode == BUG:
+        return agent_bug("the warden", tail(errors))
+    return PlatformError(f"the warden is gone; {words}", code="warden_lost")
 
 
 def is_warden(process: psutil.Process, run_id: str) -> bool:

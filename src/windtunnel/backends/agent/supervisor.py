@@ -29,7 +29,7 @@ import time
 
 from windtunnel.backends.agent.keeper import keep
 from windtunnel.backends.agent.processes import become_subreaper, below, process_table, send_signal
-from windtunnel.backends.agent.protocol import send
+from windtunnel.backends.agent.protocol import BUG, send
 from windtunnel.backends.agent.watchdog import Watchdog
 
 KILL_ROUND_SECONDS = 0.01
@@ -48,6 +48,7 @@ class Supervisor(Watchdog):
         pipes: The pipe to each keeper.
         idle: Keepers without a step.
         terminated: Processes that had their SIGTERM.
+        has_bug: Whether a keeper has ended of a bug.
     """
 
     def __init__(self, driver: int, seconds: float) -> None:
@@ -56,6 +57,7 @@ class Supervisor(Watchdog):
         self.pipes: dict[int, int] = {}
         self.idle: list[int] = []
         self.terminated: set[int] = set()
+        self.has_bug = False
         self.idle_pipe, self.idle_end = os.pipe()
         self.wake, wake_end = os.pipe()
         os.set_blocking(self.wake, False)
@@ -70,6 +72,8 @@ class Supervisor(Watchdog):
             self.reap_children()
         if self.idle_pipe in readable:
             self.take_back()
+        if self.has_bug:
+            raise RuntimeError("a keeper has ended of a bug")
 
     def obey(self, request: dict[str, Any]) -> None:
         """Do what the driver asks for; a step that is gone needs no signal."""
@@ -134,13 +138,14 @@ class Supervisor(Watchdog):
         """Reap keepers that are done, and orphans of a keeper that was killed."""
         while True:
             try:
-                pid, _status = os.waitpid(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             if pid in self.pipes:
                 self.lose(pid)
+                self.has_bug = self.has_bug or os.waitstatus_to_exitcode(status) == BUG
 
     def lose(self, keeper: int) -> None:
         """Note that a keeper has ended: its step's processes are the supervisor's now, and end with the run."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from windtunnel.backends.agent.channels import Pipe
 from windtunnel.backends.agent.client import Client
-from windtunnel.backends.agent.spawn import start_warden
+from windtunnel.backends.agent.spawn import lost_warden, start_warden
 from windtunnel.backends.docker.warden import Daemon, sweep
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
@@ -67,7 +67,7 @@ class WardenClient:
     def check(self) -> None:
         """Raise PlatformError if the warden has ended by itself."""
         if self.is_lost:
-            raise PlatformError("the warden is gone; nothing may be left to run without it", code="warden_lost")
+            raise lost_warden(self._process, self._errors, "nothing may be left to run without it")
 
     def close(self) -> None:
         """End the run's resources and the warden, or do its work if it is lost. Again is harmless."""

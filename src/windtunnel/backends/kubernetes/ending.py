@@ -15,6 +15,7 @@ from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS
 from windtunnel.backends.kubernetes.step import Replica, RunningStep
+from windtunnel.backends.kubernetes.troubles import check_own
 from windtunnel.backends.notifier import seconds_until
 from windtunnel.run.control import Control
 from windtunnel.run.journal import Journal
@@ -102,7 +103,10 @@ class Ending:
     def _collect(self, running: RunningStep, seconds: float) -> None:
         beside = self.launcher.beside(running)
         for each in (running, *beside):
-            if not self.results.take(each, seconds):
+            is_whole = self.results.take(each, seconds)
+            for replica in each.replicas:
+                check_own(replica.view)
+            if not is_whole:
                 each.tell_lack("its pod is gone, and with it what it wrote", self.journal)
             for replica in each.replicas:
                 if replica.output and (trouble := replica.output.trouble(is_over=replica.has_terminated)):

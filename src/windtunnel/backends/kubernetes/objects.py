@@ -155,6 +155,7 @@ def warden_job(naming: Naming, terms: Terms, lease_path: str, seconds: float) ->
         "env": [{"name": key, "value": value} for key, value in (env | script_environment()).items()],
         "ports": [{"containerPort": PORT}],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [
             script_mount(),

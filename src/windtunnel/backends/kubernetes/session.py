@@ -27,7 +27,7 @@ from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.starting import Starting
 from windtunnel.backends.kubernetes.step import RunningStep
-from windtunnel.backends.kubernetes.troubles import Troubles
+from windtunnel.backends.kubernetes.troubles import Troubles, check_own
 from windtunnel.backends.kubernetes.usage import UsageReader
 from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -190,6 +190,7 @@ class KubernetesSession(AttendedSession[RunningStep]):
                 f"{running.name}: its Service was deleted by somebody", code="removed", step=running.name
             )
         for replica in running.replicas:
+            check_own(replica.view)
             if replica.output and replica.output.refused:
                 raise replica.output.refused.to_error("reading its output", running.name)
 

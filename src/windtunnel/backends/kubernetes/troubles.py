@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from windtunnel.backends.agent.client import agent_bug
+from windtunnel.backends.agent.protocol import BUG
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, is_quota
 from windtunnel.backends.kubernetes.objects import WARDEN
 from windtunnel.backends.kubernetes.pods import OWN_CONTAINERS, PodView, Trouble
@@ -33,6 +36,7 @@ class Troubles:
 
     def of_pod(self, view: PodView) -> Trouble | None:
         """Return what keeps a pod from starting, if it is certain by now."""
+        check_own(view)
         trouble = view.trouble()
         if trouble is None and view.is_being_made and (words := self._complaint("Pod", view.name)):
             trouble = Trouble("container_failed", f"cannot be started: {words}", may_pass=True)
@@ -68,6 +72,14 @@ class Troubles:
             return None
         last = max(events, key=_moment, default=None)
         return str(last["message"]) if last and last["type"] == "Warning" else None
+
+
+def check_own(view: PodView, names: Sequence[str] = OWN_CONTAINERS) -> None:
+    """Raise if a container of ours has ended of a bug (WindtunnelError)."""
+    for name in names:
+        ended = view.terminated(name) or {}
+        if ended.get("exitCode") == BUG:
+            raise agent_bug(f"{name} of pod {view.name}", str(ended.get("message") or "").splitlines())
 
 
 def _no_pod(words: str) -> Trouble:

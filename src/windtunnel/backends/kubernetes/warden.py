@@ -16,7 +16,7 @@ from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.resources import KINDS, each_of
 from windtunnel.backends.kubernetes.settings import ACCOUNT
-from windtunnel.backends.kubernetes.troubles import Troubles, to_error
+from windtunnel.backends.kubernetes.troubles import Troubles, check_own, to_error
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
@@ -119,6 +119,7 @@ class Warden:
         for view in pods:
             if trouble := self._troubles.of_pod(view):
                 raise to_error(self._who, trouble)
+            check_own(view, [WARDEN])
             if ended := view.terminated(WARDEN):
                 words = f"{self._who} ended with status {ended.get('exitCode')}: {ended.get('message', '')}"
                 raise PlatformError(words.rstrip(": "), code="warden_lost")

@@ -17,10 +17,10 @@ import psutil
 
 from windtunnel.backends.agent.channels import Pipe
 from windtunnel.backends.agent.client import Client
-from windtunnel.backends.agent.spawn import SUPERVISOR, start_warden
+from windtunnel.backends.agent.spawn import SUPERVISOR, lost_warden, start_warden
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
-from windtunnel.errors import PlatformError
+from windtunnel.errors import PlatformError, WindtunnelError
 from windtunnel.run.control import POLL_SECONDS
 
 START_SECONDS = 10.0
@@ -77,7 +77,7 @@ class WardenClient:
     """
 
     def __init__(self, notifier: Notifier, run_id: str, seconds: float, errors: Path) -> None:
-        self._run_id = run_id
+        self._run_id, self._errors = run_id, errors
         self._notifier = notifier
         self._children: dict[str, Child] = {}
         self._names = itertools.count(1)
@@ -189,13 +189,16 @@ class WardenClient:
         except TimeoutError:
             raise PlatformError("the warden does not answer", code="warden_failed") from None
         except OSError:
-            raise _lost() from None
+            raise self._lost() from None
 
     def _tell(self, deed: str, **arguments: Any) -> None:
         try:
             self._client.tell(deed, **arguments)
         except OSError:
-            raise _lost() from None
+            raise self._lost() from None
+
+    def _lost(self) -> WindtunnelError:
+        return lost_warden(self._process, self._errors, "everything below it was ended")
 
     def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until `condition` holds, or the warden is lost; tell whether it holds."""
@@ -206,7 +209,7 @@ class WardenClient:
         """Raise PlatformError if the warden has ended by itself."""
         # Its end is known before those of its keepers, the last of which closes the event pipe.
         if self._is_lost or (self._process.returncode is not None and not self._is_closed):
-            raise _lost()
+            raise self._lost()
 
     def _hear(self, event: dict[str, Any]) -> None:
         self._apply(event)
@@ -247,10 +250,6 @@ class WardenClient:
         elif event["event"] == "gone":
             child.gone = True
             del self._children[child.name]
-
-
-def _lost() -> PlatformError:
-    return PlatformError("the warden is gone; everything below it was ended", code="warden_lost")
 
 
 def _below(pid: int) -> list[psutil.Process]:

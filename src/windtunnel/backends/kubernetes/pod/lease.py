@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from windtunnel.backends.agent.hub import serve
+from windtunnel.backends.agent.hub import Hub
 from windtunnel.backends.agent.places import KEY
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -83,7 +83,7 @@ def main() -> None:
     """Run until the driver is gone, or SIGTERM."""
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: over.set())
-    serving = serve(KEY.read_bytes())
+    hub = Hub(KEY.read_bytes())
     seconds = float(os.environ["WINDTUNNEL_LEASE_SECONDS"])
     host = f"{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
     if ":" in os.environ["KUBERNETES_SERVICE_HOST"]:
@@ -92,8 +92,7 @@ def main() -> None:
     lease = Lease(api + os.environ["WINDTUNNEL_LEASE"], seconds)
     last = time.monotonic()
     while lease.left > 0 and not over.wait(seconds / LOOKS_A_LEASE):
-        if not serving.is_alive():
-            sys.exit("the warden cannot hand out files any more; the run ends")
+        hub.check()
         now = time.monotonic()
         # A node that stood still is no reason: whoever looks late has to look again first.
         lease.look(min(now - last, 2 * seconds / LOOKS_A_LEASE))
