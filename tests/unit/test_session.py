@@ -119,7 +119,7 @@ def test_a_failing_clients_server_has_a_moment_to_be_heard_dead(open_run: Opened
     """Its death is the cause, though the client's end is heard first."""
     run = open_run(Outcome(states=[(0.3, DEAD)]), Outcome(states=[(0.1, State("gone", 1))]))
     server = run.serve()
-    server.platform.latency = 5
+    server.platform.latency = 0.5
     with pytest.raises(InvalidResult, match="server exited with status 9 while it was needed"):
         run.session.wait(run.load(), [server])
 
