@@ -14,8 +14,8 @@ def sample(strategy: str) -> str:
 
 def argo_templates() -> list[str]:
     """Return the WorkflowTemplates, as YAML."""
-    found = sorted(_folder("argo_templates").iterdir(), key=lambda each: each.name)
-    return [each.read_text(encoding="utf-8") for each in found if each.name.endswith(".yaml")]
+    entries = sorted(_folder("argo_templates").iterdir(), key=lambda each: each.name)
+    return [each.read_text(encoding="utf-8") for each in entries if each.name.endswith(".yaml")]
 
 
 def _folder(name: str) -> Traversable:

@@ -47,7 +47,7 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
     import regex  # late: most benchmarks name a parser instead
 
     try:
-        return regex.compile(_BRACE.sub(lambda found: found[1] or r"\{", pattern), regex.MULTILINE)
+        return regex.compile(_BRACE.sub(lambda brace: brace[1] or r"\{", pattern), regex.MULTILINE)
     except regex.error as error:
         raise ValueError(str(error)) from None
 

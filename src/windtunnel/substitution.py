@@ -22,8 +22,8 @@ def address_names(service: str) -> dict[str, str]:
 
 def references(text: str) -> set[str]:
     """Return every name that `text` mentions with a dollar, Windtunnel's or not."""
-    found = (match["bare"] or match["braced"] for match in _REFERENCE.finditer(text))
-    return {name for name in found if name}
+    names = (match["bare"] or match["braced"] for match in _REFERENCE.finditer(text))
+    return {name for name in names if name}
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:

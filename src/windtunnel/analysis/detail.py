@@ -95,8 +95,8 @@ class Detail:
     @cached_property
     def kept(self) -> dict[str, Line]:
         """All kept samples of each series of the record that has some."""
-        found = {name: self._kept_of(name).values for name in self.record.metrics}
-        return {name: Line(name, np.array(values)) for name, values in found.items() if values}
+        kept = {name: self._kept_of(name).values for name in self.record.metrics}
+        return {name: Line(name, np.array(values)) for name, values in kept.items() if values}
 
     def _kept_of(self, name: str) -> Samples:
         return self.series.get(name, Samples()).select(lambda kind: not kind.warmup)
@@ -133,15 +133,15 @@ class Detail:
 
     @cached_property
     def _iterations(self) -> list[Iteration]:
-        found = _iterations(self.events, self.origin)
+        iterations = _iterations(self.events, self.origin)
         for phase in self.record.phases:
-            if phase.phase == "run" and (phase.step, phase.iteration) in found:
-                found[phase.step, phase.iteration].seconds = phase.seconds
+            if phase.phase == "run" and (phase.step, phase.iteration) in iterations:
+                iterations[phase.step, phase.iteration].seconds = phase.seconds
         for name, group in self.series.items():
             for number, value in self.values[name].items():
-                if (group.kinds[0].step, number) in found:
-                    found[group.kinds[0].step, number].values[name] = value
-        return list(found.values())
+                if (group.kinds[0].step, number) in iterations:
+                    iterations[group.kinds[0].step, number].values[name] = value
+        return list(iterations.values())
 
     def phase_totals(self) -> list[PhaseTotal]:
         """Return the time that each step spent in each phase."""
@@ -189,12 +189,12 @@ def percentiles_of(values: Line) -> list[float]:
 
 
 def _iterations(events: Sequence[Mapping[str, Any]], origin: float) -> dict[tuple[str, int | None], Iteration]:
-    found: dict[tuple[str, int | None], Iteration] = {}
+    iterations: dict[tuple[str, int | None], Iteration] = {}
     for event in events:
         if not event["type"].startswith("iteration_") or not event.get("iteration"):
             continue
         step, number, data = event.get("step", ""), event["iteration"], event.get("data", {})
-        item = found.setdefault((step, number), Iteration(step, number))
+        item = iterations.setdefault((step, number), Iteration(step, number))
         item.warmup = data.get("warmup", item.warmup)
         if event["type"] == "iteration_started":
             item.started = seconds_of(event["time"]) - origin
@@ -202,4 +202,4 @@ def _iterations(events: Sequence[Mapping[str, Any]], origin: float) -> dict[tupl
             item.status, item.samples = data.get("status"), data.get("samples", 0)
             if item.started is not None:
                 item.seconds = seconds_of(event["time"]) - origin - item.started
-    return found
+    return iterations

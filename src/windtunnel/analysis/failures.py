@@ -85,11 +85,11 @@ class Failures:
         if not over or self.limit >= _ALL or self.error():
             return None
         if self.total.share > self.limit:
-            words = str(self.total)
+            excess = str(self.total)
         else:
             worst = max(over, key=lambda number: over[number].share)
-            words = f"{over[worst]} in iteration {worst}"
-        return f"{self.step}: {words}{self._teller()}; run.max_failures allows {self.limit:.4g} of them"
+            excess = f"{over[worst]} in iteration {worst}"
+        return f"{self.step}: {excess}{self._teller()}; run.max_failures allows {self.limit:.4g} of them"
 
     def _teller(self) -> str:
         return "" if self.source == OWN else f" ({self.source})"
@@ -97,17 +97,17 @@ class Failures:
 
 def find_failures(samples: Sequence[Sample], tallies: Sequence[Tally], plan: Plan) -> list[Failures]:
     """Return what is known of each job's requests in kept iterations, whatever metrics the benchmark selects."""
-    found = []
+    failures = []
     for job in plan.jobs:
-        told: dict[str, dict[int, Outcome]] = {}
+        by_source: dict[str, dict[int, Outcome]] = {}
         for tally in tallies:
             if tally.step == job.name and not tally.warmup:
                 for source, attempts in tally.attempts.items():
-                    told.setdefault(source, {})[tally.iteration] = Outcome(attempts.total, attempts.failed)
+                    by_source.setdefault(source, {})[tally.iteration] = Outcome(attempts.total, attempts.failed)
         if own := dict(_own(samples, job)):
-            told[OWN] = own
-        found += [Failures(job.name, source, job.max_failures, outcomes) for source, outcomes in told.items()]
-    return found
+            by_source[OWN] = own
+        failures += [Failures(job.name, source, job.max_failures, outcomes) for source, outcomes in by_source.items()]
+    return failures
 
 
 def _own(samples: Sequence[Sample], job: Job) -> Iterator[tuple[int, Outcome]]:

@@ -80,11 +80,11 @@ def _in_words(metric: MetricSummary) -> str:
     unit = f" {metric.unit}" if metric.unit else ""
     if metric.n == 1:
         return f"One value: {number(metric.values[0])}{unit}."
-    words = f"{metric.n} values from {number(min(metric.values))} to {number(max(metric.values))}{unit}"
-    words += f", mean {number(metric.mean)}"
+    text = f"{metric.n} values from {number(min(metric.values))} to {number(max(metric.values))}{unit}"
+    text += f", mean {number(metric.mean)}"
     if metric.ci95:
-        words += f", 95 % interval {number(metric.ci95[0])} to {number(metric.ci95[1])}"
-    return words + "."
+        text += f", 95 % interval {number(metric.ci95[0])} to {number(metric.ci95[1])}"
+    return text + "."
 
 
 def _distribution(detail: Detail, name: str, lines: list[Line], index: int) -> Figure:
@@ -103,8 +103,8 @@ def _usage(detail: Detail) -> Figure:
     for sample in detail.usage:
         cpu, memory = peaks.get(sample.step, (0.0, 0))
         peaks[sample.step] = max(cpu, sample.cpu), max(memory, sample.memory)
-    words = [f"{step} up to {cpu:.2f} cores and {size(memory)}" for step, (cpu, memory) in peaks.items()]
-    caption = f"Over the whole run: {'; '.join(words[:MOST_STEPS])}."
+    parts = [f"{step} up to {cpu:.2f} cores and {size(memory)}" for step, (cpu, memory) in peaks.items()]
+    caption = f"Over the whole run: {'; '.join(parts[:MOST_STEPS])}."
     draw = plot_usage(detail.usage, detail.origin, detail.measured)
     return _figure(draw, (_WIDE, 4.6), "usage", "CPU and memory of each step over time", caption)
 

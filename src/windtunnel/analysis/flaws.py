@@ -39,10 +39,10 @@ def find_flaws(
     kept = [tally for tally in tallies if not tally.warmup]
     mixed = list(_mixed_units(Samples.of(samples).select(lambda kind: not kind.warmup)))
     errors = [error for each in failures if (error := each.error())]
-    errors += [InvalidResult(words, code="mixed_units", step=step) for step, words, is_certain in mixed if is_certain]
+    errors += [InvalidResult(sentence, code="mixed_units", step=step) for step, sentence, is_sure in mixed if is_sure]
     errors += _two_sources(kept)
     doubts = [doubt for each in failures if (doubt := each.doubt())]
-    doubts += [words for _step, words, is_certain in mixed if not is_certain]
+    doubts += [sentence for _step, sentence, is_sure in mixed if not is_sure]
     return Flaws(errors, [*told, *doubts, *_unread(kept), *_wide(metrics)])
 
 
@@ -53,10 +53,10 @@ def _mixed_units(samples: Samples) -> Iterator[tuple[str, str, bool]]:
         units.setdefault(kind.metric, set()).add(kind.unit)
     mixed = samples.select(lambda kind: len(units[kind.metric]) > 1)
     for name, group in by_series(mixed).items():
-        found = list(dict.fromkeys(kind.unit for kind in group.kinds))
-        if len(found) > 1:
-            listed = " and partly ".join(f"in {unit}" if unit else "without a unit" for unit in found)
-            yield group.kinds[0].step, f"{name} is partly {listed}", None not in found or len(found) > 2  # noqa: PLR2004
+        distinct = list(dict.fromkeys(kind.unit for kind in group.kinds))
+        if len(distinct) > 1:
+            listed = " and partly ".join(f"in {unit}" if unit else "without a unit" for unit in distinct)
+            yield group.kinds[0].step, f"{name} is partly {listed}", None not in distinct or len(distinct) > 2  # noqa: PLR2004
 
 
 def _two_sources(tallies: Sequence[Tally]) -> Iterator[InvalidResult]:

@@ -37,19 +37,19 @@ class Run:
     @cached_property
     def samples(self) -> pd.DataFrame:
         """One row a sample: metric, value, unit, iteration, time, step, labels, warmup."""
-        found = self.folder.samples()
+        samples = self.folder.samples()
 
-        kinds = np.asarray(found.kind_of, dtype=np.intp)
+        kinds = np.asarray(samples.kind_of, dtype=np.intp)
         return pd.DataFrame(
             {
-                "metric": _spread([kind.metric for kind in found.kinds], kinds),
-                "value": np.asarray(found.values),
-                "unit": _spread([kind.unit for kind in found.kinds], kinds),
-                "iteration": np.asarray(found.iterations, dtype=np.int64),
-                "time": _moments(np.asarray(found.times), "s"),
-                "step": _spread([kind.step for kind in found.kinds], kinds),
-                "labels": _spread([kind.labels for kind in found.kinds], kinds),
-                "warmup": np.array([kind.warmup for kind in found.kinds], dtype=bool)[kinds],
+                "metric": _spread([kind.metric for kind in samples.kinds], kinds),
+                "value": np.asarray(samples.values),
+                "unit": _spread([kind.unit for kind in samples.kinds], kinds),
+                "iteration": np.asarray(samples.iterations, dtype=np.int64),
+                "time": _moments(np.asarray(samples.times), "s"),
+                "step": _spread([kind.step for kind in samples.kinds], kinds),
+                "labels": _spread([kind.labels for kind in samples.kinds], kinds),
+                "warmup": np.array([kind.warmup for kind in samples.kinds], dtype=bool)[kinds],
             }
         )
 

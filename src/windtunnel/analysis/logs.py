@@ -34,23 +34,23 @@ def last_lines(folder: Path, iterations: Iterable[Iteration], cause: Cause | Non
     First are those of iterations that failed and of the step that the cause names, then
     those of services, then those of iterations, the last one first.
     """
-    found = []
+    files = []
     for path in (folder / "logs").glob("*.log"):
         match = _NAME.fullmatch(path.name)
         if match and path.is_file():
-            found.append((match["step"], int(match["iteration"]) if match["iteration"] else None, path))
+            files.append((match["step"], int(match["iteration"]) if match["iteration"] else None, path))
     marks: dict[_Key, str] = {(item.step, item.number): "failed" for item in iterations if item.is_failed}
     if cause and cause.step and all(step != cause.step for step, _number in marks):
-        own = [(step, number) for step, number, _path in found if step == cause.step]
+        own = [(step, number) for step, number, _path in files if step == cause.step]
         marks |= dict.fromkeys(sorted(own, key=lambda key: key[1] or 0)[-1:], "named in the verdict")
-    found.sort(key=lambda log: (log[:2] not in marks, log[1] is not None, -(log[1] or 0), log[0]))
+    files.sort(key=lambda log: (log[:2] not in marks, log[1] is not None, -(log[1] or 0), log[0]))
     logs = [
         Log(
             path.name, path.stat().st_size, [_shown(line) for line in tail(path, _LINES)], marks.get((step, number), "")
         )
-        for step, number, path in found[:MOST_LOGS]
+        for step, number, path in files[:MOST_LOGS]
     ]
-    return logs, len(found) - len(logs)
+    return logs, len(files) - len(logs)
 
 
 def _shown(line: str) -> str:

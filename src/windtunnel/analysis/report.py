@@ -116,15 +116,15 @@ def _plots(folder: RunFolder, detail: Detail) -> dict[str, Any]:
 
 def _iterations(detail: Detail) -> dict[str, Any]:
     """Return the iterations to show: of very many, the first and the last ones."""
-    found = detail.iterations()
+    iterations = detail.iterations()
     half = _MOST_ITERATIONS // 2
     columns = list(detail.record.metrics) or list(detail.series)
     return {
-        "iterations": found if len(found) <= _MOST_ITERATIONS else found[:half] + found[-half:],
-        "iterations_left_out": max(0, len(found) - _MOST_ITERATIONS),
-        "iterations_warmup": sum(item.warmup for item in found),
-        "iterations_failed": sum(item.is_failed for item in found),
-        "iteration_jobs": len({item.step for item in found}),
+        "iterations": iterations if len(iterations) <= _MOST_ITERATIONS else iterations[:half] + iterations[-half:],
+        "iterations_left_out": max(0, len(iterations) - _MOST_ITERATIONS),
+        "iterations_warmup": sum(item.warmup for item in iterations),
+        "iterations_failed": sum(item.is_failed for item in iterations),
+        "iteration_jobs": len({item.step for item in iterations}),
         "columns": columns[:_MOST_COLUMNS],
         "columns_left_out": max(0, len(columns) - _MOST_COLUMNS),
     }
@@ -153,7 +153,7 @@ def _files(folder: RunFolder, detail: Detail) -> dict[str, Any]:
 
 
 def _run_facts(record: RunRecord) -> list[tuple[str, str | None]]:
-    made = record.resources
+    resources = record.resources
     return [
         ("id", record.run_id),
         ("strategy", record.strategy),
@@ -163,7 +163,7 @@ def _run_facts(record: RunRecord) -> list[tuple[str, str | None]]:
         ("finished", record.finished),
         ("overrides", ", ".join(record.overrides)),
         ("labels", ", ".join(f"{key} = {value}" for key, value in record.labels.items())),
-        ("resources", f"{made.created} made, {made.gone} of them gone again" if made.created else None),
+        ("resources", f"{resources.created} made, {resources.gone} of them gone again" if resources.created else None),
     ]
 
 
@@ -175,10 +175,10 @@ def _relative(run: Path, at: Path) -> str:
 
 def _read_json(folder: RunFolder, name: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(_read_text(folder, name))
+        data = json.loads(_read_text(folder, name))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def _read_text(folder: RunFolder, name: str) -> str:

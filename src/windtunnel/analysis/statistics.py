@@ -66,8 +66,8 @@ def value_by_iteration(samples: Samples, plan: Plan) -> dict[int, float]:
 
 
 def _specs(plan: Plan, step: str) -> tuple[MetricSpec, ...]:
-    found = plan.step(step)
-    return found.metrics if isinstance(found, Job) else ()
+    job = plan.step(step)
+    return job.metrics if isinstance(job, Job) else ()
 
 
 def confidence_interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -79,13 +79,13 @@ def check_places(paths: Iterable[str]) -> None:
     Raises:
         ValueError: Two are the same, or one would have to be a folder.
     """
-    places = sorted(paths)
-    for place in places:
-        if places.count(place) > 1:
-            msg = f"{place!r} is there twice"
+    ordered = sorted(paths)
+    for path in ordered:
+        if ordered.count(path) > 1:
+            msg = f"{path!r} is there twice"
             raise ValueError(msg)
-        if below := [other for other in places if other.startswith(f"{place}/")]:
-            msg = f"{place!r} is a file, so {below[0]!r} cannot be below it"
+        if below := [other for other in ordered if other.startswith(f"{path}/")]:
+            msg = f"{path!r} is a file, so {below[0]!r} cannot be below it"
             raise ValueError(msg)
 
 

@@ -148,17 +148,17 @@ def _check_all(document: dict[str, Any], given: _Given) -> list[Loaded]:
     if matrix is None:
         return [_check(document, given)]
     try:
-        found = combinations(matrix, given.overrides)
+        combined = combinations(matrix, given.overrides)
     except ValueError as error:
         raise DescriptorError(f"{given.path}: {error}") from None
-    return [_check_combination(document, values, given) for values in found]
+    return [_check_combination(document, values, given) for values in combined]
 
 
-def require_single(found: list[Loaded]) -> Loaded:
+def require_single(benchmarks: list[Loaded]) -> Loaded:
     """Return the benchmark of a file without a matrix (DescriptorError if it has one)."""
-    if len(found) > 1 or found[0].combination:
-        raise DescriptorError(f"{found[0].path}: matrix: only `windtunnel run` can run a sweep")
-    return found[0]
+    if len(benchmarks) > 1 or benchmarks[0].combination:
+        raise DescriptorError(f"{benchmarks[0].path}: matrix: only `windtunnel run` can run a sweep")
+    return benchmarks[0]
 
 
 def _check_combination(document: dict[str, Any], values: Mapping[str, Any], given: _Given) -> Loaded:

@@ -24,8 +24,8 @@ def apply_override(document: dict[str, Any], override: str) -> None:
     try:
         set_key(document, parts, raw.strip() if is_text else _toml_value(raw.strip()))
     except KeyError as error:
-        told = Redaction().override(override)
-        raise DescriptorError(f"--set {told}: {error.args[0]} is not a table") from None
+        shown = Redaction().override(override)
+        raise DescriptorError(f"--set {shown}: {error.args[0]} is not a table") from None
 
 
 def set_key(document: dict[str, Any], parts: list[str], value: object) -> None:

@@ -35,13 +35,13 @@ def find_unsupported(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _lookup(document: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
     """Yield path and value of `key`; ``server.x`` looks into each of the servers."""
     table, _, rest = key.partition(".")
-    places = {table: document.get(table)}
+    tables = {table: document.get(table)}
     servers = document.get("servers")
     if table == "server" and isinstance(servers, Mapping):
-        places |= {f"servers.{name}": server for name, server in servers.items()}
-    for place, value in places.items():
+        tables |= {f"servers.{name}": server for name, server in servers.items()}
+    for path, value in tables.items():
         if not rest:
             if value is not None:
-                yield place, value
+                yield path, value
         elif isinstance(value, Mapping) and rest in value:
-            yield f"{place}.{rest}", value[rest]
+            yield f"{path}.{rest}", value[rest]

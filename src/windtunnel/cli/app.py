@@ -45,9 +45,9 @@ def _options(
     """Run benchmarks as workflows, and get numbers that can be trusted."""
 
 
-def _print_refusal(error: WindtunnelError, words: list[str]) -> None:
+def _print_refusal(error: WindtunnelError, arguments: list[str]) -> None:
     """Print the object that ``run --json`` owes for a run that did not begin: it has no id."""
-    options = _run_options(words) if words[:1] == ["run"] else {}
+    options = _run_options(arguments) if arguments[:1] == ["run"] else {}
     if not options.get("as_json") or STDOUT.is_used:
         return
     from windtunnel.run.record import Cause, RunRecord
@@ -66,11 +66,11 @@ def _print_refusal(error: WindtunnelError, words: list[str]) -> None:
     print_json(record.model_dump(mode="json"))
 
 
-def _run_options(words: list[str]) -> dict[str, Any]:
+def _run_options(arguments: list[str]) -> dict[str, Any]:
     """Return the options of a call of ``run`` by parameter, also where another one of them is wrong."""
     # Typer does not export the class of a command that has commands.
     run: Any = vars(typer.main.get_command(app))["commands"]["run"]
-    context = run.make_context("run", words[1:], resilient_parsing=True, ignore_unknown_options=True)
+    context = run.make_context("run", arguments[1:], resilient_parsing=True, ignore_unknown_options=True)
     return dict(context.params)
 
 
@@ -87,19 +87,19 @@ def main(arguments: list[str] | None = None) -> Any:
     sys.exit(code)
 
 
-def _call(words: list[str]) -> int:
+def _call(arguments: list[str]) -> int:
     """Run a command and return its exit code; what went wrong has been told."""
     try:
-        app(args=words)
+        app(args=arguments)
     except WindtunnelError as error:
         from windtunnel.secrets import Redaction
 
         Redaction().error(error)
-        _print_refusal(error, words)
+        _print_refusal(error, arguments)
         print_error(error)
         return int(error.exit_code)
     except SystemExit as stop:
-        return _code_of(stop, words)
+        return _code_of(stop, arguments)
     except KeyboardInterrupt:
         return int(ExitCode.CANCELLED)
     except OSError as error:
@@ -113,11 +113,11 @@ def _call(words: list[str]) -> int:
     return 0
 
 
-def _code_of(stop: SystemExit, words: list[str]) -> int:
+def _code_of(stop: SystemExit, arguments: list[str]) -> int:
     """Return the exit code that Typer ends with; print the object that is owed where it ends a run before it begins."""
     context = stop.__context__
     if isinstance(context, _WRONG_CALL):  # which Typer has told already, for people
-        _print_refusal(UsageError(str(context)), words)
+        _print_refusal(UsageError(str(context)), arguments)
     elif context and isinstance(context.__cause__, KeyboardInterrupt):
-        _print_refusal(Cancelled("cancelled before the run began"), words)
+        _print_refusal(Cancelled("cancelled before the run began"), arguments)
     return stop.code if isinstance(stop.code, int) else int(bool(stop.code))

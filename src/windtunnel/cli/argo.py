@@ -46,13 +46,13 @@ def render(
             f" or `kubectl create secret generic NAME --from-file=benchmark.toml={file}` and"
             f" `argo submit --from workflowtemplate/{strategy} -p benchmark=secret/NAME`"
         )
-    made = submission.made
+    manifest = submission.made
     if as_json:
-        print_json(made)
+        print_json(manifest)
         return
     from windtunnel.engines.argo.render import to_yaml
 
-    print_data(to_yaml(made).rstrip())
+    print_data(to_yaml(manifest).rstrip())
 
 
 @app.command(
@@ -83,8 +83,8 @@ def submit(
 
     cluster = connect(namespace)
     name = create(cluster, submission)
-    made = submission.made
-    kind = made["kind"]
+    manifest = submission.made
+    kind = manifest["kind"]
     if wait and kind == "Workflow":
         print_err(f"submitted {name} to namespace {cluster.namespace}")
         store = parse_store(loaded.benchmark.output.store)
@@ -98,7 +98,7 @@ def submit(
     if kind == "Workflow":
         echo(f"look at it: argo get --namespace {cluster.namespace} {name}")
     else:
-        spec = made["spec"]
+        spec = manifest["spec"]
         echo(f"runs by itself at {spec['schedules'][0]!r} {spec['timezone']}")
         echo(f"run it now: argo submit --namespace {cluster.namespace} --from cronwf/{name}")
 

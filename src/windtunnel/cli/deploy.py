@@ -120,10 +120,10 @@ def _install_in_cluster(platform: Platform, namespace: str | None, *, only_print
     if only_print:
         print_json({"apiVersion": "v1", "kind": "List", "items": manifests(kubernetes.namespace(namespace))})
         return
-    place, lines = apply(namespace)
+    target, lines = apply(namespace)
     if as_json:
-        print_json({"platform": platform.value, "namespace": place, "installed": lines})
+        print_json({"platform": platform.value, "namespace": target, "installed": lines})
         return
     for line in lines:
         echo(line)
-    echo(f"namespace {place} is ready: {next_step}")
+    echo(f"namespace {target} is ready: {next_step}")

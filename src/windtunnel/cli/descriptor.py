@@ -46,9 +46,9 @@ def load_with_notes(file: Path, overrides: list[str] | None) -> tuple[Loaded, Pl
     """
     from windtunnel.benchmark import require_single
 
-    found = load_sweep(file, overrides)
-    require_single([loaded for loaded, _plan in found])
-    return found[0]
+    sweep = load_sweep(file, overrides)
+    require_single([loaded for loaded, _plan in sweep])
+    return sweep[0]
 
 
 def load_sweep(file: Path, overrides: list[str] | None) -> list[tuple[Loaded, Plan]]:
@@ -58,10 +58,10 @@ def load_sweep(file: Path, overrides: list[str] | None) -> list[tuple[Loaded, Pl
         from windtunnel.benchmark import load_all
         from windtunnel.strategies import make_plan
 
-        found = load_all(file, overrides or [])
-    for note in dict.fromkeys(note for loaded in found for note in loaded.notes):
+        benchmarks = load_all(file, overrides or [])
+    for note in dict.fromkeys(note for loaded in benchmarks for note in loaded.notes):
         print_err(f"note: {file}: {note}", "yellow")
-    return [(loaded, make_plan(loaded.benchmark)) for loaded in found]
+    return [(loaded, make_plan(loaded.benchmark)) for loaded in benchmarks]
 
 
 def with_repeats(overrides: list[str] | None, repeats: int | None) -> list[str]:
@@ -108,9 +108,9 @@ def init(
 @app.command(epilog="Example: windtunnel validate redis.toml --set run.repeats=5")
 def validate(file: FileArgument, overrides: SetOption = None) -> None:
     """Check a benchmark file; nothing is started."""
-    found = load_sweep(file, overrides)
-    _loaded, plan = found[0]
-    runs = f", {len(found)} runs" if len(found) > 1 else ""
+    sweep = load_sweep(file, overrides)
+    _loaded, plan = sweep[0]
+    runs = f", {len(sweep)} runs" if len(sweep) > 1 else ""
     echo(f"{file}: valid, {plan.strategy}, {len(plan.steps)} step{'s' * (len(plan.steps) != 1)}{runs}")
 
 
@@ -129,18 +129,18 @@ def show_plan(
     overrides: SetOption = None,
 ) -> None:
     """Show what a benchmark would do; nothing is started."""
-    found = load_sweep(file, overrides)
-    is_sweep = bool(found[0][0].combination)
+    sweep = load_sweep(file, overrides)
+    is_sweep = bool(sweep[0][0].combination)
     if format_ is PlanFormat.JSON:
         plans = [
             {"values": loaded.redaction.values(loaded.combination), "plan": loaded.redaction.document(plan.to_json())}
-            for loaded, plan in found
+            for loaded, plan in sweep
         ]
         print_json({"runs": plans} if is_sweep else plans[0]["plan"])
         return
-    for number, (loaded, plan) in enumerate(found, start=1):
+    for number, (loaded, plan) in enumerate(sweep, start=1):
         if is_sweep:
-            echo(f"run {number} of {len(found)}: {describe_values(loaded.redaction.values(loaded.combination))}")
+            echo(f"run {number} of {len(sweep)}: {describe_values(loaded.redaction.values(loaded.combination))}")
         echo("\n".join(_plan_lines(plan, loaded.redaction)))
 
 

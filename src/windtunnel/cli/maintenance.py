@@ -30,8 +30,8 @@ def reap(
             print_err(f"{'would end' if dry_run else 'ended'} {name}")
         for name in reaped.left:
             print_err(f"still there: {name}", "red")
-        for words in reaped.unknown:
-            print_err(f"not known: {words}", "yellow")
+        for problem in reaped.unknown:
+            print_err(f"not known: {problem}", "yellow")
         if not reaped.found and not reaped.unknown:
             print_err("nothing was left behind")
     raise typer.Exit(int(ExitCode.LEFT_BEHIND if reaped.left else ExitCode.OK))

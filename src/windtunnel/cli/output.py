@@ -111,10 +111,10 @@ def console(*, stderr: bool = False) -> Console:
             if not self.stderr:
                 STDOUT.lose(error)
 
-    made = Tolerant(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
-    if not made.is_terminal:
-        made.width = PIPED_WIDTH
-    return made
+    out = Tolerant(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    if not out.is_terminal:
+        out.width = PIPED_WIDTH
+    return out
 
 
 def print_err(text: str, style: str | None = None) -> None:

@@ -46,11 +46,11 @@ def runs(store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -
     from windtunnel.run.record import Status
     from windtunnel.run.store import find_runs
 
-    found = list(find_runs(_records_of(store), _warn))
+    listed = list(find_runs(_records_of(store), _warn))
     if as_json:
-        _print_records(folder for folder, _head in found)
+        _print_records(folder for folder, _head in listed)
         return
-    if not found:
+    if not listed:
         print_err(f"no runs in {store}")
         return
     styles = {status: STATUS_STYLE.get(status, "red") for status in get_args(Status)}
@@ -65,7 +65,7 @@ def runs(store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -
             "–" if head.exit_code is None else str(head.exit_code),
             head.backend,
         ]
-        for folder, head in found[-shown(len(found), "older runs", "`windtunnel runs | less` has them all") :]
+        for folder, head in listed[-shown(len(listed), "older runs", "`windtunnel runs | less` has them all") :]
     ]
     print_table(columns, rows)
 
@@ -145,20 +145,20 @@ def _mirror(store: str) -> Mirror | None:
     from windtunnel.engines.stores import require_aws
 
     try:
-        place = parse_store(store)
+        address = parse_store(store)
     except ValueError as error:
         raise UsageError(f"--store: {error}") from None
-    if isinstance(place, Path):
+    if isinstance(address, Path):
         return None
-    if not isinstance(place, ObjectAddress):
+    if not isinstance(address, ObjectAddress):
         raise UsageError(
-            f"--store: {place}: a volume claim is read by pods that mount it, not from here;"
+            f"--store: {address}: a volume claim is read by pods that mount it, not from here;"
             " the folder in which the run was made has all of it, too"
         )
-    require_aws(str(place))
+    require_aws(str(address))
     from windtunnel.run.mirror import Mirror
 
-    return Mirror(place)
+    return Mirror(address)
 
 
 def write_report(run: Path, output: Path | None = None, *, err: bool = False) -> None:

@@ -78,8 +78,8 @@ def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bo
     from windtunnel.run.folder import new_run_id
     from windtunnel.run.record import SweepPart
 
-    found = load_sweep(file, overrides)
-    sweep_id = new_run_id(found[0][1].benchmark)
+    sweep = load_sweep(file, overrides)
+    sweep_id = new_run_id(sweep[0][1].benchmark)
     return [
         replace(
             make_request(loaded, plan, make_backend(backend)),
@@ -88,7 +88,7 @@ def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bo
             if loaded.combination
             else None,
         )
-        for loaded, plan in found
+        for loaded, plan in sweep
     ]
 
 

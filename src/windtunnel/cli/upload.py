@@ -45,15 +45,15 @@ def upload(
             f"{folder.run_id} was kept in its folder alone; say where it is to go: --to s3://bucket/prefix"
         )
     try:
-        place = parse_store(url)
+        address = parse_store(url)
     except ValueError as error:
         raise UsageError(f"--to: {error}") from None
-    if isinstance(place, Path):
+    if isinstance(address, Path):
         raise UsageError(f"--to: {url}: only to S3 or a volume claim, such as s3://bucket/prefix or pvc://claim/path")
-    require_store(place)
+    require_store(address)
     control = Control(float("inf"))
     with signals_cancel(control):
-        sender = open_upload(folder, place, control)
+        sender = open_upload(folder, address, control)
         try:
             upload_run(folder, record, sender, control)
         finally:

@@ -34,13 +34,13 @@ _METRICS = {
 
 
 def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     percentiles: list[str] = []
     for line in lines:
         if "Aggregated" not in line:
             continue
         if match := _STATISTICS.match(line):
-            found = {
+            values = {
                 "requests": match["requests"],
                 "failures": match["failures"],
                 "requests_per_second": match["rps"],
@@ -51,14 +51,14 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
             }
         elif match := _PERCENTILES.match(line):
             percentiles = match[1].split()
-    if not found:
+    if not values:
         return
-    yield Attempts(int(found["requests"]), int(found["failures"]))
-    if found["requests"] == "0":
+    yield Attempts(int(values["requests"]), int(values["failures"]))
+    if values["requests"] == "0":
         return
     if percentiles:
-        found |= {name: percentiles[index] for name, index in _COLUMNS.items()}
-    for name, value in found.items():
+        values |= {name: percentiles[index] for name, index in _COLUMNS.items()}
+    for name, value in values.items():
         yield Measurement(name, float(value), _METRICS[name].unit)
 
 

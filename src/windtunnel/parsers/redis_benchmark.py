@@ -75,16 +75,16 @@ class _Sections:
     def read(self, line: str) -> Iterator[Measurement]:
         if match := _SECTION.match(line):
             self.test, self.rate = match["test"], ""
-        elif not self.test or not (words := line.split()):
+        elif not self.test or not (cells := line.split()):
             return
         elif match := _RATE.match(line):
             self.rate, self.heads = match[1], 0
         elif self.rate and self.heads < len(_HEADS):
-            self.heads, self.rate = self.heads + 1, self.rate if words == _HEADS[self.heads] else ""
+            self.heads, self.rate = self.heads + 1, self.rate if cells == _HEADS[self.heads] else ""
         elif self.rate and _LATENCIES.match(line):
             test, self.test = self.test, None
             columns = ["rps", *list(_COLUMNS)[1:]]
-            yield from _measure(test, dict(zip(columns, [self.rate, *words], strict=False)))
+            yield from _measure(test, dict(zip(columns, [self.rate, *cells], strict=False)))
 
 
 class _Quiet:
@@ -104,13 +104,13 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement]:
     for line in lines:
         if not (line.startswith(_BEGINS) or _RATE_WORDS in line or sections.rate):
             continue
-        for place, form in enumerate(forms):
-            if found := list(form.read(line)):
-                if place + 1 < len(forms):
+        for index, form in enumerate(forms):
+            if measured := list(form.read(line)):
+                if index + 1 < len(forms):
                     # What a form that says less gave before does not count, nor what it gives from now on.
                     waiting = []
-                    del forms[place + 1 :]
-                waiting += found
+                    del forms[index + 1 :]
+                waiting += measured
                 break
         if len(waiting) > _MOST_WAITING:
             del forms[:-1]  # so much of one form is this output's

@@ -74,13 +74,13 @@ class Plan:
 
     def all_needs(self, name: str) -> set[str]:
         """Return the names of all that the step called `name` needs, also indirectly."""
-        found: set[str] = set()
+        needed: set[str] = set()
         waiting = [name]
         while waiting:
-            needs = set(self.step(waiting.pop()).needs) - found
-            found |= needs
+            needs = set(self.step(waiting.pop()).needs) - needed
+            needed |= needs
             waiting += needs
-        return found
+        return needed
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON data; each step says its kind."""

@@ -56,15 +56,15 @@ class BucketUpload(Upload):
                 return
             if len(digests) == 1:
                 file.seek(0)
-                told = self._bucket.put(key, file.read(size), checksum)
+                stored = self._bucket.put(key, file.read(size), checksum)
             else:
                 upload, parts = self._begin(key)
                 self._send_parts(key, upload, parts, _Cut(file, size, part, digests), is_over)
                 if is_over.is_set():
                     return
-                told = self._bucket.finish(key, upload, [parts[n] for n in range(1, len(digests) + 1)])
+                stored = self._bucket.finish(key, upload, [parts[n] for n in range(1, len(digests) + 1)])
                 del self._begun[key]
-        if not self._is_stored(key, told, checksum, part):
+        if not self._is_stored(key, stored, checksum, part):
             raise PlatformError(
                 f"{ObjectAddress(self._target.bucket, key)}: what is stored is not what was sent", code="store_failed"
             )
@@ -98,10 +98,10 @@ class BucketUpload(Upload):
             return False
         return self._is_stored(key, self._bucket.checksum(key), checksum, part)
 
-    def _is_stored(self, key: str, told: str | None, checksum: str, part: int) -> bool:
+    def _is_stored(self, key: str, stored: str | None, checksum: str, part: int) -> bool:
         """Tell whether an object has a checksum: by the store's word, or where it tells none, by reading it back."""
-        if told and ("-" in told) == ("-" in checksum):
-            return told == checksum
+        if stored and ("-" in stored) == ("-" in checksum):
+            return stored == checksum
         with self._bucket.reading(key) as body:
             return _combined([hashlib.sha256(data).digest() for data in chunks(body, part)]) == checksum
 

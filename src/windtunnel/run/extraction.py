@@ -52,18 +52,18 @@ def extract(source: Source) -> Iterator[Measurement]:
         InvalidResult: Something cannot be read to its end; raised when all else is.
     """
     whole = {metric.parser for metric in source.metrics if metric.name is None}
-    found: list[Iterator[Measurement]] = []
+    readers: list[Iterator[Measurement]] = []
     for metric in source.metrics:
         if metric.name and metric.parser in whole:
             continue  # it is among all that the parser gives
         if metric.pattern and metric.name:
-            found.append(_by_pattern(source, metric, metric.name, metric.pattern))
+            readers.append(_by_pattern(source, metric, metric.name, metric.pattern))
         elif metric.parser:
-            found.append(_by_parser(source, metric, metric.parser))
+            readers.append(_by_parser(source, metric, metric.parser))
     if source.metrics_file:
-        found.append(_from_file(source, source.metrics_file))
+        readers.append(_from_file(source, source.metrics_file))
     problem: InvalidResult | None = None
-    for measurements in found:
+    for measurements in readers:
         try:
             yield from measurements
         except InvalidResult as error:
@@ -117,11 +117,11 @@ def _matched(match: regex.Match[str]) -> float:
 
 
 def _by_parser(source: Source, metric: MetricSpec, parser: str) -> Iterator[Measurement]:
-    for found in PARSERS[parser].parse(split_lines(_read_chunks(source, source.log, "the output"))):
-        if isinstance(found, Attempts):
-            source.tally.attempts[parser] = found
-        elif metric.name in {None, found.metric}:
-            yield found
+    for item in PARSERS[parser].parse(split_lines(_read_chunks(source, source.log, "the output"))):
+        if isinstance(item, Attempts):
+            source.tally.attempts[parser] = item
+        elif metric.name in {None, item.metric}:
+            yield item
 
 
 def _from_file(source: Source, path: Path) -> Iterator[Measurement]:
@@ -130,14 +130,14 @@ def _from_file(source: Source, path: Path) -> Iterator[Measurement]:
         if not line.strip():
             continue
         try:
-            found = _measurement(json.loads(line), declared)
+            measurement = _measurement(json.loads(line), declared)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             source.tally.miss(METRICS_FILE, f"{METRICS_FILE}, line {number}: not a measurement ({error!r})")
             continue
         source.tally.read[METRICS_FILE] += 1
-        if other := _other_source(source.metrics, found.metric):
-            source.tally.clashes[found.metric] = other
-        yield found
+        if other := _other_source(source.metrics, measurement.metric):
+            source.tally.clashes[measurement.metric] = other
+        yield measurement
 
 
 def _other_source(metrics: Sequence[MetricSpec], name: str) -> str | None:

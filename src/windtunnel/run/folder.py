@@ -91,7 +91,7 @@ class RunFolder:
 
     def mask(self, path: Path | None = None) -> None:
         """Overwrite secrets in what steps wrote: in one file, or in all logs and artifacts; each byte is read once."""
-        below = (found for name in ("logs", "artifacts") for found in (self.path / name).rglob("*"))
+        below = (each for name in ("logs", "artifacts") for each in (self.path / name).rglob("*"))
         for file in [path] if path else below:
             with suppress(OSError):  # a log that its step has taken away has no secrets either
                 is_text = file.is_relative_to(self.path / "logs")
@@ -153,15 +153,15 @@ class RunFolder:
 
     def samples(self) -> Samples:
         """Return what ``samples.jsonl`` holds, as `lines` does."""
-        found, damaged = Samples(), 0
+        samples, damaged = Samples(), 0
         for line in self.lines("samples"):
             try:
-                found.append(Sample.from_json(line))
+                samples.append(Sample.from_json(line))
             except ValueError:
                 damaged += 1
         if damaged:
             self.damaged["samples.jsonl"] += damaged
-        return found
+        return samples
 
     def write_json(self, name: str, data: object) -> None:
         """Write data as ``<name>``, whole or not at all."""

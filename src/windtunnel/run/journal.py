@@ -153,8 +153,8 @@ class Journal:
                 self._append("samples", *(sample.to_json() for sample in kept))
 
     def _without_secrets(self, sample: Sample) -> Sample:
-        words = (sample.metric, sample.unit or "", *sample.labels.keys(), *sample.labels.values())
-        if all(self._hidden(word) == word for word in words):
+        texts = (sample.metric, sample.unit or "", *sample.labels.keys(), *sample.labels.values())
+        if all(self._hidden(word) == word for word in texts):
             return sample
         labels = {self._hidden(key): self._hidden(value) for key, value in sample.labels.items()}
         unit = sample.unit and self._hidden(sample.unit)

@@ -70,12 +70,12 @@ def number_around(text: str, part: tuple[int, int], within: tuple[int, int]) -> 
     begin, end = part
     before = _BEFORE.search(text[max(within[0], begin - _AROUND) : begin])
     after = _AFTER.match(text[end : min(within[1], end + _AROUND)])
-    found = text[begin:end]
-    whole = (before[0].lstrip(_MARKS) if before else "") + found + (after[0].rstrip(_MARKS) if after else "")
-    if whole != found and _ONE_NUMBER.fullmatch(whole):
+    number = text[begin:end]
+    whole = (before[0].lstrip(_MARKS) if before else "") + number + (after[0].rstrip(_MARKS) if after else "")
+    if whole != number and _ONE_NUMBER.fullmatch(whole):
         return whole
-    minus = _MINUS.search(text[max(within[0], begin - 2) : begin]) if _UNSIGNED.fullmatch(found) else None
-    return minus[0] + found if minus else found
+    minus = _MINUS.search(text[max(within[0], begin - 2) : begin]) if _UNSIGNED.fullmatch(number) else None
+    return minus[0] + number if minus else number
 
 
 def shown(text: object) -> str:

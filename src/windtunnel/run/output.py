@@ -58,9 +58,9 @@ def open_to_append(path: Path) -> io.FileIO:
         OSError: It cannot be written.
     """
     with suppress(FileNotFoundError):
-        found = path.stat()
-        if not stat.S_ISCHR(found.st_mode):
-            _check_kind(path, found)
+        status = path.stat()
+        if not stat.S_ISCHR(status.st_mode):
+            _check_kind(path, status)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     return io.FileIO(os.open(path, flags, 0o666), "ab")
 
@@ -105,7 +105,7 @@ def split_lines(chunks: Iterable[str]) -> Iterator[str]:
         yield "".join(begun)
 
 
-def _check_kind(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+def _check_kind(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise NotAFile(0, f"{kind} stands where a file should be", str(path))

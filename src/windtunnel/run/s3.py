@@ -121,8 +121,8 @@ class Bucket:
     def checksum(self, key: str) -> str | None:
         """Return the SHA-256 checksum that the store tells of an object; None if it tells none."""
         with self._words(key, "s3:GetObject"):
-            found = self._client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
-        return _told(found)
+            answer = self._client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
+        return _told(answer)
 
     def put(self, key: str, data: bytes, checksum: str) -> str | None:
         """Write an object, which the store takes only if it has this checksum; return the one that it tells."""
@@ -132,18 +132,18 @@ class Bucket:
     def begin(self, key: str) -> str:
         """Begin an upload in parts and return its id."""
         with self._words(key, "s3:PutObject"):
-            made = self._client.create_multipart_upload(Bucket=self.name, Key=key, ChecksumAlgorithm="SHA256")
-        return str(made["UploadId"])
+            answer = self._client.create_multipart_upload(Bucket=self.name, Key=key, ChecksumAlgorithm="SHA256")
+        return str(answer["UploadId"])
 
     def unfinished(self, key: str) -> str | None:
         """Return the id of the latest upload in parts that was begun for a key and not finished, if there is one."""
-        found = [
+        uploads = [
             item
             for page in self._pages("list_multipart_uploads", key)
             for item in page.get("Uploads", ())
             if item["Key"] == key and item.get("ChecksumAlgorithm", "SHA256") == "SHA256"
         ]
-        return str(max(found, key=lambda item: item["Initiated"])["UploadId"]) if found else None
+        return str(max(uploads, key=lambda item: item["Initiated"])["UploadId"]) if uploads else None
 
     def parts(self, key: str, upload: str) -> dict[int, Mapping[str, Any]]:
         """Return the parts that an unfinished upload has already, by number, as `finish` wants them."""
@@ -156,10 +156,10 @@ class Bucket:
     def put_part(self, key: str, upload: str, number: int, data: bytes, checksum: str) -> Mapping[str, Any]:
         """Send a part, which the store takes only if it has this checksum; return it as `finish` wants it."""
         with self._words(key, "s3:PutObject"):
-            made = self._client.upload_part(
+            answer = self._client.upload_part(
                 Bucket=self.name, Key=key, UploadId=upload, PartNumber=number, Body=data, ChecksumSHA256=checksum
             )
-        return _part(number, made)
+        return _part(number, answer)
 
     def finish(self, key: str, upload: str, parts: Sequence[Mapping[str, Any]]) -> str | None:
         """Make an object of its parts; return the checksum that the store tells."""
@@ -180,8 +180,8 @@ class Bucket:
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            words = self._explain(error, permission)
-            hidden = Redaction.of_variables(os.environ).text(words)
+            reason = self._explain(error, permission)
+            hidden = Redaction.of_variables(os.environ).text(reason)
             raise PlatformError(f"{self._what}{ObjectAddress(self.name, key)}: {hidden}", code=self._code) from None
 
     def _explain(self, error: ClientError | BotoCoreError, permission: str) -> str:
@@ -196,16 +196,16 @@ class Bucket:
 
     def _explain_refusal(self, error: ClientError, permission: str) -> str:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-        place = self.endpoint
+        endpoint = self.endpoint
         if code == "NoSuchBucket":
-            return f"there is no bucket {self.name!r} at {place}; make it, or correct its name"
+            return f"there is no bucket {self.name!r} at {endpoint}; make it, or correct its name"
         if code in _MISSING:
-            return f"there is no such object at {place}"
+            return f"there is no such object at {endpoint}"
         if code in _DENIED:
-            return f"access is denied at {place}; the credentials need {permission} there ({message})"
+            return f"access is denied at {endpoint}; the credentials need {permission} there ({message})"
         if code in _REFUSED:
-            return f"{place} refuses the credentials: {message} ({code})"
-        return f"{message or 'refused'} ({code}, from {place})"
+            return f"{endpoint} refuses the credentials: {message} ({code})"
+        return f"{message or 'refused'} ({code}, from {endpoint})"
 
 
 def _told(answer: Mapping[str, Any]) -> str | None:
@@ -214,5 +214,5 @@ def _told(answer: Mapping[str, Any]) -> str | None:
 
 
 def _part(number: int, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    told = {"ChecksumSHA256": _told(answer)} if _told(answer) else {}
-    return {"PartNumber": number, "ETag": answer["ETag"]} | told
+    checksum = {"ChecksumSHA256": _told(answer)} if _told(answer) else {}
+    return {"PartNumber": number, "ETag": answer["ETag"]} | checksum

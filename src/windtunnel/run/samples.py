@@ -68,7 +68,7 @@ class Samples(Sequence[Sample]):
 
     Attributes:
         kinds: The distinct kinds, in the order in which they came.
-        kind_of: The place in `kinds` of each sample's kind.
+        kind_of: The index in `kinds` of each sample's kind.
         values: Each sample's value.
         iterations: Each sample's iteration.
         times: Each sample's time.
@@ -80,7 +80,7 @@ class Samples(Sequence[Sample]):
         self.values = array("d")
         self.iterations = array("L")
         self.times = array("d")
-        self._places: dict[object, int] = {}
+        self._index_of: dict[object, int] = {}
         for sample in samples:
             self.append(sample)
 
@@ -90,17 +90,17 @@ class Samples(Sequence[Sample]):
         return samples if isinstance(samples, Samples) else cls(samples)
 
     def append(self, sample: Sample) -> None:
-        """Add one."""
+        """Add a sample."""
         labels = tuple(sorted(sample.labels.items()))
         key = (sample.metric, sample.unit, sample.step, labels, sample.warmup)
-        place = self._places.setdefault(key, len(self.kinds))
-        if place == len(self.kinds):
+        index = self._index_of.setdefault(key, len(self.kinds))
+        if index == len(self.kinds):
             self.kinds.append(Kind(sample.metric, sample.unit, sample.step, dict(sample.labels), sample.warmup))
-        self.append_of(place, sample.value, sample.iteration, sample.time)
+        self.append_of(index, sample.value, sample.iteration, sample.time)
 
-    def append_of(self, place: int, value: float, iteration: int, time: float) -> None:
-        """Add one of the kind at a place in `kinds`."""
-        self.kind_of.append(place)
+    def append_of(self, index: int, value: float, iteration: int, time: float) -> None:
+        """Add a sample of the kind with that index in `kinds`."""
+        self.kind_of.append(index)
         self.values.append(value)
         self.iterations.append(iteration)
         self.times.append(time)
@@ -117,8 +117,8 @@ class Samples(Sequence[Sample]):
             if group is not None:
                 group.kinds.append(kind)
             targets.append(None if group is None else (group, len(group.kinds) - 1))
-        for place, value, iteration, time in zip(self.kind_of, self.values, self.iterations, self.times, strict=True):
-            if target := targets[place]:
+        for index, value, iteration, time in zip(self.kind_of, self.values, self.iterations, self.times, strict=True):
+            if target := targets[index]:
                 target[0].append_of(target[1], value, iteration, time)
         return groups
 
@@ -144,5 +144,5 @@ class Samples(Sequence[Sample]):
     def __getitem__(self, index: slice) -> list[Sample]: ...
 
     def __getitem__(self, index: int | slice) -> Sample | list[Sample]:
-        places = range(len(self))[index]
-        return self._get(places) if isinstance(places, int) else [self._get(place) for place in places]
+        chosen = range(len(self))[index]
+        return self._get(chosen) if isinstance(chosen, int) else [self._get(each) for each in chosen]

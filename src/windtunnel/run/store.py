@@ -33,7 +33,7 @@ def find_runs(
         store: The folder that keeps runs.
         on_broken: Told of each record that cannot be read; it does not hide the others.
     """
-    found = []
+    runs = []
     for name in sorted(_names(store)):
         folder = RunFolder(store / name)
         try:
@@ -42,8 +42,8 @@ def find_runs(
             on_broken(error)
             continue
         head.status = _status(head)
-        found.append((folder, head))
-    yield from sorted(found, key=lambda pair: pair[1].started or "")
+        runs.append((folder, head))
+    yield from sorted(runs, key=lambda pair: pair[1].started or "")
 
 
 def open_run(name: str, store: Path) -> RunFolder:

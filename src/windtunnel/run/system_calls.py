@@ -102,13 +102,13 @@ def count_calls(step: str, lines: Iterable[str]) -> Trace:
 
     A call that was cut short by the end of its process counts, and has no time.
     """
-    found: dict[str, SystemCall] = {}
+    calls: dict[str, SystemCall] = {}
     for line in lines:
         match = _LINE.match(line)
         if match is None:
             continue  # a signal, or an end
         name = match["begun"] or match["resumed"]
-        call = found.setdefault(name, SystemCall(name))
+        call = calls.setdefault(name, SystemCall(name))
         call.calls += 1 if match["begun"] else 0
         if line.endswith(_UNFINISHED):
             continue
@@ -117,7 +117,7 @@ def count_calls(step: str, lines: Iterable[str]) -> Trace:
         result = _RESULT.match(line)
         if result and result["error"] and result["value"] in _FAILED:
             call.failures[result["error"]] += 1
-    return Trace(step, _in_order(found.values()))
+    return Trace(step, _in_order(calls.values()))
 
 
 def load_traces(folder: RunFolder) -> list[Trace]:
@@ -130,13 +130,13 @@ def load_traces(folder: RunFolder) -> list[Trace]:
 
 
 def _add_up(summaries: Iterable[Mapping[str, Any]]) -> list[SystemCall]:
-    found: dict[str, SystemCall] = {}
+    calls: dict[str, SystemCall] = {}
     for item in (item for summary in summaries for item in summary["system_calls"]):
-        call = found.setdefault(item["name"], SystemCall(item["name"]))
+        call = calls.setdefault(item["name"], SystemCall(item["name"]))
         call.calls += item["calls"]
         call.seconds += item["seconds"]
         call.failures.update(item["errors"])
-    return _in_order(found.values())
+    return _in_order(calls.values())
 
 
 def _in_order(calls: Iterable[SystemCall]) -> list[SystemCall]:

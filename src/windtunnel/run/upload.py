@@ -74,8 +74,8 @@ class Upload(ABC):
 
 def _files(folder: Path) -> list[Path]:
     """Return what is to be stored of a run, its record last."""
-    found = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    kept = [path for path in found if path.relative_to(folder).parts[0] != _LEFT_OUT and not _is_partial(path)]
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    kept = [path for path in files if path.relative_to(folder).parts[0] != _LEFT_OUT and not _is_partial(path)]
     return sorted(kept, key=lambda path: (path == folder / RECORD, path))
 
 

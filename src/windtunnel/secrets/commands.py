@@ -61,12 +61,12 @@ def has_secret(name: str, value: str) -> bool:
 
 
 def _in_line(text: str) -> Iterator[Span]:
-    found = [match for match in _WORD.finditer(text) if not _SIGNS.fullmatch(match[0])]
-    bare = [match[0].strip("\"'") for match in found]
+    matches = [match for match in _WORD.finditer(text) if not _SIGNS.fullmatch(match[0])]
+    bare = [match[0].strip("\"'") for match in matches]
     for number, start in _operands(bare):
-        quoted = found[number][0] != bare[number]
-        begin = found[number].start() + start + quoted
-        yield begin, found[number].end() - quoted
+        quoted = matches[number][0] != bare[number]
+        begin = matches[number].start() + start + quoted
+        yield begin, matches[number].end() - quoted
 
 
 def _operands(command: Sequence[str]) -> Iterator[Span]:

@@ -46,11 +46,11 @@ _CURRENT_FOLDERS = frozenset({"PWD", "OLDPWD"})
 @lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Tell whether a variable's name says that its value is secret."""
-    found = words(name)
-    before, last = ["", *found][-2:] if found else ("", "")
+    parts = words(name)
+    before, last = ["", *parts][-2:] if parts else ("", "")
     if is_plainly_secret(name):
         return True
-    if last not in _LAST or found[0] in _FLAGS or (last in {"key", "keys"} and before in _NO_KEYS):
+    if last not in _LAST or parts[0] in _FLAGS or (last in {"key", "keys"} and before in _NO_KEYS):
         return False
     return not (last == "pass" and before in _NO_PASSES)
 
@@ -58,16 +58,16 @@ def is_secret(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_plainly_secret(name: str) -> bool:
     """Tell whether a name says so wherever it stands: ``key`` and ``auth`` are also words of ordinary texts."""
-    found = words(name)
-    if name in _CURRENT_FOLDERS or not found or found[0] in _FLAGS:
+    parts = words(name)
+    if name in _CURRENT_FOLDERS or not parts or parts[0] in _FLAGS:
         return False
-    for place, word in enumerate(found):
-        is_key = word in {"key", "keys"} and place > 0 and found[place - 1] in _KEYS
-        if (is_key or word in _ALWAYS or _GLUED.search(word)) and not _MEASURES & set(found[place + 1 :]):
+    for index, word in enumerate(parts):
+        is_key = word in {"key", "keys"} and index > 0 and parts[index - 1] in _KEYS
+        if (is_key or word in _ALWAYS or _GLUED.search(word)) and not _MEASURES & set(parts[index + 1 :]):
             return True
-    if tuple(found[-2:]) in _PAIRS:
+    if tuple(parts[-2:]) in _PAIRS:
         return True
-    return found[-1] == "tokens" and bool(_HOLDERS & set(found))
+    return parts[-1] == "tokens" and bool(_HOLDERS & set(parts))
 
 
 def is_method(name: str, value: object) -> bool:

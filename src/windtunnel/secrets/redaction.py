@@ -43,19 +43,19 @@ class Redaction:
     @classmethod
     def of(cls, documents: Iterable[Any], names: Iterable[str] = ()) -> Redaction:
         """Return the redaction of what stands in documents: tables of benchmarks, or plans as JSON data."""
-        found: set[str] = set()
+        secrets: set[str] = set()
 
         def collect(text: str, spans: list[Span]) -> str:
-            found.update(text[start:end] for start, end in spans)
+            secrets.update(text[start:end] for start, end in spans)
             return text
 
         def collect_whole(value: str) -> str:
-            found.add(value)
+            secrets.add(value)
             return collect(value, find_in_line(value))
 
         for document in documents:
             rewrite(document, collect, collect_whole)
-        return cls(frozenset(found), frozenset(names))
+        return cls(frozenset(secrets), frozenset(names))
 
     @classmethod
     def of_variables(cls, variables: Mapping[str, str]) -> Redaction:
@@ -70,14 +70,14 @@ class Redaction:
         if not self._pattern or not any(spelling in text for spelling in self._spellings):
             return text
         kept = [match.span() for match in re.finditer(self._kept, text)] if self._kept else []
-        parts, place, number = [], 0, 0
+        parts, position, number = [], 0, 0
         for start, end in (match.span() for match in re.finditer(self._pattern, text)):
             while number < len(kept) and kept[number][1] < end:
                 number += 1
             if number == len(kept) or start < kept[number][0]:
-                parts += [text[place:start], REDACTED]
-                place = end
-        return "".join([*parts, text[place:]])
+                parts += [text[position:start], REDACTED]
+                position = end
+        return "".join([*parts, text[position:]])
 
     def text(self, text: str) -> str:
         """Return a message without secrets: those of this benchmark, and those in any address."""
@@ -143,25 +143,25 @@ class Redaction:
         if not self._spellings or path.is_symlink() or not path.is_file():
             return start
         with path.open("r+b") as file:
-            place, kept = max(0, start - self.overlap), b""
-            file.seek(place)
+            position, kept = max(0, start - self.overlap), b""
+            file.seek(position)
             while chunk := file.read(_CHUNK):
                 data = kept + chunk
                 for begin, end in self._find(data, is_text=is_text):
-                    file.seek(place - len(kept) + begin)
+                    file.seek(position - len(kept) + begin)
                     file.write(b"*" * (end - begin))
                 data = self.masked(data, is_text=is_text)
-                place += len(chunk)
-                file.seek(place)
+                position += len(chunk)
+                file.seek(position)
                 kept = data[-self.overlap :]
-        return place
+        return position
 
     def masked(self, data: bytes, *, is_text: bool = True) -> bytes:
         """Return a chunk of a file as `mask` leaves it; of `overlap` bytes at its ends nothing is known."""
-        made = bytearray(data)
+        masked = bytearray(data)
         for begin, end in self._find(data, is_text=is_text):
-            made[begin:end] = b"*" * (end - begin)
-        return bytes(made)
+            masked[begin:end] = b"*" * (end - begin)
+        return bytes(masked)
 
     @cached_property
     def overlap(self) -> int:
@@ -169,16 +169,16 @@ class Redaction:
         return max((len(_encoded(spelling)) for spelling in self._spellings), default=0) + 1
 
     def _find(self, data: bytes, *, is_text: bool) -> list[Span]:
-        found, pattern = self._in_files[is_text]
-        return [match.span() for match in pattern.finditer(data)] if any(item in data for item in found) else []
+        spellings, pattern = self._in_files[is_text]
+        return [match.span() for match in pattern.finditer(data)] if any(item in data for item in spellings) else []
 
     @cached_property
     def _in_files(self) -> dict[bool, tuple[list[bytes], re.Pattern[bytes]]]:
         """What is looked for in texts, and in other data."""
         long = [spelling for spelling in self._spellings if len(spelling) >= _LONG]
         return {
-            is_text: (list(map(_encoded, found)), re.compile(_encoded("|".join(map(_pattern, found)))))
-            for is_text, found in ((True, self._spellings), (False, long))
+            is_text: (list(map(_encoded, spellings)), re.compile(_encoded("|".join(map(_pattern, spellings)))))
+            for is_text, spellings in ((True, self._spellings), (False, long))
         }
 
     def line(self, text: str) -> str:
@@ -186,11 +186,11 @@ class Redaction:
         return self._cut(text, find_in_line(text))
 
     def _cut(self, text: str, spans: list[Span]) -> str:
-        parts, place = [], 0
+        parts, position = [], 0
         for start, end in spans:
-            parts += [self.known(text[place:start]), REDACTED]
-            place = end
-        return "".join([*parts, self.known(text[place:])])
+            parts += [self.known(text[position:start]), REDACTED]
+            position = end
+        return "".join([*parts, self.known(text[position:])])
 
     @cached_property
     def _spellings(self) -> list[str]:
@@ -205,8 +205,8 @@ class Redaction:
     @cached_property
     def _kept(self) -> str:
         """A regular expression of the names that have a secret in them."""
-        found = [name for name in self.names if any(spelling in name for spelling in self._spellings)]
-        return "|".join(map(re.escape, sorted(found, key=len, reverse=True)))
+        kept = [name for name in self.names if any(spelling in name for spelling in self._spellings)]
+        return "|".join(map(re.escape, sorted(kept, key=len, reverse=True)))
 
 
 def _parts(secret: str) -> list[str]:

@@ -46,12 +46,12 @@ _HEADERS = frozenset({"authorization", "cookie"})
 
 def find_in_text(text: str) -> list[Span]:
     """Return where secrets stand in a text, in order and apart from each other."""
-    found = [*find_in_addresses(text), *_in_assignments(text)]
-    found += [match.span("value") for match in _BEARER.finditer(text) if any(map(str.isdigit, match["value"]))]
-    found += [match.span("value") for match in _PRIVATE_KEY.finditer(text)]
-    found += [match.span("value") for match in _ELEMENT.finditer(text) if is_plainly_secret(match["name"])]
-    found += [match.span(match.lastgroup or 0) for match in _CLAUSE.finditer(text)]
-    return merged([(start, end) for start, end in found if not is_reference(text[start:end])])
+    spans = [*find_in_addresses(text), *_in_assignments(text)]
+    spans += [match.span("value") for match in _BEARER.finditer(text) if any(map(str.isdigit, match["value"]))]
+    spans += [match.span("value") for match in _PRIVATE_KEY.finditer(text)]
+    spans += [match.span("value") for match in _ELEMENT.finditer(text) if is_plainly_secret(match["name"])]
+    spans += [match.span(match.lastgroup or 0) for match in _CLAUSE.finditer(text)]
+    return merged([(start, end) for start, end in spans if not is_reference(text[start:end])])
 
 
 def merged(spans: list[Span]) -> list[Span]:

@@ -51,8 +51,8 @@ def rewrite_toml(text: str, rewrite: Rewrite, rewrite_comment: Callable[[str], s
             edits[token.span()] = rewrite_comment(token[0]).replace("\n", " ")
     for statement in _statements(tokens):
         edits |= _rewritten(statement, rewrite)
-    made = _edited(text.replace("\r\n", "\n"), edits)
-    return made if _means(made, wanted) else dump(wanted)
+    rewritten = _edited(text.replace("\r\n", "\n"), edits)
+    return rewritten if _means(rewritten, wanted) else dump(wanted)
 
 
 def dump(document: Mapping[str, Any]) -> str:
@@ -67,7 +67,7 @@ def _statements(tokens: list[re.Match[str]]) -> Iterator[_Statement]:
             header = "".join(token[0] for token in line if token.lastgroup != "comment")
             table = _path((), header.strip("[] \t"))
             continue
-        equals = next(place for place, token in enumerate(line) if token[0] == "=")
+        equals = next(index for index, token in enumerate(line) if token[0] == "=")
         value = line[equals + 1 :]
         while value[0].lastgroup == "gap":
             del value[0]
@@ -106,15 +106,15 @@ def _rewritten(statement: _Statement, rewrite: Rewrite) -> dict[tuple[int, int],
     after = rewrite(before, statement.path)
     if _same(after, before):
         return {}
-    places = list(_scalar_tokens(statement.tokens))
+    scalars = list(_scalar_tokens(statement.tokens))
     old, new = list(_scalars(before)), list(_scalars(after))
-    if len(places) == len(old) == len(new):
+    if len(scalars) == len(old) == len(new):
         edits = {
             token.span(): _spelt_like(token[0], value)
-            for token, was, value in zip(places, old, new, strict=True)
+            for token, was, value in zip(scalars, old, new, strict=True)
             if not _same(was, value)
         }
-        moved = {(left - start, right - start): words for (left, right), words in edits.items()}
+        moved = {(left - start, right - start): replacement for (left, right), replacement in edits.items()}
         if _means(f"x = {_edited(source, moved)}", {"x": after}):
             return edits
     return {(start, end): _inline(after)}
@@ -122,8 +122,8 @@ def _rewritten(statement: _Statement, rewrite: Rewrite) -> dict[tuple[int, int],
 
 def _scalar_tokens(tokens: list[re.Match[str]]) -> Iterator[re.Match[str]]:
     """Yield the tokens of a value that are no keys, signs, gaps or comments."""
-    for place, token in enumerate(tokens):
-        rest = (other for other in tokens[place + 1 : place + 4] if other.lastgroup != "gap")
+    for index, token in enumerate(tokens):
+        rest = (other for other in tokens[index + 1 : index + 4] if other.lastgroup != "gap")
         after = next(rest, None)
         if token.lastgroup in {"text", "word"} and not (after and after[0] == "="):
             yield token
@@ -163,12 +163,12 @@ def _quoted(text: str) -> str:
 
 
 def _edited(text: str, edits: Mapping[tuple[int, int], str]) -> str:
-    parts, place = [], 0
-    for (start, end), words in sorted(edits.items()):
-        if start >= place:
-            parts += [text[place:start], words]
-            place = end
-    return "".join([*parts, text[place:]])
+    parts, position = [], 0
+    for (start, end), replacement in sorted(edits.items()):
+        if start >= position:
+            parts += [text[position:start], replacement]
+            position = end
+    return "".join([*parts, text[position:]])
 
 
 def _means(text: str, wanted: Any) -> bool:

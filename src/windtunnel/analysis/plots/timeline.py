@@ -75,11 +75,11 @@ def plot_timeline(phases: Sequence[Phase], origin: float) -> Draw:
             else:
                 bars = [(begin, max(end - begin, width * _VISIBLE)) for begin, end in group]
                 axes.broken_barh(bars, (rows.index(step) - 0.3, 0.6), **_look(name, theme))
-        for phase, words in () if is_dense else _numbers(phases, width):
+        for phase, text in () if is_dense else _numbers(phases, width):
             begin, row = seconds_of(phase.started) - origin, rows.index(phase.step)
             colour = theme.ink if phase.warmup else theme.card
             axes.vlines(begin, row - 0.3, row + 0.3, color=theme.card, linewidth=1)
-            axes.text(begin + phase.seconds / 2, row, words, ha="center", va="center", color=colour, size=8)
+            axes.text(begin + phase.seconds / 2, row, text, ha="center", va="center", color=colour, size=8)
         axes.set_yticks(range(len(rows)), rows)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(first, last + width * 0.005)
@@ -113,8 +113,8 @@ def _rows(phases: Sequence[Phase]) -> list[str]:
         return list(dict.fromkeys(phase.step for phase in phases))
     order = list(_SERIES)
     steps = list(dict.fromkeys(phase.step for phase in phases))
-    found = sorted(phase_spans(phases, 0.0), key=lambda pair: (steps.index(pair[0]), order.index(pair[1])))
-    return [f"{step}: {name}" for step, name in found]
+    pairs = sorted(phase_spans(phases, 0.0), key=lambda pair: (steps.index(pair[0]), order.index(pair[1])))
+    return [f"{step}: {name}" for step, name in pairs]
 
 
 def _numbers(phases: Sequence[Phase], width: float) -> Iterator[tuple[Phase, str]]:
@@ -126,7 +126,7 @@ def _numbers(phases: Sequence[Phase], width: float) -> Iterator[tuple[Phase, str
 
 
 def _legend(spans: Mapping[tuple[str, str], list[Span]], theme: Theme) -> list[Patch]:
-    found = {name for _step, name in spans}
+    names = {name for _step, name in spans}
     return [
-        Patch(label="run (kept)" if name == "run" else name, **_look(name, theme)) for name in _SERIES if name in found
+        Patch(label="run (kept)" if name == "run" else name, **_look(name, theme)) for name in _SERIES if name in names
     ]
