@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from windtunnel.backends.agent.collector import Clock
+from windtunnel.backends.agent.dial_out import Clock
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.step import RunningStep
 from windtunnel.backends.kubernetes.usage import UsageReader

@@ -10,7 +10,7 @@ place FOLDER…`` it makes folders and puts files where the step finds them.
 from __future__ import annotations
 
 import contextlib
-import http.client
+import functools
 import io
 import json
 import os
@@ -19,52 +19,17 @@ import signal
 import sys
 import tarfile
 import threading
-import time
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
 
+from windtunnel.backends.agent.dial_out import Clock, fetch, insist, post, send
 from windtunnel.backends.agent.host import describe_host
-from windtunnel.backends.agent.places import FILES, INPUTS, PYTHON, RESULTS, TIME_HEADER, TOKEN_HEADER, WORK
+from windtunnel.backends.agent.places import FILES, INPUTS, PYTHON, RESULTS, WORK
 from windtunnel.backends.agent.usage import Sampler, headless
 
 SAMPLE_SECONDS = 0.5
-CALL_SECONDS = 10.0
-GIVE_UP_SECONDS = 6.0
-PAUSE_SECONDS = 0.1
-PIECE = 1 << 18
 
 
-class Pieces(io.RawIOBase):
-    """A file to write an archive to, which is sent as it grows."""
-
-    def __init__(self, connection: http.client.HTTPConnection) -> None:
-        self.connection = connection
-        self.buffer = bytearray()
-
-    def writable(self) -> bool:
-        """It is for writing."""
-        return True
-
-    def write(self, data) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001 - any buffer
-        """Take in a piece."""
-        self.buffer += data
-        if len(self.buffer) >= PIECE:
-            self.flush()
-        return len(data)
-
-    def flush(self) -> None:
-        """Send what is there as one chunk."""
-        if self.buffer:
-            self.connection.send(b"%x\r\n%b\r\n" % (len(self.buffer), bytes(self.buffer)))
-            self.buffer.clear()
-
-    def finish(self) -> None:
-        """Send the last chunk."""
-        self.flush()
-        self.connection.send(b"0\r\n\r\n")
-
-
-def pack(file: Pieces, extra: dict[str, bytes]) -> None:
+def pack(file: io.RawIOBase, extra: dict[str, bytes]) -> None:
     """Write the archive; a file that vanishes or cannot be read meanwhile is left out."""
     # Dereferenced, a file with several names is written once for each.
     with tarfile.open(fileobj=file, mode="w|", dereference=True) as archive:
@@ -86,54 +51,6 @@ def add(archive: tarfile.TarFile, path: Path) -> None:
                 archive.addfile(entry, file)
     except OSError as error:
         sys.stderr.write(f"{path}: {error}\n")
-
-
-def send(url: str, token: str, extra: dict[str, bytes]) -> bool:
-    """Send everything once; tell whether it arrived."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
-    try:
-        connection.putrequest("PUT", parts.path)
-        connection.putheader(TOKEN_HEADER, token)
-        connection.putheader("Transfer-Encoding", "chunked")
-        connection.endheaders()
-        pieces = Pieces(connection)
-        pack(pieces, extra)
-        pieces.finish()
-        return connection.getresponse().status < 300  # noqa: PLR2004 - HTTP's own
-    finally:
-        connection.close()
-
-
-def insist(what: str, attempt) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - a function that tells whether it worked
-    """Try until it works; end this program if it does not for too long."""
-    deadline = time.monotonic() + GIVE_UP_SECONDS
-    while True:
-        try:
-            if attempt():
-                return
-            problem = "refused"
-        except (OSError, http.client.HTTPException) as error:
-            problem = f"{type(error).__name__}: {error}"
-        if time.monotonic() > deadline:
-            sys.exit(f"{what}: {problem}")
-        time.sleep(PAUSE_SECONDS)
-
-
-def fetch(url: str, token: str, target: Path) -> bool:
-    """Get a file from the hub; tell whether it could be had."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
-    try:
-        connection.request("GET", parts.path, headers={TOKEN_HEADER: token})
-        answer = connection.getresponse()
-        if answer.status != 200:  # noqa: PLR2004 - HTTP's own
-            return False
-        with target.open("wb") as file:
-            shutil.copyfileobj(answer, file)
-        return target.stat().st_size == int(answer.headers["Content-Length"])
-    finally:
-        connection.close()
 
 
 def get(kind: str, name: str, url: str, token: str) -> None:
@@ -213,7 +130,8 @@ def collect(hub: str, results_token: str, usage_token: str, name: str) -> None:
         if is_over:
             break
     extra = {"host.json": json.dumps(describe_host()).encode()}
-    insist("sending what the step wrote", lambda: send(f"{hub}/results/{name}", results_token, extra))
+    pack_all = functools.partial(pack, extra=extra)
+    insist("sending what the step wrote", lambda: send(f"{hub}/results/{name}", results_token, pack_all))
 
 
 def end_headless() -> None:
@@ -221,40 +139,6 @@ def end_headless() -> None:
     for pid in headless():
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
-
-
-class Clock:
-    """The hub's clock, as its answers tell it: those of two nodes may differ by any time."""
-
-    def __init__(self) -> None:
-        self.ahead, self.doubt = 0.0, float("inf")
-
-    def note(self, begin: float, end: float, told: str) -> None:
-        """Note what time it was at the hub between two moments here; the quickest answer tells it best."""
-        if told and end - begin < self.doubt:
-            self.ahead, self.doubt = float(told) - (begin + end) / 2, end - begin
-
-    def moved(self, moment: float) -> float:
-        """Return a time of this clock as the hub's has it."""
-        return round(moment + self.ahead, 3)
-
-
-def post(url: str, token: str, text: str, clock: Clock) -> bool:
-    """Send a text once; tell whether it arrived."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=CALL_SECONDS)
-    try:
-        connection.connect()
-        begin = time.time()
-        connection.request("POST", parts.path, text.encode("ascii"), {TOKEN_HEADER: token})
-        answer = connection.getresponse()
-        clock.note(begin, time.time(), answer.headers.get(TIME_HEADER, ""))
-    except (OSError, http.client.HTTPException):
-        return False
-    else:
-        return answer.status < 300  # noqa: PLR2004 - HTTP's own
-    finally:
-        connection.close()
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ ITERATION = f"{PREFIX}iteration"
 PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
-_AGENT = ("__main__", "collector", "deeds", "host", "hub", "places", "protocol", "usage")
+_AGENT = ("__main__", "collector", "deeds", "dial_out", "host", "hub", "places", "protocol", "usage")
 _POD = ("installer", "kill", "lease", "seal")
 _SCRIPTS = (
     "backends/asking.py",

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from windtunnel.backends.agent.collector import Clock
+from windtunnel.backends.agent.dial_out import Clock
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.step import RunningStep
 from windtunnel.run.journal import Journal, UsageSample

@@ -16,7 +16,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from windtunnel.backends.agent.collector import fetch
+from windtunnel.backends.agent.dial_out import fetch
 from windtunnel.backends.agent.places import INSTALLED, PATH_FILE, PYTHON, RESULTS, SCRIPTS, WORK
 
 TYPE_CHECKING = False
