@@ -17,6 +17,8 @@ from support.lab import Lab, living
 from support.scheduling import Scheduling
 
 pytest_plugins = ("support.interruption", "support.limits")
+GONE_SECONDS = 20.0
+"""An idle machine needs a tenth of that."""
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -53,10 +55,10 @@ def lab(tmp_path: Path) -> Lab:
 
 @pytest.fixture
 def nothing_left() -> Iterator[Callable[[], None]]:
-    """Count from outside: what a test started has to be gone 5 s after it says so, and at its end."""
+    """Count from outside: what a test started has to be gone soon after it says so, and at its end."""
     before = living()
 
-    def check(seconds: float = 5.0) -> None:
+    def check(seconds: float = GONE_SECONDS) -> None:
         deadline = time.monotonic() + seconds
         while left := {pid: name for pid, name in living().items() if pid not in before}:
             assert time.monotonic() < deadline, f"still alive: {left}"
@@ -68,7 +70,7 @@ def nothing_left() -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def docker_empty(tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Count from outside: 10 s after a test says so, and at its end, Docker holds nothing of its runs."""
+    """Count from outside: soon after a test says so, and at its end, Docker holds nothing of its runs."""
     docker_lab.need_docker()
 
     def check() -> None:

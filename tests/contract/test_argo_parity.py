@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ CASES = {
 }
 """A new strategy joins by a line here, under its name."""
 ENGINES = {
+    "inline": ("run", "--backend", "kubernetes"),
     "prefect": ("run", "--backend", "kubernetes", "--engine", "prefect"),
     "argo": ("submit", "--wait"),
 }
+"""The commands by which they run a benchmark; the first one is the reference."""
 
 
 @pytest.fixture
@@ -39,15 +42,25 @@ def engines(lab: Lab, tmp_path: Path) -> Lab:
     kubernetes_lab.image()
     package("prefect")
     lab.env |= prefect_home.own_server(tmp_path / "prefect")
-    lab.patience = 240
+    lab.patience = 500
     return lab
+
+
+def lines_of(lab: Lab, result: Result) -> list[dict[str, Any]]:
+    """Return all events of a run."""
+    path = lab.path / "runs" / result.record["run_id"] / "events.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def events(lab: Lab, result: Result) -> list[tuple[Any, ...]]:
     """Return what happened, step by step: what the engines have in common."""
-    path = lab.path / "runs" / result.record["run_id"] / "events.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = lines_of(lab, result)
     return [(line["type"], line.get("step"), line.get("iteration")) for line in lines if line["type"] != "note"]
+
+
+def notes(lab: Lab, result: Result) -> list[str]:
+    """Return what a run noted, such as what went wrong as it was taken down: why its events are others."""
+    return [line["message"] for line in lines_of(lab, result) if line["type"] == "note"]
 
 
 def shape(lab: Lab, result: Result) -> dict[str, Any]:
@@ -79,28 +92,36 @@ def test_every_strategy_is_compared() -> None:
     assert STRATEGIES.keys() <= CASES.keys()
 
 
-@pytest.mark.parametrize(
-    ("case", "engine"),
-    [
-        # What a strategy is run with has nothing to do with Prefect.
-        pytest.param(case, engine, marks=pytest.mark.full)
-        if engine == "prefect" and case not in STRATEGIES
-        else (case, engine)
-        for case in CASES
-        for engine in ENGINES
-    ],
-)
-def test_an_engine_gives_on_a_cluster_what_the_reference_gives(engines: Lab, case: str, engine: str) -> None:
-    """Events, phases, logs, artifacts, metrics and verdict are the inline engine's; nothing of any of them is left."""
-    file = str(engines.write(CASES[case]()))
-    with kubernetes_lab.seen_pods() as pods:
-        reference = engines.call("run", file, "--backend", "kubernetes", "--json")
-        found = engines.call(*ENGINES[engine][:1], file, *ENGINES[engine][1:], "--json")
+@pytest.mark.parametrize("case", CASES)
+def test_engines_give_on_a_cluster_what_the_reference_gives(engines: Lab, case: str) -> None:
+    """Events, phases, logs, artifacts, metrics and verdict are the inline engine's; nothing of any of them is left.
 
-    assert reference.exit_code == 0, reference.stderr
-    assert found.exit_code == 0, found.stderr
-    assert shape(engines, found) == shape(engines, reference)
-    assert (found.record["engine"], found.record["backend"]) == (engine, "kubernetes")
-    assert objects(pods, found.record["run_id"]) == objects(pods, reference.record["run_id"])
-    shown = engines.call("show", found.record["run_id"], "--json")
-    assert json.loads(shown.stdout)["metrics"] == found.record["metrics"]
+    What a strategy is run with has nothing to do with Prefect, which runs each strategy once.
+    """
+    compare(engines, case, *(name for name in ENGINES if name != "prefect" or case in STRATEGIES))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", [case for case in CASES if case not in STRATEGIES])
+def test_prefect_gives_on_a_cluster_what_the_reference_gives(engines: Lab, case: str) -> None:
+    """Whatever a strategy is run with."""
+    compare(engines, case, "inline", "prefect")
+
+
+def compare(lab: Lab, case: str, reference: str, *others: str) -> None:
+    """Run a case by all of these engines at once, and compare the others with the reference."""
+    file = str(lab.write(CASES[case]()))
+    with kubernetes_lab.seen_pods() as pods, ThreadPoolExecutor() as pool:
+        names = (reference, *others)
+        commands = [(ENGINES[name][0], file, *ENGINES[name][1:], "--json") for name in names]
+        found = dict(zip(names, pool.map(lambda command: lab.call(*command), commands), strict=True))
+    for name, result in found.items():
+        assert result.exit_code == 0, f"{name}: {result.stderr}"
+        assert (result.record["engine"], result.record["backend"]) == (name, "kubernetes")
+    expected = found[reference]
+    for name in others:
+        why = f"{name}: {notes(lab, found[name])}; {reference}: {notes(lab, expected)}"
+        assert shape(lab, found[name]) == shape(lab, expected), why
+        assert objects(pods, found[name].record["run_id"]) == objects(pods, expected.record["run_id"]), why
+        shown = lab.call("show", found[name].record["run_id"], "--json")
+        assert json.loads(shown.stdout)["metrics"] == found[name].record["metrics"]

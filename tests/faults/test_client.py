@@ -59,41 +59,6 @@ def test_one_declared_metric_without_samples_is_invalid(lab: Lab) -> None:
     assert result.record["metrics"]["a"]["values"] == [1]
 
 
-@pytest.mark.parametrize("command", [["no-such-command"], ["./no-such-file"], ["/no/such/file"]])
-def test_a_client_that_does_not_exist_is_the_platforms_failure(lab: Lab, command: list[str]) -> None:
-    """Exit 3 with the command's name; no measuring command started, so there is no verdict."""
-    result = lab.run(single_node(command))
-
-    assert result.exit_code == 3
-    assert result.cause == "command_not_found"
-    assert command[0] in result.record["cause"]["message"]
-    assert result.record["validity"] is None
-
-
-def test_a_command_that_cannot_be_executed_is_told_apart(lab: Lab) -> None:
-    """A file without the right to execute it is named with the system's reason."""
-    result = lab.run(single_node(["./script"], '[client.files]\n"script" = "#!/bin/sh"'))
-
-    assert result.exit_code == 3
-    assert result.cause == "command_not_runnable"
-    assert "denied" in result.record["cause"]["message"].lower()
-
-
-@pytest.mark.parametrize("key", ["ready", "live"])
-def test_a_probe_command_that_does_not_exist_is_told(lab: Lab, key: str) -> None:
-    """For readiness at once, for liveness after its failures."""
-    if key == "ready":
-        result = lab.run(client_server(ready='{ exec = ["no-such-probe"], within = "30s" }'))
-        assert result.exit_code == 3
-        assert result.cause == "command_not_found"
-    else:
-        live = 'live = { exec = ["no-such-probe"], every = "50ms", failures = 2 }'
-        result = lab.run(client_server(client="--hang-in 1").replace('grace = "1s"', live))
-        assert result.exit_code == 5
-        assert result.cause == "liveness_failed"
-    assert "no-such-probe" in result.record["cause"]["message"]
-
-
 def test_what_a_client_leaves_running_is_ended_with_its_iteration(lab: Lab) -> None:
     """A process in a session of its own does not disturb the next iteration; a note tells."""
     result = lab.run(client_server(client="--leave", tables="[run]\nrepeats = 2"))

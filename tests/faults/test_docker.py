@@ -36,18 +36,6 @@ def shell(script: str) -> list[str]:
     return ["sh", "-c", script]
 
 
-def test_an_image_that_cannot_be_had_is_told_in_the_daemons_words(lab: Lab) -> None:
-    """Exit 3 with the step, before anything is made."""
-    text = client_server().replace(f'image = "{image()}"', 'image = "127.0.0.1:9/nothing:1"', 1)
-    result = run(lab, text)
-
-    assert result.exit_code == 3
-    assert result.cause == "image_pull"
-    assert "server: image '127.0.0.1:9/nothing:1' is not here and cannot be pulled" in result.record["cause"]["message"]
-    assert "connection refused" in result.record["cause"]["message"]
-    assert result.record["resources"] == {"created": 0, "gone": 0, "left": []}
-
-
 def test_a_step_without_an_image_is_refused(lab: Lab) -> None:
     """Exit 2: nothing was started."""
     result = run(lab, single_node(["true"]).replace("image =", "# image ="))
@@ -55,83 +43,6 @@ def test_a_step_without_an_image_is_refused(lab: Lab) -> None:
     assert result.exit_code == 2
     assert 'client: the docker backend needs an image; give client.image = "NAME:TAG"' in result.stderr
     assert result.record["run_id"] is None
-
-
-@pytest.mark.parametrize("command", ["no-such-command", "./no-such-file", "/no/such/file"])
-@pytest.mark.parametrize("target", ["plain", "bare"])
-def test_a_command_that_is_not_in_the_image_is_told(lab: Lab, command: str, target: str) -> None:
-    """Exit 3 with its name, with and without a shell in the image; no measuring command started."""
-    result = run(lab, single_node([command], target=target))
-
-    assert result.exit_code == 3
-    assert result.cause == "command_not_found"
-    assert f"command not found: {command}" in result.record["cause"]["message"]
-    assert result.record["validity"] is None
-
-
-def test_a_command_that_cannot_be_executed_is_told_apart(lab: Lab) -> None:
-    """A file without the right to execute it."""
-    result = run(lab, single_node(["./script"], '[client.files]\n"script" = "#!/bin/sh"'))
-
-    assert result.exit_code == 3
-    assert result.cause == "command_not_runnable"
-
-
-@pytest.mark.parametrize("key", ["ready", "live"])
-def test_a_probe_command_that_is_not_in_the_image_is_told(lab: Lab, key: str) -> None:
-    """For readiness at once, for liveness after its failures."""
-    if key == "ready":
-        result = run(lab, client_server(ready='{ exec = ["no-such-probe"], within = "30s" }'))
-        assert result.exit_code == 3
-        assert result.cause == "command_not_found"
-    else:
-        live = 'live = { exec = ["no-such-probe"], every = "50ms", failures = 2 }'
-        result = run(lab, client_server(client="--hang-in 1", server_keys=live))
-        assert result.exit_code == 5
-        assert result.cause == "liveness_failed"
-    assert "no-such-probe" in result.record["cause"]["message"]
-
-
-def test_a_server_that_is_never_ready_ends_the_run_in_time(lab: Lab) -> None:
-    """Exit 3 with the last answer, what is usually wrong, and the server's last lines."""
-    result = run(lab, client_server(server="--host 127.0.0.1", ready='{ tcp = true, within = "2s" }'))
-
-    assert result.exit_code == 3
-    assert result.cause == "not_ready"
-    assert "connection refused; in a container a server has to listen on all" in result.record["cause"]["message"]
-    assert "server: listening" in result.stderr
-    assert next(phase["seconds"] for phase in result.record["phases"] if phase["phase"] == "ready") < SOON
-
-
-def test_a_server_that_dies_before_it_is_ready_is_told_at_once(lab: Lab) -> None:
-    """Its status and last words come without waiting for `within`."""
-    result = run(lab, client_server(server="--die-at-start 7"))
-
-    assert result.exit_code == 3
-    assert result.cause == "exited_before_ready"
-    assert "server exited with status 7 before it was ready" in result.record["cause"]["message"]
-    assert "server: no configuration, giving up" in result.stderr
-
-
-def test_a_client_without_memory_is_told_so(lab: Lab) -> None:
-    """Exit 1: it is the benchmark's own failure."""
-    limit = 'resources = { memory = "64Mi" }'
-    result = run(lab, single_node(["python3", "-c", "x = b'x' * 200_000_000"], client=limit))
-
-    assert result.exit_code == 1
-    assert result.cause == "oom"
-    assert "client ran out of its memory of 64 MiB" in result.record["cause"]["message"]
-
-
-def test_a_server_without_memory_is_told_so(lab: Lab) -> None:
-    """Exit 5: it had been ready, and the numbers are worth nothing."""
-    limit = 'resources = { memory = "64Mi" }'
-    result = run(lab, client_server(server="--eat-after 3", server_keys=limit))
-
-    assert result.exit_code == 5
-    assert result.cause == "oom"
-    assert "server ran out of its memory of 64 MiB while it was needed" in result.record["cause"]["message"]
-    assert len(lab.samples()) == 2
 
 
 def test_a_process_that_is_killed_for_memory_is_doubted(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""The driver is interrupted, terminated or killed, at every step boundary: nothing stays, nothing is lost."""
+"""The driver is interrupted, terminated or killed: nothing stays, nothing is lost; also see `test_boundaries.py`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,45 +14,9 @@ import psutil
 import pytest
 
 import windtunnel
-from support.lab import PROGRAMS, SOON, Lab, client_server, finish, living
+from support.lab import SOON, Lab, client_server, finish, living
 
 NothingLeft = Callable[[], None]
-TEXT = client_server(
-    client="--requests 3",
-    tables="[run]\nwarmup = 1\nrepeats = 2",
-    server="--daemon",
-)
-EVENTS = 18
-"""How many events a run of that benchmark has; a test below counts them."""
-
-
-def start_driver(lab: Lab, at: int, name: str, text: str = TEXT) -> subprocess.Popen[str]:
-    """Start a run that sends itself a signal at its n-th event."""
-    return lab.start_python(str(PROGRAMS / "driver.py"), str(lab.write(text)), str(at), name)
-
-
-def test_the_boundaries_are_all_of_them(lab: Lab, nothing_left: NothingLeft) -> None:
-    """The matrix below covers every event of a whole run."""
-    with start_driver(lab, 0, "SIGKILL") as process:
-        result = finish(process)
-    nothing_left()
-
-    assert result.exit_code == 0
-    assert len(result.stdout.splitlines()) == EVENTS
-
-
-@pytest.mark.parametrize("at", range(1, EVENTS + 1))
-def test_sigkill_of_the_driver_leaves_nothing(lab: Lab, nothing_left: NothingLeft, at: int) -> None:
-    """Within 5 s no process is there, the warden included; the samples so far are on disk; the run is lost."""
-    with start_driver(lab, at, "SIGKILL") as process:
-        told = finish(process).stdout.splitlines()
-    nothing_left()
-
-    assert process.returncode == -signal.SIGKILL
-    assert len(told) == at
-    assert len(lab.samples()) == 3 * told.count("iteration_finished client")
-    shown = lab.call("show", "last", "--json").record
-    assert shown["status"] == ("lost" if at < EVENTS else "succeeded")
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

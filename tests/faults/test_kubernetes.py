@@ -5,23 +5,13 @@ from __future__ import annotations
 import pytest
 
 from support.docker_lab import client_server, single_node
-from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, NO_IMAGE, REQUESTS, Fault
-from support.kubernetes_lab import image
+from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, REQUESTS, Fault
 from support.lab import finish
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
 full = pytest.mark.full
 SAME_POD = 'placement = "same-pod"'
 LIMIT = 'resources = { memory = "64Mi" }'
-
-
-def test_an_image_that_cannot_be_had_is_told(fault: Fault) -> None:
-    """Exit 3 with the step, the image and the runtime's words."""
-    text = client_server().replace(f'image = "{image()}"', f'image = "{NO_IMAGE}"', 1)
-    message = fault.ended(fault.run(text), 3, "image_pull")
-
-    assert f"server: has no image {NO_IMAGE}" in message
-    assert "connection refused" in message
 
 
 @pytest.mark.parametrize(
@@ -37,87 +27,6 @@ def test_a_client_that_no_node_takes_is_told_in_the_schedulers_words(fault: Faul
 
     assert "client: cannot be scheduled: 0/" in message
     assert words in message
-
-
-def test_a_server_that_is_never_ready_ends_the_run_in_time(fault: Fault) -> None:
-    """Exit 3 with the last answer, what is usually wrong, and the server's last lines."""
-    result = fault.run(client_server(server="--host 127.0.0.1", ready='{ tcp = true, within = "2s" }'))
-    message = fault.ended(result, 3, "not_ready")
-
-    assert "server was not ready within 2 s" in message
-    assert "connection refused; in a pod a server has to listen on all addresses" in message
-    assert "server: listening" in result.stderr
-
-
-@pytest.mark.parametrize("keys", ["", pytest.param(SAME_POD, marks=full)])
-def test_a_server_that_dies_before_it_is_ready_is_told_at_once(fault: Fault, keys: str) -> None:
-    """Its status and last words come without waiting for `within`; in its client's pod it is not tried again."""
-    result = fault.run(client_server(server="--die-at-start 7", server_keys=keys))
-    message = fault.ended(result, 3, "exited_before_ready")
-
-    assert "server exited with status 7 before it was ready" in message
-    assert "server: no configuration, giving up" in result.stderr
-
-
-def test_a_client_without_memory_is_told_so(fault: Fault) -> None:
-    """Exit 1: it is the benchmark's own failure."""
-    result = fault.run(single_node(["python3", "-c", "x = b'x' * 200_000_000"], client=LIMIT))
-
-    assert "client ran out of its memory of 64 MiB" in fault.ended(result, 1, "oom")
-
-
-@pytest.mark.parametrize("keys", ["", pytest.param(SAME_POD, marks=full)])
-def test_a_server_without_memory_is_told_so(fault: Fault, keys: str) -> None:
-    """Exit 5: it had been ready, and the numbers are worth nothing; samples so far are kept."""
-    result = fault.run(client_server(server="--eat-after 3", server_keys=f"{LIMIT}\n{keys}"))
-    message = fault.ended(result, 5, "oom")
-
-    assert "server ran out of its memory of 64 MiB while it was needed" in message
-    assert len(fault.lab.samples()) == 2
-
-
-@pytest.mark.parametrize(
-    ("command", "target"),
-    [
-        ("no-such-command", "plain"),
-        pytest.param("./no-such-file", "plain", marks=full),
-        pytest.param("/no/such/file", "bare", marks=full),
-    ],
-)
-def test_a_command_that_is_not_in_the_image_is_told(fault: Fault, command: str, target: str) -> None:
-    """Exit 3 with its name; no measuring command started."""
-    image(target)
-    result = fault.run(single_node([command], target=target))
-
-    assert f"client: command not found: {command}" in fault.ended(result, 3, "command_not_found")
-    assert result.record["validity"] is None
-
-
-@full
-def test_a_command_that_cannot_be_executed_is_told_apart(fault: Fault) -> None:
-    """A file without the right to execute it."""
-    result = fault.run(single_node(["./script"], '[client.files]\n"script" = "#!/bin/sh"'))
-
-    assert "cannot run ./script: permission denied" in fault.ended(result, 3, "command_not_runnable")
-
-
-@full
-def test_a_readiness_command_that_is_not_in_the_image_is_told_at_once(fault: Fault) -> None:
-    """Exit 3 long before `within`."""
-    result = fault.run(client_server(ready='{ exec = ["no-such-probe"], within = "100s" }'))
-
-    assert "no-such-probe" in fault.ended(result, 3, "command_not_found")
-
-
-@full
-def test_a_server_that_hangs_fails_its_liveness_probe(fault: Fault) -> None:
-    """Exit 5 with the question and its answer, though it still runs."""
-    live = 'live = { http = "/alive", every = "100ms", timeout = "500ms", failures = 2 }'
-    result = fault.run(client_server(server="--hang-after 4", server_keys=live))
-    message = fault.ended(result, 5, "liveness_failed")
-
-    assert "server failed its liveness probe 2 times in a row" in message
-    assert len(fault.lab.samples()) == 3
 
 
 @pytest.mark.parametrize("keys", ["", pytest.param(SAME_POD, marks=full)], ids=["apart", "same-pod"])

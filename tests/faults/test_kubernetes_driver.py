@@ -1,4 +1,4 @@
-"""The driver of a run on a cluster is killed or stopped, at every step boundary and within: nothing stays."""
+"""The driver of a run on a cluster is killed within a step, or stopped: nothing stays."""
 
 from __future__ import annotations
 
@@ -15,46 +15,15 @@ import pytest
 from support.docker_lab import client_server
 from support.kubernetes_faults import FINISH_SECONDS, NO_IMAGE, REQUESTS, Fault
 from support.kubernetes_lab import LEASE_SECONDS, everything, salt
-from support.lab import PROGRAMS, Lab, finish
+from support.lab import Lab, finish
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
 full = pytest.mark.full
-EVENTS = 11
-"""How many events a run of one iteration has; a test below counts them."""
-QUICK = {3, 6}
-"""The boundaries that are always tried: a server that starts, and a client that starts."""
-
-
-def start_driver(lab: Lab, at: int, name: str) -> subprocess.Popen[str]:
-    """Start a run that sends itself a signal at its n-th event."""
-    file = lab.write(client_server(client="--requests 3"))
-    return lab.start_python(str(PROGRAMS / "driver.py"), str(file), str(at), name, "kubernetes")
 
 
 def start(lab: Lab, text: str) -> subprocess.Popen[str]:
     """Start a run."""
     return lab.start("run", str(lab.write(text)), "--backend", "kubernetes", "--json")
-
-
-@full
-def test_the_boundaries_are_all_of_them(fault: Fault) -> None:
-    """The matrix below covers every event of a whole run."""
-    with start_driver(fault.lab, 0, "SIGKILL") as process:
-        result = finish(process, FINISH_SECONDS)
-
-    assert result.exit_code == 0
-    assert len(result.stdout.splitlines()) == EVENTS
-
-
-@pytest.mark.parametrize("at", [n if n in QUICK else pytest.param(n, marks=full) for n in range(1, EVENTS + 1)])
-def test_sigkill_of_the_driver_leaves_nothing(fault: Fault, at: int) -> None:
-    """A lease and half a minute later the cluster holds what it held before; the samples so far are on disk."""
-    with start_driver(fault.lab, at, "SIGKILL") as process:
-        told = finish(process, FINISH_SECONDS).stdout.splitlines()
-    fault.killed(told[-1])
-
-    assert process.returncode == -signal.SIGKILL
-    assert len(fault.lab.samples()) == 3 * told.count("iteration_finished client")
 
 
 @pytest.mark.parametrize(

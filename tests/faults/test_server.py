@@ -14,67 +14,6 @@ from support.lab import SOON, Lab, client_server
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
-def test_a_server_that_is_never_ready_ends_the_run_in_time(lab: Lab) -> None:
-    """Exit 3 comes after `within`, with the probe's last answer and the server's last lines."""
-    result = lab.run(client_server(server="--bind-after -1", ready='{ tcp = true, within = "2s" }'))
-
-    assert result.exit_code == 3
-    (ready,) = [phase["seconds"] for phase in result.record["phases"] if phase["phase"] == "ready"]
-    assert 2 <= ready < SOON
-    assert result.cause == "not_ready"
-    assert "not ready within 2 s: connecting to 127.0.0.1" in result.record["cause"]["message"]
-    assert "server: still thinking" in result.stderr
-    assert result.record["validity"] is None
-
-
-def test_an_open_port_is_not_readiness(lab: Lab) -> None:
-    """A server whose port answers and whose readiness path says 503 never gets a client."""
-    result = lab.run(client_server(server="--unready", ready='{ http = "/ready", within = "1s" }'))
-
-    assert result.exit_code == 3
-    assert result.cause == "not_ready"
-    assert "status 503" in result.record["cause"]["message"]
-    assert not (lab.only_run() / "logs" / "client.1.log").exists()
-
-
-def test_a_server_that_dies_before_it_is_ready_is_told_at_once(lab: Lab) -> None:
-    """Its status and last words come without waiting for `within`."""
-    began = time.monotonic()
-    result = lab.run(client_server(server="--die-at-start 7", ready='{ tcp = true, within = "300s" }'))
-
-    assert result.exit_code == 3
-    assert time.monotonic() - began < SOON
-    assert result.cause == "exited_before_ready"
-    assert "server exited with status 7 before it was ready" in result.record["cause"]["message"]
-    assert "server: no configuration, giving up" in result.stderr
-
-
-def test_a_server_that_dies_during_the_benchmark_makes_the_result_invalid(lab: Lab) -> None:
-    """Exit 5 names the server, not the client that failed because of it; earlier samples stay."""
-    result = lab.run(client_server(server="--die-after 8", client="--requests 5", tables="[run]\nrepeats = 3"))
-
-    assert result.exit_code == 5
-    assert result.cause == "server_died"
-    assert "server exited with status 9 while it was needed" in result.record["cause"]["message"]
-    assert "server: dying at request 8" in result.stderr
-    assert result.record["validity"] == "invalid"
-    assert [sample["iteration"] for sample in lab.samples()] == [1] * 5 + [2] * 2
-
-
-def test_a_server_that_hangs_fails_its_liveness_probe(lab: Lab) -> None:
-    """A server that lives and answers no more ends the run after `failures` misses in a row."""
-    live = 'live = { http = "/alive", every = "100ms", timeout = "1s", failures = 3 }'
-    text = client_server(server="--hang-after 3", client="--requests 5").replace(
-        'grace = "1s"', f'grace = "1s"\n{live}'
-    )
-    result = lab.run(text)
-
-    assert result.exit_code == 5
-    assert result.cause == "liveness_failed"
-    assert "3 times in a row: GET http://127.0.0.1:" in result.record["cause"]["message"]
-    assert len(lab.samples()) == 2
-
-
 def test_a_live_server_passes_its_liveness_probe(lab: Lab) -> None:
     """Probes during the run do not disturb a server that answers."""
     live = 'live = { http = "/alive", every = "50ms", timeout = "10s", failures = 1 }'

@@ -36,7 +36,7 @@ def test_a_suite_that_is_interrupted_leaves_nothing(
     if thing == "containers":
         docker_lab.need_docker()
     name = interrupt(thing, tmp_path)
-    nothing_left(5)
+    nothing_left(20)
 
     if thing == "containers":
         docker_lab.wait_empty(tmp_path)

@@ -198,7 +198,7 @@ def volumes_of(run_id: str, since: float) -> set[str]:
     return {name for kind, act, name, more in found if (kind, act) == ("volume", "mount") and more["container"] in own}
 
 
-def wait_empty(runs: Path, seconds: float = 10.0) -> None:
+def wait_empty(runs: Path, seconds: float = 30.0) -> None:
     """Wait until the daemon holds nothing of the runs below a folder."""
     deadline = time.monotonic() + seconds
     while left := inventory(runs):

@@ -38,6 +38,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     # What is being ended is not interrupted again: a terminal, pytest and execnet tell a worker, each on its own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: None)
+    # At once, since what is interrupted may wait for them: for a worker, or for a driver in a thread of a test.
+    _signal(psutil.Process().children(), signal.SIGINT if _workers else signal.SIGTERM)
     raise KeyboardInterrupt
 
 
@@ -48,8 +50,7 @@ def pytest_testnodeready(node: WorkerController) -> None:
 
 
 def pytest_keyboard_interrupt() -> None:
-    """Interrupt the processes that run tests, and wait for them; or end what was started directly, if this is one."""
-    _signal(psutil.Process().children(), signal.SIGINT if _workers else signal.SIGTERM)
+    """Wait for the processes that run tests, which were interrupted too."""
     deadline = time.monotonic() + WORKER_SECONDS
     for worker in _workers:
         with contextlib.suppress(OSError, EOFError, worker.channel.RemoteError):

@@ -153,16 +153,33 @@ class StubbornBackend(RecordingBackend):
 def test_a_stop_that_fails_keeps_no_other_from_being_tried(
     run_recorded: RunRecorded, client_server: str, error: BaseException
 ) -> None:
-    """The servers that come after it are stopped all the same, and the folder has a note."""
+    """The servers that come after it are stopped all the same, and the folder has a note with the step."""
     backend = StubbornBackend(RATES)
     backend.error = error
     record = run_recorded(client_server + CACHE + run_table(repeats=3), backend)
     assert steps(backend)[-2:] == ["stop cache", "stop server"]
     assert record.metrics["rate"].n == 3
-    notes = [
-        line for line in RunFolder(Path(record.path or "")).lines("events") if "it clings" in line.get("message", "")
-    ]
-    assert notes
+    lines = list(RunFolder(Path(record.path or "")).lines("events"))
+    (note,) = [line for line in lines if "it clings" in line.get("message", "")]
+    assert note["step"] == "cache"
+    assert [line["step"] for line in lines if line["type"] == "service_stopped"] == ["server"]
+
+
+@pytest.mark.parametrize("left", [[], ["process cache"]])
+def test_a_run_whose_stop_failed_succeeds_only_if_nothing_of_it_is_left(
+    run_recorded: RunRecorded, client_server: str, left: list[str]
+) -> None:
+    """What was measured stands. That nothing is left is looked for, and told; else the exit code is 7."""
+    backend = StubbornBackend(RATES, left=left)
+    backend.error = PlatformError("the lease was not renewed for 6 s")
+    record = run_recorded(client_server + CACHE, backend)
+    notes = [line["message"] for line in RunFolder(Path(record.path or "")).lines("events") if line["type"] == "note"]
+    told = "cache: not stopped in order, but nothing of the run is left"
+
+    assert (record.exit_code, record.resources.left) == (7 if left else 0, left)
+    assert "teardown: the lease was not renewed for 6 s" in notes
+    assert (told in notes) == (not left)
+    assert record.metrics["rate"].n == 1
 
 
 def test_the_record_is_written_three_times(

@@ -15,7 +15,7 @@ from windtunnel.analysis.verdict import has_measured, judge, missing_samples, su
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.engines.request import Request
 from windtunnel.engines.stores import open_upload
-from windtunnel.engines.walk import Call, Walk
+from windtunnel.engines.walk import HURRY_SECONDS, Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError, as_error
 from windtunnel.run.control import GracePeriod
 from windtunnel.run.driver import driver_identity
@@ -32,8 +32,6 @@ STORE_SECONDS = 30.0
 """How long servers are kept up for what was measured to be uploaded; what is left follows after teardown."""
 JOIN_SECONDS = 5.0
 """How long the run's threads may take to end when all else is over."""
-HURRY_SECONDS = 0.5
-"""The same when somebody is in a hurry."""
 _NOT_YET = ("logs/warden.log",)
 """While the warden lives it is mostly empty, and then it goes."""
 _STATUS: dict[int, Status] = {
@@ -72,6 +70,7 @@ class _Execution:
         self._journal = Journal(folder, request.observers, request.control)
         self._cause: WindtunnelError | None = None
         self._interruption: BaseException | None = None
+        self._not_stopped: list[str] = []
         self._environment: dict[str, Any] = {}
         info = request.loaded.benchmark.benchmark
         self._record = RunRecord(
@@ -238,10 +237,13 @@ class _Execution:
     def _tear_down(self, walk: Walk) -> None:
         for problem in walk.tear_down():
             self._journal.note(f"teardown: {problem.message}", problem.step)
+            self._not_stopped.append(str(problem.step))
 
     def _count(self, session: Session) -> None:
         created, left = session.created(), self._folder.redaction.data(session.survivors())
         self._record.resources = ResourceCount(created=created, gone=max(0, created - len(left)), left=left)
+        if self._not_stopped and not left:  # nobody saw them end, so no event says that they were stopped
+            self._journal.note(f"{', '.join(self._not_stopped)}: not stopped in order, but nothing of the run is left")
 
     def _conclude(self, *, again: bool = False) -> None:
         record = self._record

@@ -77,6 +77,7 @@ class Walk:
             try:
                 self._bring_down(name)
             except WindtunnelError as error:
+                error.step = error.step or name
                 problems.append(error)
             except Exception as error:  # noqa: BLE001 - one that cannot be stopped must not keep the others up
                 problems.append(WindtunnelError(f"{type(error).__name__}: {error}", step=name))
