@@ -70,7 +70,7 @@ def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
     ``~`` is the home folder of the user who runs it.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: The text is no store.
     """
     if text.startswith(S3):
         address = parse_object(text)

@@ -31,12 +31,12 @@ class Iteration:
 
     Attributes:
         step: The job.
-        number: From 1, warm-up included.
-        warmup: Whether it does not count.
-        started: Seconds since the run began; None if it did not come so far.
-        seconds: How long its command ran.
+        number: Counted from 1, warm-up included.
+        warmup: Whether the iteration is warm-up, which does not count.
+        started: Seconds since the run began; None if its command was not started.
+        seconds: Seconds that its command ran.
         status: What the command exited with; below 0 the signal that ended it; None if it was not seen to end.
-        samples: How many values it gave.
+        samples: Number of values that its command gave.
         values: The value of each series, reduced as the plan says.
     """
 
@@ -72,12 +72,12 @@ class Detail:
     """One run, read from its folder once.
 
     Attributes:
-        record: What it came to.
+        record: The run's record.
         series: The samples of each series, warm-up included, in the order in which they came.
         values: The value of each series in each iteration, warm-up included.
-        usage: What each step used.
+        usage: All usage samples.
         events: All events.
-        damages: What the folder should have and has not, a sentence each.
+        damages: A sentence for each thing that the folder should have and has not.
     """
 
     record: RunRecord

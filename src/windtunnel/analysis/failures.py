@@ -33,13 +33,13 @@ class Outcome:
 
     @property
     def share(self) -> float:
-        """From 0 to 1: 1 too if no request came to an end, and if nothing says of how many some failed."""
+        """The share of failed requests, 0 to 1: 1 too if none came to an end, and if nothing says of how many."""
         if self.requests is None:
             return 1.0 if self.failures else 0.0
         return self.failures / self.requests if self.requests else 1.0
 
     def __str__(self) -> str:
-        """Return both as a part of a sentence."""
+        """Return requests and failures as a part of a sentence."""
         return failed(self.requests, self.failures)
 
 
@@ -51,7 +51,7 @@ class Failures:
         step: The job.
         source: A parser's name, or ``metrics``: the benchmark's own metrics ``failures`` and ``requests``.
         limit: The share of an iteration's requests that may fail.
-        outcomes: By iteration.
+        outcomes: The outcome of each iteration, by its number.
     """
 
     step: str
@@ -61,14 +61,14 @@ class Failures:
 
     @property
     def total(self) -> Outcome:
-        """All kept iterations together."""
+        """The outcome of all kept iterations together."""
         requests = [outcome.requests for outcome in self.outcomes.values()]
         known = [count for count in requests if count is not None]
         failures = sum(outcome.failures for outcome in self.outcomes.values())
         return Outcome(sum(known) if len(known) == len(requests) else None, failures)
 
     def count(self) -> FailureCount:
-        """Return what the record says of it."""
+        """Return the failures as the record has them."""
         total = self.total
         return FailureCount(step=self.step, source=self.source, requests=total.requests, failures=total.failures)
 
@@ -80,7 +80,7 @@ class Failures:
         return InvalidResult(f"{self.step}: {total}{self._teller()}", code="all_failed", step=self.step)
 
     def doubt(self) -> str | None:
-        """Return what to say if too many failed, in all or in one iteration; None if not, or if it is an error."""
+        """Return a sentence if too many failed, in all or in one iteration; None if not, or if that is an error."""
         over = {number: outcome for number, outcome in self.outcomes.items() if outcome.share > self.limit}
         if not over or self.limit >= _ALL or self.error():
             return None

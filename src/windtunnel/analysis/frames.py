@@ -27,8 +27,8 @@ class Run:
     """One run that was measured.
 
     Attributes:
-        folder: Where it lies.
-        record: What it came to.
+        folder: The run's folder.
+        record: The run's record.
     """
 
     folder: RunFolder

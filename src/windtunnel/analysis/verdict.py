@@ -24,7 +24,7 @@ def missing_samples(
 
     Args:
         plan: What was to be measured.
-        metrics: What was.
+        metrics: What was measured.
         was_unread: Whether there were values that could not be read.
     """
     jobs = ", ".join(job.name for job in plan.jobs)

@@ -133,7 +133,7 @@ class _Asking(io.RawIOBase):
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True: the stream can go back."""
         return True
 
 

@@ -25,7 +25,7 @@ class RunLabels:
 
     Attributes:
         run_id: The run.
-        plan: What it does.
+        plan: The run's plan.
         expires: When its warden ends everything, seconds since the epoch.
     """
 

@@ -19,7 +19,7 @@ def env_value(value: object) -> object:
     """Return a whole number as the text that a variable holds; anything else as it is.
 
     Raises:
-        ValueError: It is a number with a point or an exponent, of which TOML does not keep how it was written.
+        ValueError: The value is a number with a point or an exponent, of which TOML does not keep how it was written.
     """
     if isinstance(value, float):
         msg = "a number with a point or an exponent would not reach the program as it is written; quote it"
@@ -64,7 +64,7 @@ def check_path(path: str) -> str:
     """Return `path` if it is usable as a place for a file of a step.
 
     Raises:
-        ValueError: It is empty or climbs out of the working folder.
+        ValueError: The path is empty or climbs out of the working folder.
     """
     parts = path.removeprefix("/").split("/")
     if "\0" in path or {"", ".", ".."} & set(parts):

@@ -24,7 +24,7 @@ def combinations(matrix: object, overrides: Sequence[str]) -> list[Mapping[str, 
     """Return every combination of a matrix's values by key, the last key varying fastest.
 
     Raises:
-        ValueError: It is no table of lists, a key is none or also overridden, or there are too many combinations.
+        ValueError: The matrix is no table of lists, a key is none or overridden, or there are too many combinations.
     """
     if not isinstance(matrix, dict) or not matrix:
         msg = 'matrix: write it as a table of lists, such as "run.repeats" = [1, 2]'

@@ -13,7 +13,7 @@ def apply_override(document: dict[str, Any], override: str) -> None:
     """Change a document as ``key.path=value`` says; the value is TOML, or else plain text.
 
     Raises:
-        DescriptorError: It is not written so, or the path leads nowhere.
+        DescriptorError: The override is not written so, or its path leads nowhere.
     """
     key, separator, raw = override.partition("=")
     parts = list(key_path(key.strip()))

@@ -17,7 +17,7 @@ from windtunnel.errors import PlatformError, UsageError
 
 
 class Platform(StrEnum):
-    """What can be installed to."""
+    """Platforms that `install` knows."""
 
     ARGO = "argo"
     KUBERNETES = "kubernetes"

@@ -1,4 +1,4 @@
-"""Commands for whoever writes a benchmark: init, validate, schema, plan."""
+"""Commands for authors of benchmarks: init, validate, schema, plan."""
 
 from __future__ import annotations
 

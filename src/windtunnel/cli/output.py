@@ -30,10 +30,10 @@ STALLED_SECONDS = 1.0
 
 
 class Stdout:
-    """What became of standard output. A command goes on without it, and `main` tells at the end.
+    """The state of standard output. A command goes on without it, and `main` tells at the end.
 
     Attributes:
-        is_used: Whether something was printed there.
+        is_used: Whether something was printed on it.
         problem: Why it cannot be written, if so; a reader that went away (head, less) is no problem.
     """
 
@@ -54,7 +54,7 @@ class Stdout:
         sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
 
     def lose(self, error: OSError) -> None:
-        """Go on without it."""
+        """Go on without standard output, which cannot be written."""
         if not isinstance(error, BrokenPipeError):
             self.problem = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
         # What is still buffered would fail again when Python ends.
@@ -65,7 +65,7 @@ STDOUT = Stdout()
 
 
 class Reader:
-    """Who reads a stream: one who has stopped reading would hold a run for good, and its end too."""
+    """The reader of a stream: one who has stopped reading would hold a run for good, and its end too."""
 
     def __init__(self) -> None:
         self._is_stalled = False

@@ -1,4 +1,4 @@
-"""Tables: as many rows as a person reads, in colour, on a terminal; all of them, plain, for whatever reads a pipe."""
+"""Tables: as many rows as a person reads, in colour, on a terminal; all of them, plain, in a pipe."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def shown(count: int, what: str, others: str) -> int:
     """Return how many rows of a table to print, and tell a person of the others.
 
     Args:
-        count: How many there are.
-        what: Such as ``older runs``.
-        others: How to see them.
+        count: Number of rows.
+        what: What the rows are, such as ``older runs``.
+        others: How to see the others.
     """
     if not console().is_terminal or count <= MOST_ROWS:
         return count

@@ -178,7 +178,7 @@ class _Execution:
             self._conclude(again=True)
 
     def _close_store(self) -> None:
-        """Let go of the store; what it leaves is told here alone, since nothing can be stored any more."""
+        """Close the way to the store; what it leaves is told here alone, since nothing can be stored any more."""
         if self._upload and (left := self._upload.close()):
             self._record.resources.left += left
             self._conclude(again=True)
@@ -259,7 +259,7 @@ class _Execution:
         try:
             self._write()
         except PlatformError as error:
-            # The record cannot tell it, so whoever reads its copy has to be told.
+            # The record on disk cannot tell it; the copy that is given back does.
             record.reasons.append(error.message)
             if code in {ExitCode.OK, ExitCode.LEFT_BEHIND}:
                 self._blame(error)

@@ -23,7 +23,7 @@ DEFAULT_STORE = Path("runs")
 
 @dataclass(frozen=True)
 class Request:
-    """What to run, where, and how it is told.
+    """A plan to run, where to run it, and who is told of it.
 
     Attributes:
         loaded: The benchmark and where it came from.

@@ -25,7 +25,7 @@ def check_name(name: str) -> str:
     """Return `name` if it is a parser's.
 
     Raises:
-        ValueError: It is not; the text lists those that are.
+        ValueError: No parser is called so; the text lists the parsers.
     """
     if name not in PARSERS:
         msg = f"{name!r} is no parser{suggest(name, PARSERS)} (allowed: {', '.join(PARSERS)})"
@@ -37,7 +37,7 @@ def check_metric(parser: str, metric: str, unit: str | None = None) -> None:
     """Check that `parser` gives `metric`, and in that unit if one is said.
 
     Raises:
-        ValueError: It does not; the text says what it gives.
+        ValueError: The parser does not; the text says what it gives.
     """
     known = PARSERS[parser].metrics
     if metric not in known:

@@ -14,7 +14,7 @@ class Measurement:
     """One value found in a program's output.
 
     Attributes:
-        metric: Its name.
+        metric: The metric's name.
         value: The number, in `unit`.
         unit: Such as ``"ms"`` or ``"1/s"``; None when it is not known.
         labels: What tells measurements of one metric apart, such as the operation tested.
@@ -33,8 +33,8 @@ class Attempts:
     """The requests that a program made, whatever became of them; what it calls transactions counts as such.
 
     Attributes:
-        total: How many there were, failed ones included; 0 if none came to an end.
-        failed: How many of them failed; where a program counts one under two causes, the fewest it can be.
+        total: Number of requests, failed ones included; 0 if none came to an end.
+        failed: Number of failed requests; where a program counts one under two causes, the least it can be.
     """
 
     total: int
@@ -55,7 +55,7 @@ class Parser:
 
     Attributes:
         name: The program's name.
-        metrics: What its output holds.
+        metrics: The metrics that its output holds.
         parse: Reads the lines of an output, each with its end, into measurements. It keeps none that it does not need,
             and takes time in proportion to their length. Of a program that tells how many requests failed it also
             yields the `Attempts`, even where there is nothing to measure, since not one came to its end.

@@ -62,9 +62,9 @@ class _Report:
     """The report of one run.
 
     Attributes:
-        kind: The type that it begins with.
-        rows: Its rows.
-        head: Those before the first script's section.
+        kind: The transaction type that the report begins with.
+        rows: The report's rows.
+        head: The rows before the first script's section.
         scripts: Each script's number, name and rows.
     """
 
@@ -74,7 +74,7 @@ class _Report:
     scripts: list[tuple[str, str, Rows]] = field(default_factory=list)
 
     def read(self, line: str) -> None:
-        """Take up a line that follows."""
+        """Read the report's next line."""
         if match := _SCRIPT.match(line):
             if len(self.scripts) < _MOST_SCRIPTS:
                 self.scripts.append((match[1], match[2], {}))

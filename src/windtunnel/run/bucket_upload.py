@@ -28,9 +28,9 @@ class BucketUpload(Upload):
 
     Args:
         folder: The run.
-        store: Where runs are kept; this one gets a prefix of its own, its id.
-        is_new: Whether nothing of this run can be there yet, so that nobody has to look.
-        part: From which size on a file is sent in parts, and how large they are, in bytes.
+        store: Where runs are kept; the keys of the run's objects begin with its id.
+        is_new: Whether the store cannot have anything of this run yet, so that it is not asked.
+        part: A larger file is sent in parts of this size, in bytes.
 
     Raises:
         PlatformError: There are no credentials (``store_failed``).
@@ -71,7 +71,7 @@ class BucketUpload(Upload):
         self._sent[key] = checksum
 
     def _begin(self, key: str) -> tuple[str, dict[int, Mapping[str, Any]]]:
-        """Return the upload in parts that is to be gone on with, or a new one, and the parts that it has."""
+        """Return the multipart upload to go on with, or a new one, and the parts that the store has of it."""
         upload = self._begun.get(key) or (None if self._is_new else self._bucket.unfinished(key))
         parts = self._bucket.parts(key, upload) if upload else {}
         self._begun[key] = upload = upload or self._bucket.begin(key)
@@ -80,7 +80,7 @@ class BucketUpload(Upload):
     def _send_parts(
         self, key: str, upload: str, parts: dict[int, Mapping[str, Any]], cut: _Cut, is_over: threading.Event
     ) -> None:
-        """Send what `parts` lacks or has otherwise, and add it there."""
+        """Send each part that the store lacks or has otherwise, and add it to `parts`."""
         for number, digest in enumerate(cut.digests, start=1):
             if is_over.is_set():
                 return

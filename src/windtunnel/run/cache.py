@@ -1,4 +1,4 @@
-"""Where Windtunnel keeps what it can do without: the user's cache."""
+"""The user's cache: files that Windtunnel can fetch or make again."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def cache_folder(kind: str) -> Path:
-    """Return the folder that things of one kind are kept in, after the XDG base directories."""
+    """Return the folder of the cache for files of one kind (XDG base directories)."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "windtunnel" / kind
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Lend a place beside `path`, which gets its name when the body has written it; after an error nothing stays."""
+    """Yield a temporary path, and rename it to `path` when the body has written it; after an error no file stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

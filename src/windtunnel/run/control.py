@@ -25,7 +25,7 @@ class Control:
 
     Attributes:
         failure: The first thing that failed beside the run, such as a thread of its own; None if nothing has.
-        threads: The run's; one that dies makes the run fail.
+        threads: The run's threads; an exception in one makes the run fail.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -68,7 +68,7 @@ class Control:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether it was asked more than once: graces are over."""
+        """Whether the run was asked to stop more than once: graces are over."""
         return self.asked > 1
 
     @property
@@ -77,7 +77,7 @@ class Control:
         return max(0.0, self._deadline - time.monotonic())
 
     def wait(self, seconds: float) -> None:
-        """Wait so long, or until the run has to end; then `check`."""
+        """Wait, or return early when the run has to end; then `check`."""
         self._is_told.wait(seconds)
         self.check()
 
@@ -85,8 +85,8 @@ class Control:
         """Return if the run may go on.
 
         Raises:
-            WindtunnelError: Something failed beside it.
-            Cancelled: Somebody asked it to stop.
+            WindtunnelError: Something failed beside the run.
+            Cancelled: Somebody asked the run to stop.
             TimedOut: The deadline is over.
         """
         self.check_failure()
@@ -105,8 +105,8 @@ class GracePeriod:
     """A while after a run's end, such as for storing it: over at its own deadline, or when somebody asks (again).
 
     Args:
-        control: The run's; that its time is over, or that it was cancelled before, does not matter here.
-        seconds: How long at most; None where only somebody's asking ends it.
+        control: The run's control; that its time is over, or that it was cancelled before, does not matter here.
+        seconds: Length of the period; None where it ends only when somebody asks.
     """
 
     def __init__(self, control: Control, seconds: float | None = None) -> None:
@@ -115,11 +115,11 @@ class GracePeriod:
         self._deadline = time.monotonic() + (float("inf") if seconds is None else seconds)
 
     def check(self) -> None:
-        """Return if it may go on.
+        """Return while the period goes on.
 
         Raises:
-            Cancelled: Somebody asked the run to stop since this began.
-            TimedOut: Its time is over.
+            Cancelled: Somebody asked the run to stop since the period began.
+            TimedOut: The period is over.
         """
         if self._control.asked > self._asked:
             raise Cancelled("somebody asked to stop")
@@ -128,14 +128,14 @@ class GracePeriod:
 
 
 class Checked(Protocol):
-    """What a wait asks whether it may go on."""
+    """A control that a wait asks whether it may go on."""
 
     def check(self) -> None:
-        """Return if it may go on; raise if not."""
+        """Return if the wait may go on; raise if not."""
 
 
 def run_cancellable(control: Checked, work: Callable[[], None]) -> None:
-    """Do `work` in a thread while the control is asked; a thread that is left waits for its peer in vain."""
+    """Do `work` in a thread, and ask the control meanwhile; a thread that is left behind waits for its peer in vain."""
     result: Future[None] = Future()
 
     def run() -> None:

@@ -17,7 +17,7 @@ class Dispatcher:
 
     Args:
         observer: Called with each event. One that raises has a bug, and is told no more.
-        control: The run's.
+        control: The run's control.
         on_failure: Called with a sentence about an observer that raised.
     """
 
@@ -44,7 +44,7 @@ class Dispatcher:
             pass
 
     def close(self) -> None:
-        """Let the thread end once the observer was told all."""
+        """End the thread once the observer was told all."""
         self._tasks.put(None)
 
     def _work(self) -> None:

@@ -14,7 +14,7 @@ _STATE, _THREADS, _STARTED = 0, 17, 19
 
 
 def driver_identity() -> dict[str, Any]:
-    """Return what tells this process from every other, also after its id was used again.
+    """Return the identity of this process, which no other process has, not even one that gets its id.
 
     ``started``, in seconds since the epoch, moves with the machine's clock and is for people and
     older versions; ``ticks`` since the ``boot`` do not.
@@ -31,7 +31,7 @@ def driver_identity() -> dict[str, Any]:
 
 
 def process_namespace(pid: int | str = "self") -> str | None:
-    """Return what tells the namespace in which a process has its id, or None where that cannot be read."""
+    """Return the PID namespace of a process, or None where it cannot be read."""
     try:
         return str(Path(f"/proc/{pid}/ns/pid").readlink())
     except OSError:
@@ -39,7 +39,7 @@ def process_namespace(pid: int | str = "self") -> str | None:
 
 
 def is_alive(driver: dict[str, Any]) -> bool:
-    """Tell whether a driver, as `driver_identity` told it, lives; of one on another machine it is assumed."""
+    """Tell whether the driver with an identity lives; of one on another machine that is assumed."""
     is_here = driver.get("namespace") in {None, process_namespace()}
     if driver.get("host") != platform.node() or not is_here:
         return True
@@ -54,7 +54,7 @@ def is_alive(driver: dict[str, Any]) -> bool:
 
 
 def _boot() -> str | None:
-    """Return what tells this start of the machine from every other, or None where that cannot be read."""
+    """Return the id of the machine's boot, or None where it cannot be read."""
     try:
         return _BOOT.read_text(encoding="ascii").strip()
     except OSError:
@@ -62,7 +62,7 @@ def _boot() -> str | None:
 
 
 def _ticks(pid: int) -> int | None:
-    """Return when a living process began, in clock ticks since the machine did; None if it is not there."""
+    """Return when a process began, in clock ticks since the boot; None if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

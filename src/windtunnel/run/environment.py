@@ -1,4 +1,4 @@
-"""Where a run was measured: without it, two results cannot be compared."""
+"""The machine that a run was measured on: without its facts, two results cannot be compared."""
 
 from __future__ import annotations
 

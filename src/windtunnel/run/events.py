@@ -36,11 +36,11 @@ class Event:
     """One event.
 
     Attributes:
-        type: What happened.
-        step: To which step, if to one.
-        iteration: In which iteration, counted from 1, warm-up included.
-        message: For a person.
-        data: For a machine.
+        type: Kind of event.
+        step: The step that it happened to, if to one.
+        iteration: The iteration, if it happened in one; counted from 1, warm-up included.
+        message: A sentence for people.
+        data: Facts for programs.
         time: Seconds since the epoch.
     """
 

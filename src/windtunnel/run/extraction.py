@@ -31,10 +31,10 @@ class Source:
     """What a job wrote in one iteration.
 
     Attributes:
-        metrics: What to look for; those of the metrics file count also when they are not listed.
-        log: Its output.
+        metrics: The metrics to look for; those of the metrics file count also when they are not listed.
+        log: The file that has the job's output.
         metrics_file: JSON lines, ``{"metric": …, "value": …}`` with optional unit, labels, time.
-        tally: What could not be read is counted here, and the requests that a parser is told of.
+        tally: Counts the values that could not be read, and the requests that parsers find.
         check: Asked before each chunk is read; what it raises ends the reading.
     """
 

@@ -181,7 +181,7 @@ class RunFolder:
         """Write ``run.json``; how a run ended is written also where the disk is full, if need be without its metrics.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The record cannot be written.
         """
         try:
             self.write_json(RECORD, record.model_dump(mode="json"))
@@ -205,7 +205,7 @@ class RunFolder:
         """Return what ``run.json`` says.
 
         Raises:
-            UsageError: There is none, or it cannot be read.
+            UsageError: There is no record, or it cannot be read.
         """
         return self._read(RunRecord)
 

@@ -32,12 +32,12 @@ class UsageSample:
 
     Attributes:
         time: End of the interval, seconds since the epoch.
-        seconds: Its length.
+        seconds: Length of the interval.
         cpu: Cores used.
-        cpu_wait: Cores' worth of time that its threads could have run and had no CPU; None
+        cpu_wait: Cores' worth of time in which the step's threads could have run and had no CPU; None
             where the kernel does not tell.
         memory: Resident bytes at the end of the interval.
-        processes: How many processes it had then.
+        processes: Number of the step's processes at the end of the interval.
     """
 
     step: str
@@ -57,7 +57,7 @@ class UsageSample:
         """Return what a line of ``usage.jsonl`` holds; what a newer version says beside it is passed over.
 
         Raises:
-            ValueError: The line holds none.
+            ValueError: The line holds no usage sample.
         """
         try:
             return cls(**{item.name: line[item.name] for item in fields(cls)})
@@ -71,16 +71,16 @@ class Journal:
     Nothing here raises what comes of a full disk: the run's control fails, which ends the run.
 
     Args:
-        folder: Where it is written.
+        folder: The run's folder.
         observers: Told of each event, after it was written down, in a thread each; one that raises is told no more.
-        control: The run's.
+        control: The run's control.
 
     Attributes:
         phases: The finished phases, in the order in which they began to be measured.
         samples: All samples so far.
         usage: All usage samples so far.
         doubts: Why what was measured is not to be trusted, a sentence each.
-        tallies: Those of all iterations so far.
+        tallies: The tallies of all iterations so far.
     """
 
     def __init__(self, folder: RunFolder, observers: Sequence[Observer] = (), control: Control | None = None) -> None:

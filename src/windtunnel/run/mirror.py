@@ -25,7 +25,7 @@ class Mirror:
     """A copy of a store, as far as it was asked for.
 
     Attributes:
-        folder: Where the copy is.
+        folder: The folder that has the copy.
     """
 
     def __init__(self, store: ObjectAddress) -> None:

@@ -32,7 +32,7 @@ def read_number(text: str) -> float:
     (``1,234,567`` and ``1,234.5``), and so are apostrophes.
 
     Raises:
-        ValueError: It holds none, one that is too large or not finite, or one that could mean two things.
+        ValueError: The text holds no number, one that is too large or not finite, or one that could mean two things.
     """
     text = text.strip()
     plain = text.translate(_TOGETHER) if _GROUPED.fullmatch(text) else text

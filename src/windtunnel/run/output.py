@@ -36,8 +36,8 @@ def open_file(path: Path) -> IO[bytes]:
     """Open a regular file for reading, without waiting.
 
     Raises:
-        NotAFile: It is a pipe, a device, a folder or a socket.
-        OSError: It is not there, or cannot be read.
+        NotAFile: The path is of a pipe, a device, a folder or a socket.
+        OSError: The file is not there, or cannot be read.
     """
     _check_kind(path, path.stat())
     # It may have been replaced since: without O_NONBLOCK a pipe's opening waits for a writer.
@@ -54,8 +54,8 @@ def open_to_append(path: Path) -> io.FileIO:
     """Open a file to append to it, and make it where there is none, without waiting; a device waits for nobody.
 
     Raises:
-        NotAFile: It is a pipe, a folder or a socket.
-        OSError: It cannot be written.
+        NotAFile: The path is of a pipe, a folder or a socket.
+        OSError: The file cannot be written.
     """
     with suppress(FileNotFoundError):
         status = path.stat()

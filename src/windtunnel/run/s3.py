@@ -62,7 +62,7 @@ class Bucket:
     Args:
         name: The bucket.
         code: The code of the errors.
-        what: What their messages call the object, such as ``input``.
+        what: What messages call the object, such as ``input``.
     """
 
     def __init__(self, name: str, code: str, what: str = "") -> None:
@@ -77,14 +77,14 @@ class Bucket:
 
     @property
     def endpoint(self) -> str:
-        """The address that it is asked at."""
+        """The address of the store."""
         return str(self._client.meta.endpoint_url)
 
     def download(self, key: str, target: Path) -> None:
         """Write an object to a file; what arrives is checked against the store's checksum, if it has a plain one.
 
         Raises:
-            ConnectionError: It was cut short or damaged on its way; another try may help.
+            ConnectionError: The object was cut short or damaged on its way; another try may help.
         """
         with self._words(key, "s3:GetObject"):
             answer = self._client.get_object(Bucket=self.name, Key=key)

@@ -30,7 +30,7 @@ class Sample:
         """Return the sample that a line of ``samples.jsonl`` holds; what a newer version says beside it is passed over.
 
         Raises:
-            ValueError: The line holds none.
+            ValueError: The line holds no sample.
         """
         try:
             return cls(

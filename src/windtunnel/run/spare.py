@@ -14,11 +14,11 @@ class Spare:
     """A hidden file with space of its own, which becomes another file without taking more.
 
     Args:
-        path: The file; it is made.
-        iterations: How many the run has: each makes its record longer.
+        path: The file, which is made.
+        iterations: Number of the run's iterations: each makes the record longer.
 
     Raises:
-        OSError: There is no room.
+        OSError: There is no room on the disk.
     """
 
     def __init__(self, path: Path, iterations: int) -> None:

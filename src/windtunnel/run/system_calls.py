@@ -27,10 +27,10 @@ class SystemCall:
     """One system call.
 
     Attributes:
-        name: What it is called.
-        calls: How often it was begun.
-        seconds: How long all of them took together, as the tracer saw it; waiting counts.
-        failures: How often it failed, by the error's name.
+        name: The call's name.
+        calls: How often the call was begun.
+        seconds: Seconds that all of these calls took together, as the tracer saw it; waiting counts.
+        failures: Number of failed calls, by the error's name.
     """
 
     name: str
@@ -40,12 +40,12 @@ class SystemCall:
 
     @property
     def errors(self) -> int:
-        """How often it failed."""
+        """Number of failed calls."""
         return self.failures.total()
 
     @property
     def usual_error(self) -> str | None:
-        """The error with which it failed most often, if it did."""
+        """The most frequent error, if there was one."""
         return self.failures.most_common(1)[0][0] if self.failures else None
 
 
@@ -56,7 +56,7 @@ class Trace:
     Attributes:
         step: The step.
         system_calls: The one that took most time first.
-        starts: How many.
+        starts: Number of starts.
     """
 
     step: str
@@ -65,21 +65,21 @@ class Trace:
 
     @property
     def calls(self) -> int:
-        """How many system calls there were."""
+        """Number of system calls."""
         return sum(call.calls for call in self.system_calls)
 
     @property
     def errors(self) -> int:
-        """How many of them failed."""
+        """Number of failed system calls."""
         return sum(call.errors for call in self.system_calls)
 
     @property
     def seconds(self) -> float:
-        """How long they took together."""
+        """Seconds that all system calls took together."""
         return sum(call.seconds for call in self.system_calls)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON data."""
+        """Return the trace as JSON data."""
         return {
             "step": self.step,
             "calls": self.calls,

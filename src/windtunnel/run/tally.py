@@ -20,7 +20,7 @@ class Tally:
     Attributes:
         step: The job.
         iteration: Counted from 1, warm-up included.
-        warmup: Whether it does not count.
+        warmup: Whether the iteration is warm-up, which does not count.
         attempts: The requests that each parser was told of, by the parser's name.
         read: How many values were read, by their source: a metric's name, or ``$WINDTUNNEL_METRICS``.
         unread: How many values could not be read, by the same sources.
@@ -44,7 +44,7 @@ class Tally:
             self.notes.append(sentence if len(sentence) <= _LONGEST_NOTE else f"{sentence[:_LONGEST_NOTE]}…")
 
     def to_json(self) -> dict[str, Any]:
-        """Return what an event says of it: only what there is to say."""
+        """Return what an ``iteration_finished`` event says of the tally: only what there is to say."""
         said: dict[str, Any] = {
             "attempts": {source: [item.total, item.failed] for source, item in self.attempts.items()},
             "unread": {source: [count, count + self.read[source]] for source, count in self.unread.items()},

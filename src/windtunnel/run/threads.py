@@ -29,7 +29,7 @@ class ThreadGroup:
         """Start a thread and return it.
 
         Args:
-            name: The thread's name, under which one that does not end is told.
+            name: The thread's name, which a note gives if the thread does not end with its run.
             work: What the thread does.
             then: Called at the end of `work`, after a failure was told; such as to wake threads that wait.
         """

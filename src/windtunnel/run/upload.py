@@ -26,7 +26,7 @@ class Upload(ABC):
         target: Where it is kept.
 
     Attributes:
-        target: The same.
+        target: The store's address of the run.
     """
 
     def __init__(self, folder: RunFolder, target: str) -> None:
@@ -52,7 +52,7 @@ class Upload(ABC):
             is_over.set()
 
     def close(self) -> list[str]:
-        """Let go of the store; return by name what was made to reach it and is still there."""
+        """Close the way to the store; return the names of what was made to reach it and is still there."""
         return []
 
     def _send_all(self, but: Sequence[str], is_over: threading.Event) -> None:

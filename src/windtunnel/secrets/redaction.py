@@ -174,7 +174,7 @@ class Redaction:
 
     @cached_property
     def _in_files(self) -> dict[bool, tuple[list[bytes], re.Pattern[bytes]]]:
-        """What is looked for in texts, and in other data."""
+        """The spellings and the pattern that are looked for in texts, and those for other data."""
         long = [spelling for spelling in self._spellings if len(spelling) >= _LONG]
         return {
             is_text: (list(map(_encoded, spellings)), re.compile(_encoded("|".join(map(_pattern, spellings)))))

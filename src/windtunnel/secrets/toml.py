@@ -40,7 +40,7 @@ def rewrite_toml(text: str, rewrite: Rewrite, rewrite_comment: Callable[[str], s
     """Return a TOML text with rewritten values and comments, in time that grows with its length.
 
     Raises:
-        ValueError: It is no TOML.
+        ValueError: The text is no TOML.
     """
     document = tomllib.loads(text)
     wanted = rewrite(document, ())

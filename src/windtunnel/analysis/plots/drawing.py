@@ -97,10 +97,10 @@ def draw_svg(draw: Draw, size: tuple[float, float], label: str, key: str) -> str
     """Return a plot as SVG to be put into a page that has the palette's variables.
 
     Args:
-        draw: What draws it.
+        draw: Draws the plot on a figure.
         size: Width and height in inches; text is 9/72 of an inch.
-        label: What a screen reader says for it.
-        key: What makes its ids differ from those of the page's other plots.
+        label: Text for screen readers.
+        key: Makes the ids of this plot differ from those of the page's other plots.
     """
     buffer = io.StringIO()
     with _ON_PAGE.applied():

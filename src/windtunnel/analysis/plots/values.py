@@ -25,7 +25,7 @@ def plot_values(metric: MetricSummary, iterations: Sequence[int], title: str | N
     Args:
         metric: The metric.
         iterations: The number of each value's iteration.
-        title: Words above it.
+        title: Title above the plot.
     """
 
     def draw(figure: FigureBase, theme: Theme) -> None:

@@ -48,7 +48,7 @@ class Agent:
     """Asks the agent, over a connection that is made again when it is lost. Any thread may ask.
 
     Args:
-        cluster: Where it is.
+        cluster: The cluster of the run.
         pod: The warden's pod, once it runs; called before each connection, and raises if it will never.
         command: What starts the agent there.
         container: The warden's container.

@@ -31,7 +31,7 @@ class Ending:
     """Ends the steps of one run.
 
     Attributes:
-        place: Where they are.
+        place: What the run's steps share on the cluster.
         launcher: What started them.
         results: Takes what they wrote.
         journal: Told what could not be had.

@@ -35,8 +35,8 @@ class Source:
     """A container.
 
     Attributes:
-        pod: Its pod's name.
-        container: Its own.
+        pod: The pod's name.
+        container: The container's name.
         strip: Returns the last of its output without what is not the step's own.
     """
 
@@ -49,7 +49,7 @@ class Output(OutputFile):
     """Follows a container that has been started.
 
     Args:
-        cluster: Where it is.
+        cluster: The cluster of the run.
         source: The container.
         path: The file, which is appended to.
         is_over: Tells whether the container has ended, as far as is known.

@@ -57,7 +57,7 @@ class Kept:
 
     @property
     def is_there(self) -> bool:
-        """Whether it is."""
+        """Whether the environment and what pip told of it are kept."""
         return self.told.is_file() and self.archive.is_file()
 
 

@@ -29,8 +29,8 @@ class Replica:
     """One container of a step.
 
     Attributes:
-        pod: Its pod's name.
-        container: Its own.
+        pod: The pod's name.
+        container: The container's name.
         look: Returns the pod as it was told last.
         output: Its output, once it was started.
         client: In one pod with its client: the client's container, which ends the pod by its end.
@@ -151,7 +151,7 @@ class RunningStep(StartedStep):
     """A step's containers.
 
     Attributes:
-        replicas: They.
+        replicas: The replicas, one container each.
         memory: Their limit in bytes, if they have one.
         is_reached: Whether its Service was seen to lead to it.
     """

@@ -26,7 +26,7 @@ class Troubles:
     """Judges the pods of a run.
 
     Attributes:
-        cluster: Where they are.
+        cluster: The cluster of the run.
     """
 
     cluster: Cluster

@@ -32,7 +32,7 @@ class Watcher(Changes):
 
     Args:
         control: The run's.
-        cluster: Where they are.
+        cluster: The cluster of the run.
         selector: Their labels.
     """
 

@@ -26,7 +26,7 @@ def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | N
     that alone. A pod that says that it failed is a failed step, which shows what the pod says.
 
     Args:
-        cluster: Where it is.
+        cluster: The workflow's cluster.
         workflow: The workflow.
         words: Why the run is over.
         iterations: How many pods there are to be in all, if that is known.
