@@ -12,11 +12,13 @@ import pytest
 import yaml
 
 from windtunnel.backends.containers import with_ports
+from windtunnel.backends.kubernetes.install import path_of
 from windtunnel.backends.kubernetes.objects import Naming, salt_of
 from windtunnel.backends.labels import RunLabels
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.engines.argo import drive
 from windtunnel.engines.argo.build import build_workflow
+from windtunnel.engines.argo.install import manifests
 from windtunnel.engines.argo.parameter_values import ParameterText, benchmark_of
 from windtunnel.engines.argo.parameters import PARAMETERS, WorkflowParameters, check_plan, run_name
 from windtunnel.engines.argo.pod_gate import GatedPods
@@ -108,6 +110,16 @@ def test_a_template_gives_every_container_a_command_and_every_parameter_to_its_p
     assert all(container["command"] for container in containers)
     assert {each["name"] for each in found["arguments"]["parameters"]} == set(PARAMETERS)
     assert found["podGC"]["strategy"] == "OnWorkflowCompletion"
+
+
+def test_what_is_installed_is_at_the_apis_path_of_its_kind() -> None:
+    """In the namespace, in a group, and for a whole cluster."""
+    assert {path_of(each) for each in manifests("bench")} >= {
+        "/api/v1/namespaces/bench/serviceaccounts/windtunnel-argo",
+        "/apis/rbac.authorization.k8s.io/v1/namespaces/bench/roles/windtunnel-argo",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/windtunnel-nodes-bench",
+        "/apis/argoproj.io/v1alpha1/namespaces/bench/workflowtemplates/client-server",
+    }
 
 
 def test_all_pods_of_a_workflow_find_the_same_run() -> None:

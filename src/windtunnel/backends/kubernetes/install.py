@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
@@ -13,14 +13,6 @@ RUNNER = "windtunnel-runner"
 NODES = "windtunnel-nodes"
 _RBAC = "rbac.authorization.k8s.io"
 _ALL = ["create", "delete", "deletecollection", "get", "list", "watch"]
-_PATHS = {
-    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
-    "Role": f"/apis/{_RBAC}/v1/namespaces/{{}}/roles",
-    "RoleBinding": f"/apis/{_RBAC}/v1/namespaces/{{}}/rolebindings",
-    "ClusterRole": f"/apis/{_RBAC}/v1/clusterroles",
-    "ClusterRoleBinding": f"/apis/{_RBAC}/v1/clusterrolebindings",
-    "WorkflowTemplate": "/apis/argoproj.io/v1alpha1/namespaces/{}/workflowtemplates",
-}
 _FIELD_MANAGER = "windtunnel"
 
 
@@ -69,11 +61,18 @@ def apply(cluster: Cluster, wanted: Iterable[dict[str, Any]]) -> Iterator[str]:
     _check_namespace(cluster)
     for manifest in wanted:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        path = f"{_PATHS[kind].format(cluster.namespace)}/{name}"
         query = {"fieldManager": _FIELD_MANAGER, "force": "true"}
         with cluster_words(f"making the {kind} {name}"):
-            cluster.call("APPLY", path, manifest, query)
+            cluster.call("APPLY", path_of(manifest), manifest, query)
         yield f"{kind} {name}"
+
+
+def path_of(manifest: Mapping[str, Any]) -> str:
+    """Return where the API has an object that a manifest describes."""
+    version, metadata = manifest["apiVersion"], manifest["metadata"]
+    group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    inside = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    return f"{group}{inside}/{manifest['kind'].lower()}s/{metadata['name']}"
 
 
 def _check_namespace(cluster: Cluster) -> None:
