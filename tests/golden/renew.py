@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from windtunnel.benchmark import load
-from windtunnel.engines.argo.render import to_yaml
+from windtunnel.documents import to_yaml
 from windtunnel.engines.argo.templates import template
 from windtunnel.strategies import STRATEGIES, make_plan
 
