@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -101,3 +102,11 @@ def test_a_new_module_that_imports_a_library_outside_its_home_is_refused(tmp_pat
     for library in PROTECTED:
         for module in ("windtunnel.new", "windtunnel.engines.new", "windtunnel.backends.new"):
             assert f"- {module} -> {library} (l." in result.stdout
+
+
+def test_backends_know_no_engine() -> None:
+    """One that makes pods itself hands in how: its name, and its own words, stand in its folder alone."""
+    backends = ROOT / "src" / "windtunnel" / "backends"
+    words = re.compile(r"argo|hera|prefect|workflow", re.IGNORECASE)
+
+    assert [path for path in backends.rglob("*.py") if words.search(path.read_text(encoding="utf-8"))] == []
