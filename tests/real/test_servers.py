@@ -89,4 +89,4 @@ def test_sigkill_of_the_driver_takes_postgresql_down(lab: Lab, postgres_folder: 
                 break
         process.kill()
         process.communicate()
-    # The fixture counts: all of it is gone within 5 s.
+    # The fixture counts: all of it is gone soon.
