@@ -51,10 +51,10 @@ def parse_object(text: str) -> ObjectAddress:
     bucket, _, key = text.removeprefix(S3).partition("/")
     if "@" in bucket:
         # What was written there may be a secret: it is not repeated.
-        msg = "credentials do not belong into an address; boto3 finds them (AWS_PROFILE, AWS_ACCESS_KEY_ID, ...)"
+        msg = "credentials do not belong in an address; boto3 finds them (AWS_PROFILE, AWS_ACCESS_KEY_ID, ...)"
         raise ValueError(msg)
     if not text.startswith(S3) or not _BUCKET.fullmatch(bucket) or "\0" in key:
-        msg = f"{_shown(text)} is no address in an S3 store; write it like s3://bucket/key"
+        msg = f"{_shown(text)} is not an address in an S3 store; write it like s3://bucket/key"
         raise ValueError(msg)
     return ObjectAddress(bucket, key)
 
@@ -70,7 +70,7 @@ def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
     ``~`` is the home folder of the user who runs it.
 
     Raises:
-        ValueError: The text is no store.
+        ValueError: The text is not a store.
     """
     if text.startswith(S3):
         address = parse_object(text)
@@ -78,11 +78,11 @@ def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
     if text.startswith(CLAIM):
         claim, _, path = text.removeprefix(CLAIM).partition("/")
         if not is_object_name(claim):
-            msg = f"{_shown(text)} is no folder of a volume claim; write it like pvc://claim/path"
+            msg = f"{_shown(text)} is not a folder of a volume claim; write it like pvc://claim/path"
             raise ValueError(msg)
         return ClaimAddress(claim, _folder_path(text, path))
     if not text or "\0" in text or _SCHEME.match(text):
-        msg = f"{_shown(text)} is no store; {_STORE_HINT}"
+        msg = f"{_shown(text)} is not a store; {_STORE_HINT}"
         raise ValueError(msg)
     if _VARIABLE.search(text):
         msg = f"{_shown(text)}: variables are not replaced in a store; write the folder itself, such as ~/runs"
@@ -97,7 +97,7 @@ def parse_store(text: str) -> Path | ObjectAddress | ClaimAddress:
 def _folder_path(text: str, path: str) -> str:
     folder = path.rstrip("/")
     if folder and {"", ".", ".."} & set(folder.split("/")):
-        msg = f"{_shown(text)}: {_shown(path)} is no path of a folder; {_STORE_HINT}"
+        msg = f"{_shown(text)}: {_shown(path)} is not the path of a folder; {_STORE_HINT}"
         raise ValueError(msg)
     return folder
 

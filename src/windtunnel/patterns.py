@@ -42,7 +42,7 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
     """Return a pattern in which ``^`` and ``$`` are a line's begin and end.
 
     Raises:
-        ValueError: It is no regular expression.
+        ValueError: It is not a regular expression.
     """
     import regex  # late: most benchmarks name a parser instead
 

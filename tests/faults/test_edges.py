@@ -74,7 +74,7 @@ def test_what_is_no_number_is_no_result(lab: Lab, value: str) -> None:
     result = lab.run(shell(f"echo rate={value}", RATE))
 
     assert result.exit_code == 5
-    assert f"{value!r} is no number" in result.stderr
+    assert f"{value!r} is not a number" in result.stderr
 
 
 def test_thousands_are_read(lab: Lab) -> None:
@@ -87,7 +87,7 @@ def test_a_flood_of_notes_is_cut(lab: Lab) -> None:
     result = lab.run(shell("yes rate=x | head -n 1000; echo rate=1", RATE))
 
     assert result.exit_code == 0
-    assert result.stderr.count("is no number") == 5
+    assert result.stderr.count("is not a number") == 5
     assert "and 995 more like these" in result.stderr
 
 

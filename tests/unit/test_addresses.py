@@ -70,7 +70,7 @@ def test_a_variable_in_a_store_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["s3://key:secret@bucket/x", "s3://secret@bucket/x"])
 def test_credentials_in_an_address_are_refused_and_not_repeated(text: str) -> None:
     """They would be kept with the run."""
-    with pytest.raises(ValueError, match="credentials do not belong into an address") as refusal:
+    with pytest.raises(ValueError, match="credentials do not belong in an address") as refusal:
         parse_object(text)
     assert "secret" not in str(refusal.value)
 

@@ -19,5 +19,5 @@ def test_days_and_months_have_names(expression: str) -> None:
 @pytest.mark.parametrize("expression", ["0 3 * WED", "0 3 * * 5L", "0 3 LW * *", "0 3 * * WED#2", "0 3 * * XWEDX"])
 def test_what_schedulers_read_differently_is_refused(expression: str) -> None:
     """A field is missing, or L, W and # are in it."""
-    with pytest.raises(ValueError, match="is no cron expression"):
+    with pytest.raises(ValueError, match="is not a cron expression"):
         check_cron(expression)

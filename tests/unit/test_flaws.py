@@ -71,7 +71,7 @@ def test_values_that_could_not_be_read_are_a_doubt_with_counts(*, kept: bool) ->
     tallies = [Tally("client", number, warmup=not kept) for number in (1, 2)]
     for tally in tallies:
         for _ in range(9):
-            tally.miss("latency", "latency: 'nan' is no number")
+            tally.miss("latency", "latency: 'nan' is not a number")
     tallies[0].read["latency"] = 1
     tallies[1].miss("$WINDTUNNEL_METRICS", "no JSON")
     words = ["18 of 19 values of latency could not be read", "1 of 1 lines of $WINDTUNNEL_METRICS could not be read"]

@@ -56,12 +56,12 @@ def test_a_sweep_has_a_thousand_runs_at_most(values: int, *, is_allowed: bool) -
 
 
 def test_values_of_different_kinds_are_different_values() -> None:
-    """Python holds some of them for equal; a value is there twice only if it is written twice."""
+    """Python holds some of them for equal; a value is given twice only if it is written twice."""
     values = [1, True, 1.0, "1", [1], [True]]
     found = [combination["a.b"] for combination in combinations({"a.b": values}, [])]
     assert [(type(value), value) for value in found] == [(type(value), value) for value in values]
     for twice in ([1, 1], ["1", "1"], [True, True]):
-        with pytest.raises(ValueError, match=r"matrix\.a\.b: a value is there twice"):
+        with pytest.raises(ValueError, match=r"matrix\.a\.b: a value is given twice"):
             combinations({"a.b": twice}, [])
 
 

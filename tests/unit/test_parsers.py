@@ -217,7 +217,9 @@ def test_output_that_breaks_off_gives_no_wrong_number(output: str) -> None:
 def test_names_of_parsers_and_metrics_are_checked() -> None:
     """A wrong name is refused with what there is."""
     assert check_name("locust") == "locust"
-    with pytest.raises(ValueError, match=r"'locus' is no parser; did you mean 'locust'\? \(allowed: ab, locust, pgb"):
+    with pytest.raises(
+        ValueError, match=r"'locus' is not a parser; did you mean 'locust'\? \(allowed: ab, locust, pgb"
+    ):
         check_name("locus")
     check_metric("locust", "requests")
     check_metric("locust", "requests", "count")

@@ -84,6 +84,6 @@ def test_a_pattern_that_backtracks_without_end_is_given_up(monkeypatch: pytest.M
 
 
 def test_a_wrong_pattern_is_told() -> None:
-    """It is no regular expression."""
+    """It is not a regular expression."""
     with pytest.raises(ValueError, match="missing"):
         compile_pattern("(")

@@ -46,7 +46,7 @@ def test_a_store_that_is_given_wins(single_node: str) -> None:
 @pytest.mark.parametrize(
     ("store", "error", "words"),
     [
-        ("gs://bucket", UsageError, "'gs://bucket' is no store"),
+        ("gs://bucket", UsageError, "'gs://bucket' is not a store"),
         ("pvc://claim/x", Unsupported, "store pvc://claim/x: volume claims are Kubernetes's"),
     ],
 )

@@ -60,7 +60,7 @@ def test_what_is_no_finite_number_is_noted_and_left_out(log: Path, word: str) ->
     log.write_text(f"rate={word}\nrate=3\n", encoding="utf-8")
     found, notes = find(log, RATE)
     assert [item.value for item in found] == [3]
-    assert notes == [f"metric rate: {word!r} is no number"]
+    assert notes == [f"metric rate: {word!r} is not a number"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_can_mean_two_things_is_noted_and_left_out(log: Path, word: str) ->
     log.write_text(f"rate={word}\nrate=3\n", encoding="utf-8")
     found, (note,) = find(log, RATE)
     assert [item.value for item in found] == [3]
-    assert note.startswith(f"metric rate: {word!r} is no number that can mean one thing only (")
+    assert note.startswith(f"metric rate: {word!r} is not a number that can mean one thing only (")
     assert "LC_ALL=C" in note
 
 
@@ -119,7 +119,7 @@ def test_numbers_with_spaces_are_noted(log: Path, word: str) -> None:
     log.write_text(f"rate={word};\n", encoding="utf-8")
     found, (note,) = find(log, MetricSpec(name="rate", pattern="rate=(.*);"))
     assert found == []
-    assert "is no number that can mean one thing only" in note
+    assert "is not a number that can mean one thing only" in note
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def check_node_selector(labels: dict[str, str]) -> dict[str, str]:
         prefix, _, name = key.rpartition("/")
         well_formed = re.fullmatch(LABEL_KEY_PATTERN, name) and re.fullmatch(r"([a-z0-9.-]{1,253})?", prefix)
         if not well_formed or not re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value):
-            msg = f'{key!r} = {value!r} is no label of a node; write it like "kubernetes.io/arch" = "arm64"'
+            msg = f'{key!r} = {value!r} is not a label of a node; write it like "kubernetes.io/arch" = "arm64"'
             raise ValueError(msg)
     return labels
 
@@ -68,7 +68,7 @@ def check_path(path: str) -> str:
     """
     parts = path.removeprefix("/").split("/")
     if "\0" in path or {"", ".", ".."} & set(parts):
-        msg = f"{path!r} is no path of a file inside the working folder"
+        msg = f"{path!r} is not the path of a file inside the working folder"
         raise ValueError(msg)
     return path
 
@@ -82,7 +82,7 @@ def check_places(paths: Iterable[str]) -> None:
     ordered = sorted(paths)
     for path in ordered:
         if ordered.count(path) > 1:
-            msg = f"{path!r} is there twice"
+            msg = f"{path!r} is given twice"
             raise ValueError(msg)
         if below := [other for other in ordered if other.startswith(f"{path}/")]:
             msg = f"{path!r} is a file, so {below[0]!r} cannot be below it"
@@ -93,7 +93,7 @@ def check_glob(glob: str) -> str:
     """Return a glob that stays below ``$WINDTUNNEL_OUT`` (ValueError otherwise); ``.`` is all of it."""
     parts = glob.split("/")
     if not glob or glob.startswith("/") or ".." in parts or any("**" in part and part != "**" for part in parts):
-        msg = f'{glob!r} is no glob below $WINDTUNNEL_OUT; write it like "*.csv" or "**/*.csv"'
+        msg = f'{glob!r} is not a glob below $WINDTUNNEL_OUT; write it like "*.csv" or "**/*.csv"'
         raise ValueError(msg)
     return "/".join(part for part in parts if part not in {"", "."}) or "**"
 
@@ -101,7 +101,7 @@ def check_glob(glob: str) -> str:
 def check_command(command: list[str]) -> list[str]:
     """Return a command whose first word can be a program (ValueError otherwise)."""
     if not command[0].strip():
-        msg = "its first word is empty; write the program there"
+        msg = "the first word is empty; write the program there"
         raise ValueError(msg)
     return command
 
@@ -109,7 +109,7 @@ def check_command(command: list[str]) -> list[str]:
 def check_text(text: str) -> str:
     """Return a text that a program can be given (ValueError if it has a null character)."""
     if "\0" in text:
-        msg = f"{text!r}: no program can be given a null character"
+        msg = f"{text!r}: a null character cannot be passed to a program"
         raise ValueError(msg)
     return text
 
@@ -136,10 +136,10 @@ def check_requirement(requirement: str) -> str:
     """Return a package as pip names it, such as ``numpy>=2`` (ValueError otherwise)."""
     if re.search(r"(?<!ssh)://[^/\s]*@", requirement):
         # What was written there may be a secret: it is not repeated.
-        msg = "credentials do not belong into a requirement; pip finds them (pip.conf, PIP_INDEX_URL, netrc)"
+        msg = "credentials do not belong in a requirement; pip finds them (pip.conf, PIP_INDEX_URL, netrc)"
         raise ValueError(msg)
     if not _REQUIREMENT.fullmatch(requirement):
-        msg = f'{requirement!r} is no package; write it like "numpy>=2" (options belong into pip\'s own configuration)'
+        msg = f'{requirement!r} is not a package; write it like "numpy>=2" (options belong in pip\'s own configuration)'
         raise ValueError(msg)
     return requirement
 
@@ -159,11 +159,11 @@ def check_sources(metrics: Sequence[tuple[str | None, str | None]]) -> None:
         metrics: The name and the parser of each; without a name all that the parser gives is meant.
 
     Raises:
-        ValueError: A metric is there twice, or would have values from two places.
+        ValueError: A metric is given twice, or would have values from two places.
     """
     keys = [name or parser for name, parser in metrics]
     if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-        msg = f"metrics: {', '.join(twice)} is there twice"
+        msg = f"metrics: {', '.join(twice)} is given twice"
         raise ValueError(msg)
     for whole in [parser for name, parser in metrics if parser and not name]:
         for name, parser in metrics:
@@ -188,13 +188,13 @@ def check_log_pattern(pattern: str) -> str:
         re.compile(pattern)
         compile_pattern(pattern)  # what it is matched with takes a little less
     except (re.error, ValueError) as error:
-        msg = f"{pattern!r} is no regular expression: {error}"
+        msg = f"{pattern!r} is not a regular expression: {error}"
         raise ValueError(msg) from None
     return pattern
 
 
 def check_cron(expression: str) -> str:
-    """Return a cron expression that comes round (ValueError otherwise)."""
+    """Return a cron expression that is due some day (ValueError otherwise)."""
     # Only a benchmark with a schedule pays for the import.
     from datetime import UTC, datetime
 
@@ -202,15 +202,15 @@ def check_cron(expression: str) -> str:
 
     # More fields and the letters L and W mean different things to different schedulers.
     if not re.fullmatch(r"[^\sLW#]+(?: +[^\sLW#]+){4}", re.sub(r"(?i)jul|wed", "x", expression)):
-        msg = f'{expression!r} is no cron expression of five fields, such as "0 3 * * *" for 3 at night'
+        msg = f'{expression!r} is not a cron expression of five fields, such as "0 3 * * *" for 3 at night'
         raise ValueError(msg)
     try:
         next(CronSim(expression, datetime.now(UTC)))
     except CronSimError as error:
-        msg = f'{expression!r} is no cron expression ({error}); write it like "0 3 * * *" for 3 at night'
+        msg = f'{expression!r} is not a cron expression ({error}); write it like "0 3 * * *" for 3 at night'
         raise ValueError(msg) from None
     except StopIteration:
-        msg = f"{expression!r} never comes round"
+        msg = f"{expression!r} is never due"
         raise ValueError(msg) from None
     return expression
 
@@ -221,6 +221,6 @@ def check_timezone(name: str) -> str:
 
     zones = available_timezones()
     if name not in zones:
-        msg = f"{name!r} is no time zone{suggest(name, zones)}; such as Europe/Paris"
+        msg = f"{name!r} is not a time zone{suggest(name, zones)}; such as Europe/Paris"
         raise ValueError(msg)
     return name

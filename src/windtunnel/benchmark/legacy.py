@@ -25,7 +25,7 @@ def translate(document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     info = result.get("benchmark", {})
     if isinstance(result.get("strategy"), str) and isinstance(info, dict):
         if "strategy" in info:
-            msg = "strategy: it is there twice, as a key of the file and as benchmark.strategy; keep the second"
+            msg = "strategy: it is given twice, as a key of the file and as benchmark.strategy; keep the second"
             raise ValueError(msg)
         info = info | {"strategy": result.pop("strategy")}
         result["benchmark"] = info

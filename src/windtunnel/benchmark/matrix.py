@@ -48,7 +48,7 @@ def _check(key: str, values: object) -> None:
         msg = f'matrix.{key}: quote the whole key, such as "{key}.{next(iter(values), "key")}" = [1, 2]'
         raise ValueError(msg)  # noqa: TRY004 - all that is wrong with a benchmark is a ValueError
     if not key_path(key) or key_path(key)[0] == "matrix":
-        msg = f"matrix.{key}: no key of a benchmark"
+        msg = f"matrix.{key}: not a key of a benchmark"
         raise ValueError(msg)
     if not isinstance(values, list) or not values:
         msg = f"matrix.{key}: give a list of values, not {Redaction().document(values, key_path(key))!r}"
@@ -57,5 +57,5 @@ def _check(key: str, values: object) -> None:
         msg = f"matrix.{key}: values are text, numbers, true, false or lists"
         raise ValueError(msg)
     if len({repr(value) for value in values}) < len(values):
-        msg = f"matrix.{key}: a value is there twice"
+        msg = f"matrix.{key}: a value is given twice"
         raise ValueError(msg)

@@ -64,7 +64,7 @@ def submit(
     overrides: SetOption = None,
     repeats: RepeatsOption = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end, fetch the run, show its result.")] = False,
-    namespace: Annotated[str | None, typer.Option(help="Where to; else the context's own.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="The namespace; else the context's own.")] = None,
     strict: StrictOption = False,
     image: ImageOption = None,
     as_json: JsonOption = False,

@@ -110,7 +110,9 @@ def show(run: RunArgument, store: StoreOption = str(DEFAULT_STORE), as_json: Jso
 def report(
     run: RunArgument,
     store: StoreOption = str(DEFAULT_STORE),
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where; else into the run's folder.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it; else into the run's folder.")
+    ] = None,
 ) -> None:
     """Write a run's report: one HTML file with everything in it."""
     write_report(open_stored(run, store).path, output)

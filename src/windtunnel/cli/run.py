@@ -118,7 +118,7 @@ def _show(record: RunRecord, *, as_json: bool, report: bool) -> None:
 def _hold(control: Control, progress: Progress) -> None:
     """Keep what is up until Enter, a signal, the run's deadline, or a failure."""
     progress.pause()
-    print_err("kept as it is; Enter ends it (or the deadline, or Ctrl-C)", "cyan")
+    print_err("kept up; press Enter to end it (the deadline and Ctrl-C end it, too)", "cyan")
     is_open = sys.stdin is not None and not sys.stdin.closed
     while not (control.is_cancelled or control.is_over or control.failure):
         readable, _, _ = select.select([sys.stdin] if is_open else [], [], [], 0.2)

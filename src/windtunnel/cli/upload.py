@@ -38,12 +38,10 @@ def upload(
     folder = open_run(run, store)
     record = read_run(folder)
     if record.status == "running":
-        raise UsageError(f"{folder.run_id} still goes on; it is stored when it ends")
+        raise UsageError(f"{folder.run_id} is still running; it is stored when it ends")
     meant = record.upload.url.removesuffix(f"/{folder.run_id}") if record.upload else None
     if not (url := to or meant):
-        raise UsageError(
-            f"{folder.run_id} was kept in its folder alone; say where it is to go: --to s3://bucket/prefix"
-        )
+        raise UsageError(f"{folder.run_id} has no store; say where to send it, such as --to s3://bucket/prefix")
     try:
         address = parse_store(url)
     except ValueError as error:

@@ -25,7 +25,7 @@ def signals_cancel(control: Control) -> Iterator[None]:
 
     def cancel(number: int, _frame: object) -> None:
         control.cancel(f"cancelled by {signal.Signals(number).name}")
-        message = "stopping; once more to stop without grace\n" if not control.is_urgent else "stopping at once\n"
+        message = "stopping; once more stops without grace\n" if not control.is_urgent else "stopping at once\n"
         with contextlib.suppress(OSError):  # nobody may be reading any more, or for now
             if select.select([], [2], [], 0)[1]:
                 os.write(2, message.encode())

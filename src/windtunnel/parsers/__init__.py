@@ -28,7 +28,7 @@ def check_name(name: str) -> str:
         ValueError: No parser is called so; the text lists the parsers.
     """
     if name not in PARSERS:
-        msg = f"{name!r} is no parser{suggest(name, PARSERS)} (allowed: {', '.join(PARSERS)})"
+        msg = f"{name!r} is not a parser{suggest(name, PARSERS)} (allowed: {', '.join(PARSERS)})"
         raise ValueError(msg)
     return name
 

@@ -49,7 +49,7 @@ _ROWS = {
 
 
 def _latencies(rows: Rows) -> Iterator[tuple[str, float]]:
-    """Yield the latencies in ms; none where the share within one deviation is no number, for want of responses."""
+    """Yield the latencies in ms; none where the share within one deviation is not a number, for want of responses."""
     if not (match := rows.get("latency")):
         return
     for index, name in enumerate(["mean", "stdev", "max"]):

@@ -30,7 +30,7 @@ class Plan:
     """All that a run does. `timeout` is in seconds and leaves teardown out.
 
     Raises:
-        PlanError: A name is there twice, a need is unknown, needs form a cycle, or a step
+        PlanError: A name is given twice, a need is unknown, needs form a cycle, or a step
             uses a service that does not exist.
     """
 

@@ -153,12 +153,12 @@ def _other_source(metrics: Sequence[MetricSpec], name: str) -> str | None:
 def _measurement(line: Mapping[str, Any], declared: Mapping[str | None, str | None]) -> Measurement:
     value = line["value"]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        msg = f"{shown(value)} is no number"
+        msg = f"{shown(value)} is not a number"
         raise TypeError(msg)
     name, unit = line["metric"], line.get("unit")
     for key, text in (("metric", name), ("unit", unit or "x")):
         if not isinstance(text, str) or not text or not text.isprintable() or len(text) > _LONGEST_NAME:
-            msg = f"{key} {shown(text)} is no short text without control characters"
+            msg = f"{key} {shown(text)} is not a short text without control characters"
             raise TypeError(msg)
     labels = {str(key): str(item) for key, item in dict(line.get("labels") or {}).items()}
     time = None if line.get("time") is None else finite(float(line["time"]))

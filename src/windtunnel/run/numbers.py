@@ -42,7 +42,7 @@ def read_number(text: str) -> float:
             return finite(float(plain))
     except ValueError:
         pass
-    msg = f"{shown(text)} is no number"
+    msg = f"{shown(text)} is not a number"
     if _DIGITS.fullmatch(text) and _SEPARATED.search(text):
         msg += (
             " that can mean one thing only (a comma may be a decimal one, or stand between thousands);"

@@ -22,7 +22,7 @@ def lease_seconds() -> float:
     """Return how long a run goes on without its driver.
 
     Raises:
-        UsageError: ``WINDTUNNEL_LEASE_SECONDS`` is no number, or too small.
+        UsageError: ``WINDTUNNEL_LEASE_SECONDS`` is not a number, or too small.
     """
     text = os.environ.get("WINDTUNNEL_LEASE_SECONDS") or "30"
     try:
