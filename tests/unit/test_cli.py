@@ -96,6 +96,10 @@ def test_init_does_not_overwrite(command: Command, file: str, single_node: str) 
         (["run", "b.toml", "--engine", "argo"], "its runs are not started from here; use `windtunnel submit FILE`"),
         (["run", "b.toml", "--engine", "inlin"], "no engine 'inlin'; did you mean 'inline'? (known: inline, prefect)"),
         (["run", "b.toml", "--set", "run.repeats=x"], "run.repeats: input should be a valid integer"),
+        (
+            ["install", "kuberntes"],
+            "nothing is to be installed for 'kuberntes'; did you mean 'kubernetes'? (known: kubernetes, prefect, argo)",
+        ),
         (["show", "last"], "no run 'last' in runs"),
         (["report", "x"], "no run 'x' in runs"),
     ],
@@ -257,6 +261,14 @@ def test_a_store_that_cannot_be_written_is_refused(command: Command, file: str) 
     code, out, err = command("run", file, "--backend", "recording", "--json", "--set", f"output.store={file}/x")
     assert (code, record_of(out)["run_id"]) == (2, None)
     assert "cannot keep results in b.toml/x: Not a directory" in err
+
+
+def test_what_is_to_be_installed_here_first_is_said(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Manifests that are only printed were a bug where the platform's library is not installed: exit 70."""
+    monkeypatch.setattr("windtunnel.extras.find_spec", lambda _name: None)
+    code, out, err = command("install", "kubernetes", "--print", "--namespace", "bench")
+    assert (code, out) == (3, "")
+    assert "kubernetes: pip install 'windtunnel[kubernetes]'" in err
 
 
 def test_doctor_says_what_works(command: Command) -> None:

@@ -87,7 +87,7 @@ def test_a_pool_of_somebody_elses_is_not_taken_for_ours(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(install, "prefect_server", server)
     with pytest.raises(Unsupported, match=f"'{name}' is of type docker"):
-        install.install(Path("runs"))
+        install.install(Path("runs"), None)
 
 
 def test_no_act_waits_for_a_slot_of_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:

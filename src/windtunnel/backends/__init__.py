@@ -36,6 +36,7 @@ BACKENDS = {
         needs=("kubernetes",),
         traces=False,
         stores={"pvc://": "windtunnel.backends.kubernetes.claim:ClaimUpload"},
+        installer="windtunnel.backends.kubernetes.install",
     ),
     "recording": Traits(
         where="windtunnel.backends.recording:RecordingBackend",

@@ -24,6 +24,7 @@ class Traits:
         absolute_paths: Whether files and inputs can be put at absolute paths.
         stores: By its scheme, each kind of store that this platform has besides folders and S3: the class that
             uploads a run there, as ``module:name``.
+        installer: The module that makes what the platform needs once (see `Installer`), if it needs that.
         measures: Whether steps are started for real.
     """
 
@@ -38,6 +39,7 @@ class Traits:
     replicas: bool = True
     absolute_paths: bool = True
     stores: Mapping[str, str] = field(default_factory=dict)
+    installer: str | None = None
     measures: bool = True
 
     def __post_init__(self) -> None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
 from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json
 from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
+from windtunnel.engines import ENGINES
 from windtunnel.errors import PlatformError, UsageError
+from windtunnel.extras import missing_extra
+from windtunnel.suggest import suggest
+
+if TYPE_CHECKING:
+    from windtunnel.installing import Installer
 
 
-class Platform(StrEnum):
-    """Platforms that `install` knows."""
-
-    ARGO = "argo"
-    KUBERNETES = "kubernetes"
-    PREFECT = "prefect"
+INSTALLERS = {name: row.installer for name, row in BACKENDS.items() if row.installer}
+INSTALLERS |= {name: row.installer for name, row in ENGINES.items() if row.installer}
+"""The modules that make a platform ready, by the name of its backend or engine."""
 
 
 @app.command(
@@ -47,6 +50,7 @@ def deploy(
     require_engine("prefect")
     from windtunnel.engines.prefect.deploy import Target
     from windtunnel.engines.prefect.deploy import deploy as deploy_benchmark
+    from windtunnel.engines.prefect.deployment import worker_command
 
     deployed = deploy_benchmark(loaded, plan, Target(pool, queue, folder or Path.cwd()), strict=strict)
     if as_json:
@@ -59,12 +63,7 @@ def deploy(
     if deployed.url:
         echo(f"look at it: {deployed.url}")
     echo(f"run it now: prefect deployment run {deployed.name}")
-    echo(f"a worker:   {_worker(deployed.pool, deployed.queue)}")
-
-
-def _worker(pool: str, queue: str | None) -> str:
-    # Without a queue's name a worker takes the runs of all of the pool's queues.
-    return f"prefect worker start --pool {pool} --work-queue {queue or 'default'} --limit 1"
+    echo(f"a worker:   {worker_command(deployed.pool, deployed.queue)}")
 
 
 @app.command(
@@ -72,7 +71,7 @@ def _worker(pool: str, queue: str | None) -> str:
     "windtunnel install kubernetes --print | kubectl apply -f - · windtunnel install argo --namespace bench"
 )
 def install(
-    platform: Annotated[Platform, typer.Argument(help="Where to.", show_default=False)],
+    platform: Annotated[str, typer.Argument(help=f"Where to: {', '.join(INSTALLERS)}.", show_default=False)],
     store: FolderOption = DEFAULT_STORE,
     namespace: Annotated[
         str | None, typer.Option(help="kubernetes, argo: the namespace; else the context's own.", show_default=False)
@@ -83,47 +82,35 @@ def install(
     as_json: JsonOption = False,
 ) -> None:
     """Make what a platform needs once; again changes nothing that somebody else has set."""
+    installer = _find_installer(platform)
+    if only_print:
+        print_json({"apiVersion": "v1", "kind": "List", "items": installer.as_manifests(namespace)})
+        return
+    installed = installer.install(store, namespace)
+    if as_json:
+        place = {"namespace": installed.namespace} if installed.namespace else {}
+        print_json({"platform": platform, **place, "installed": list(installed.lines)})
+        return
+    for line in (*installed.lines, *installed.hints):
+        echo(line)
+
+
+def _find_installer(name: str) -> Installer:
+    """Return what makes a platform ready.
+
+    Raises:
+        UsageError: Nothing is to be made for what is called so, or its engine's extra is missing.
+        PlatformError: Its backend's extra is missing.
+    """
+    from importlib import import_module
+
     from windtunnel.engines import require_engine
 
-    if platform is not Platform.KUBERNETES:
-        require_engine(platform.value)
-    if platform is not Platform.PREFECT:
-        _install_in_cluster(platform, namespace, only_print=only_print, as_json=as_json)
-        return
-    if namespace or only_print:
-        raise UsageError("--namespace and --print go with kubernetes and argo")
-    from windtunnel.engines.prefect.install import install as install_prefect
-
-    lines = install_prefect(store)
-    if as_json:
-        print_json({"platform": platform.value, "installed": lines})
-        return
-    for line in lines:
-        echo(line)
-    echo(f"workers: {_worker('windtunnel', None)}")
-    echo("         prefect worker start --pool windtunnel-janitor")
-
-
-def _install_in_cluster(platform: Platform, namespace: str | None, *, only_print: bool, as_json: bool) -> None:
-    from windtunnel.backends import make_backend
-
-    reason = make_backend("kubernetes").available()
-    if reason and not (only_print and namespace):
-        raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
-    from windtunnel.backends.kubernetes import install as kubernetes
-
-    manifests, apply, next_step = kubernetes.manifests, kubernetes.install, "windtunnel run FILE --backend kubernetes"
-    if platform is Platform.ARGO:
-        from windtunnel.engines.argo import install as argo
-
-        manifests, apply, next_step = argo.manifests, argo.install, "windtunnel submit FILE --wait"
-    if only_print:
-        print_json({"apiVersion": "v1", "kind": "List", "items": manifests(kubernetes.namespace(namespace))})
-        return
-    target, lines = apply(namespace)
-    if as_json:
-        print_json({"platform": platform.value, "namespace": target, "installed": lines})
-        return
-    for line in lines:
-        echo(line)
-    echo(f"namespace {target} is ready: {next_step}")
+    if name not in INSTALLERS:
+        known = ", ".join(INSTALLERS)
+        raise UsageError(f"nothing is to be installed for {name!r}{suggest(name, INSTALLERS)} (known: {known})")
+    if name in ENGINES:
+        require_engine(name)
+    elif reason := missing_extra(name, BACKENDS[name].needs):
+        raise PlatformError(f"{name}: {reason}", code="backend_unavailable")
+    return cast("Installer", import_module(INSTALLERS[name]))

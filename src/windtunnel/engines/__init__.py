@@ -24,6 +24,7 @@ class Engine:
         needs: Packages of that extra which are looked for.
         run: The function that runs a request here, as ``module:function``; None if runs are submitted.
         submit: The command that submits a benchmark, if that is the way.
+        installer: The module that makes what its server needs once (see `Installer`), if it needs that.
         reach: The function that says why its server cannot be reached, if one is needed, as ``module:function``.
     """
 
@@ -31,6 +32,7 @@ class Engine:
     needs: tuple[str, ...] = ()
     run: str | None = None
     submit: str | None = None
+    installer: str | None = None
     reach: str | None = None
 
 
@@ -38,11 +40,17 @@ ENGINES = {
     row.name: row
     for row in (
         Engine("inline", run="windtunnel.engines.inline:run"),
-        Engine("prefect", needs=("prefect",), run="windtunnel.engines.prefect:run"),
+        Engine(
+            "prefect",
+            needs=("prefect",),
+            run="windtunnel.engines.prefect:run",
+            installer="windtunnel.engines.prefect.install",
+        ),
         Engine(
             "argo",
             needs=("hera", "kubernetes", "yaml"),
             submit="windtunnel submit FILE",
+            installer="windtunnel.engines.argo.install",
             reach="windtunnel.engines.argo.workflow:unreachable",
         ),
     )

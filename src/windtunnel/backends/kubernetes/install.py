@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
 from windtunnel.backends.kubernetes.settings import ACCOUNT
+from windtunnel.errors import PlatformError
+from windtunnel.installing import Installed
 
 RUNNER = "windtunnel-runner"
 """The account, and its role, of those who run benchmarks from within the cluster, such as a worker."""
@@ -86,14 +90,28 @@ def _check_namespace(cluster: Cluster) -> None:
 
 
 def namespace(chosen: str | None) -> str:
-    """Return the namespace that is meant: the chosen one, else the context's own."""
-    return chosen or connect().namespace
+    """Return the namespace that is meant: the chosen one, else the context's own (PlatformError)."""
+    return chosen or require_cluster().namespace
 
 
-def install(namespace: str | None) -> tuple[str, list[str]]:
-    """Install into a namespace, the context's own if None; return its name and a line for each object."""
-    cluster = connect(namespace)
-    return cluster.namespace, list(apply(cluster, manifests(cluster.namespace)))
+def require_cluster(namespace: str | None = None) -> Cluster:
+    """Return a namespace of the cluster, the context's own if None, once the cluster answers (PlatformError)."""
+    if reason := make_backend("kubernetes").available():
+        raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
+    return connect(namespace)
+
+
+def install(_store: Path, namespace: str | None) -> Installed:
+    """Install into a namespace, the context's own if None; see `Installer`."""
+    cluster = require_cluster(namespace)
+    lines = list(apply(cluster, manifests(cluster.namespace)))
+    hint = f"namespace {cluster.namespace} is ready: windtunnel run FILE --backend kubernetes"
+    return Installed(lines, [hint], cluster.namespace)
+
+
+def as_manifests(chosen: str | None) -> list[dict[str, Any]]:
+    """Return the objects for a namespace, the context's own if None; see `Installer`."""
+    return manifests(namespace(chosen))
 
 
 def rule(group: str, resources: list[str], verbs: list[str], names: list[str] | None = None) -> dict[str, Any]:

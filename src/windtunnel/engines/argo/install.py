@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from windtunnel.backends.kubernetes import install as kubernetes
-from windtunnel.backends.kubernetes.calls import connect
 from windtunnel.backends.kubernetes.settings import ACCOUNT as WARDEN_ACCOUNT
 from windtunnel.content import argo_templates
 from windtunnel.engines.argo.labels import ACCOUNT
 from windtunnel.engines.argo.workflow import require_api
+from windtunnel.installing import Installed
 
 _GROUP = "argoproj.io"
 STOPPER = "windtunnel-stopper"
@@ -54,12 +55,15 @@ def _rights(namespace: str) -> list[dict[str, Any]]:
     ]
 
 
-def install(namespace: str | None) -> tuple[str, list[str]]:
-    """Install into a namespace, the context's own if None; return its name and a line for each object.
-
-    Raises:
-        PlatformError: Argo is not there, the namespace is missing, or this user may not do it.
-    """
-    cluster = connect(namespace)
+def install(_store: Path, namespace: str | None) -> Installed:
+    """Install into a namespace, the context's own if None, once Argo is there; see `Installer`."""
+    cluster = kubernetes.require_cluster(namespace)
     require_api(cluster)
-    return cluster.namespace, list(kubernetes.apply(cluster, manifests(cluster.namespace)))
+    lines = list(kubernetes.apply(cluster, manifests(cluster.namespace)))
+    hint = f"namespace {cluster.namespace} is ready: windtunnel submit FILE --wait"
+    return Installed(lines, [hint], cluster.namespace)
+
+
+def as_manifests(namespace: str | None) -> list[dict[str, Any]]:
+    """Return the objects for a namespace, the context's own if None; see `Installer`."""
+    return manifests(kubernetes.namespace(namespace))

@@ -29,6 +29,12 @@ GENERIC = "windtunnel"
 ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
 
 
+def worker_command(pool: str, queue: str | None = None) -> str:
+    """Return the command of a worker that takes the runs of one queue, the pool's default one if None."""
+    # Without a queue's name it takes the runs of all of the pool's queues.
+    return f"prefect worker start --pool {pool} --work-queue {queue or 'default'} --limit 1"
+
+
 def check_pool(client: SyncPrefectClient, pool: str) -> None:
     """Check that a work pool exists (PlatformError with what to do) and is for processes (Unsupported)."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -24,10 +25,13 @@ from windtunnel.engines.prefect.deployment import (
     POOL,
     apply_deployment,
     check_type,
+    worker_command,
 )
 from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark
 from windtunnel.engines.prefect.tags import TAG
+from windtunnel.errors import UsageError
+from windtunnel.installing import Installed
 
 SILENCE = timedelta(seconds=90)
 """Three heartbeats: a run that is silent so long is dead."""
@@ -36,24 +40,29 @@ _ALL_RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 _OUR_RUNS = ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
 
 
-def install(store: Path) -> list[str]:
-    """Make what is missing on the configured server and renew what is ours; return a line for each.
+def install(store: Path, namespace: str | None) -> Installed:
+    """Make what is missing on the configured server and renew what is ours; see `Installer`.
 
     Limits, pools and the janitor's schedule are left as somebody has set them.
-
-    Args:
-        store: The folder of runs whose leavings the janitor removes, as its worker sees it.
 
     Raises:
         UsageError: No server is configured.
         Unsupported: A work pool of ours is there already, and is of another type; nothing was changed.
         PlatformError: It does not answer.
     """
+    if namespace:
+        as_manifests(namespace)
     with prefect_server() as client:
         for pool in client.read_work_pools():
             if pool.name in {POOL, JANITOR_POOL}:
                 check_type(pool)
-        return [*_install(client, store)]
+        hints = [f"workers: {worker_command(POOL)}", f"         prefect worker start --pool {JANITOR_POOL}"]
+        return Installed([*_install(client, store)], hints)
+
+
+def as_manifests(_namespace: str | None) -> NoReturn:
+    """Refuse: a server is no cluster (UsageError)."""
+    raise UsageError("--namespace and --print go with kubernetes and argo")
 
 
 def _install(client: SyncPrefectClient, store: Path) -> Iterator[str]:
