@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from windtunnel.benchmark import load, parse
-from windtunnel.benchmark.model import Ready
+from windtunnel.benchmark.programs import Ready
 from windtunnel.errors import DescriptorError
 
 FILE = Path("benchmark.toml")

@@ -1,11 +1,13 @@
 """A benchmark: the TOML file that says what to measure."""
 
 from windtunnel.benchmark.load import Loaded, load, load_all, parse, parse_all, require_single
-from windtunnel.benchmark.model import CLIENT, Benchmark, Metric, Probe, Program, Server, json_schema
+from windtunnel.benchmark.model import CLIENT, Benchmark, Metric, json_schema
+from windtunnel.benchmark.programs import Live, Probe, Program, Server
 
 __all__ = [
     "CLIENT",
     "Benchmark",
+    "Live",
     "Loaded",
     "Metric",
     "Probe",

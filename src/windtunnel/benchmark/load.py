@@ -5,22 +5,21 @@ from __future__ import annotations
 import copy
 import json
 import tomllib
-import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from windtunnel.benchmark.legacy import translate
 from windtunnel.benchmark.matrix import combinations
+from windtunnel.benchmark.mistakes import explain
 from windtunnel.benchmark.model import CLIENT, Benchmark
 from windtunnel.benchmark.overrides import apply_override, set_key
 from windtunnel.benchmark.unsupported import find_unsupported
 from windtunnel.errors import DescriptorError
-from windtunnel.secrets import REDACTED, Redaction, is_secret_place, key_path
-from windtunnel.suggest import suggest
+from windtunnel.secrets import REDACTED, Redaction, key_path
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ def _check(document: dict[str, Any], given: _Given) -> Loaded:
     try:
         benchmark = Benchmark.model_validate(document)
     except ValidationError as error:
-        problems = [_explain(problem, given.redaction) for problem in error.errors(include_url=False)]
+        problems = [explain(problem, given.redaction) for problem in error.errors(include_url=False)]
         raise DescriptorError(_join(path, problems)) from None
     names = {benchmark.benchmark.name, benchmark.benchmark.strategy, *benchmark.all_servers(), CLIENT}
     redaction = given.redaction | Redaction(names=frozenset(names))
@@ -199,61 +198,3 @@ def _join(path: Path, problems: list[str]) -> str:
     if len(problems) == 1:
         return f"{path}: {problems[0]}"
     return "\n  ".join([f"{path}: {len(problems)} mistakes", *problems])
-
-
-def _explain(problem: Mapping[str, Any], redaction: Redaction) -> str:
-    location: tuple[str | int, ...] = problem["loc"]
-    path = tuple(part for part in location if isinstance(part, str))
-    given = redaction.document(problem["input"], path)
-    key = _key_path(location)
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        model = _type_at(location[:-1])
-        known = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-        name = str(location[-1])
-        return f"{key}: unknown key{suggest(name, known)} (allowed here: {', '.join(known)})"
-    if kind == "missing":
-        return f"{key}: missing"
-    if kind == "literal_error":
-        allowed = [str(choice) for choice in _choices(_type_at(location))]
-        return f"{key}: {given!r} is not allowed{suggest(str(given), allowed)} (allowed: {', '.join(allowed)})"
-    if kind == "value_error":
-        message = str(problem["ctx"]["error"])
-        return f"{key}: {message}" if key else message
-    message = str(problem["msg"])
-    shown = "what is there" if is_secret_place(path) else repr(given)
-    return f"{key}: {message[:1].lower()}{message[1:]}, not {shown}"
-
-
-def _key_path(location: Sequence[str | int]) -> str:
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif part != "[key]":
-            path += f".{part}" if path else part
-    return path
-
-
-def _type_at(location: Sequence[str | int]) -> Any:
-    """Return the type that the models declare at a place in the document."""
-    current: Any = Benchmark
-    for part in location:
-        current = _strip(current)
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(str(part))
-            current = field.annotation if field else None
-        elif get_origin(current) in {dict, list}:
-            current = get_args(current)[-1]
-    return _strip(current)
-
-
-def _strip(annotation: Any) -> Any:
-    """Return a type without its optional and annotated wrappers."""
-    while get_origin(annotation) in {Annotated, Union, types.UnionType}:
-        annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
-    return annotation
-
-
-def _choices(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) is Literal else ()

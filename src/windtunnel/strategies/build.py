@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from windtunnel import benchmark as source
-from windtunnel.benchmark.model import Live
 from windtunnel.benchmark.values import parse_quantity
 from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step
 from windtunnel.substitution import address_names, references
@@ -84,7 +83,7 @@ def _probe(probe: source.Probe) -> Probe:
     return Probe(kind="tcp", port=probe.port)
 
 
-def _liveness(live: Live) -> Liveness:
+def _liveness(live: source.Live) -> Liveness:
     return Liveness(probe=_probe(live), every=live.every, timeout=live.timeout, failures=live.failures)
 
 
