@@ -63,7 +63,7 @@ def boundaries() -> list[ParameterSet]:
 
 
 @pytest.fixture
-def gone(backend: str, request: pytest.FixtureRequest, nothing_left: Callable[[], None]) -> Callable[[str], None]:
+def gone(backend: str, request: pytest.FixtureRequest, nothing_left: Callable[[float], None]) -> Callable[[str], None]:
     """Wait until nothing of a run is there, which was ended at a moment with a name."""
     if backend == "kubernetes":
         fault: Fault = request.getfixturevalue("fault")
@@ -74,7 +74,8 @@ def gone(backend: str, request: pytest.FixtureRequest, nothing_left: Callable[[]
     def check(_at: str) -> None:
         if backend == "docker":
             empty()
-        nothing_left()
+        # Docker's warden waits for a minute for what it was told of, and what Docker was not asked for any more.
+        nothing_left(75 if backend == "docker" else 5)
 
     return check
 

@@ -145,6 +145,19 @@ def test_a_client_that_is_removed_from_outside_is_the_platforms_failure(lab: Lab
     assert result.cause == "removed"
 
 
+def test_a_server_that_is_removed_from_outside_did_not_die(lab: Lab) -> None:
+    """Exit 5 with that as the cause, as of a pod that somebody deletes: it was not killed for anything that it did."""
+    file = lab.write(client_server(client="--hang-in 1"))
+    with lab.start("run", str(file), "--backend", "docker", "--json") as process:
+        lab.wait_for("iteration_started", 60)
+        with docker_client() as client:
+            client.api.remove_container(f"{lab.only_run().name}-server", v=True, force=True)
+        result = finish(process)
+
+    assert (result.exit_code, result.cause) == (5, "removed")
+    assert "server was removed by somebody while it was needed" in result.record["cause"]["message"]
+
+
 def test_a_network_that_is_removed_under_a_run_ends_it(lab: Lab) -> None:
     """Exit 3 at once, although the client would wait for ever."""
     with lab.start(

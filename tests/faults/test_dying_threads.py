@@ -65,7 +65,7 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., RunReco
         ("process", "process.warden_client.WardenClient._apply"),
         pytest.param("process", "process.warden_client.WardenClient._watch", marks=pytest.mark.full),
         pytest.param("docker", "docker.events.Watcher._hear", marks=pytest.mark.full),
-        ("docker", "docker.usage.UsageSampler._sample_all"),
+        ("docker", "docker.usage.ContainerUsage.read"),
         pytest.param("docker", "docker.warden_client.WardenClient._read", marks=pytest.mark.full),
         pytest.param("docker", "output.OutputFile._write", marks=pytest.mark.full),
         ("kubernetes", "kubernetes.watcher._Watch._take"),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -18,15 +19,21 @@ import pytest
 from support.needs import package
 from windtunnel.backends import hurry, make_backend
 from windtunnel.backends.archive import Content, packed, unpack
-from windtunnel.backends.docker import cgroup, results, warden
-from windtunnel.backends.docker.calls import make_client
-from windtunnel.backends.docker.cgroup import Cgroup, Reading
-from windtunnel.backends.docker.events import Watcher
+from windtunnel.backends.base import RunContext
+from windtunnel.backends.docker import events, usage, warden
+from windtunnel.backends.docker.api import IS_FOLDER
+from windtunnel.backends.docker.config import proxy_variables
+from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import Image
-from windtunnel.backends.docker.inside import IS_FOLDER
-from windtunnel.backends.docker.step import Container
+from windtunnel.backends.docker.task import ContainerTask
+from windtunnel.backends.docker.usage import Cgroup, ContainerUsage, Look
 from windtunnel.backends.docker.warden import Daemon, DaemonError
+from windtunnel.backends.notifier import Notifier
+from windtunnel.backends.platform import State
 from windtunnel.backends.refusals import check_support
+from windtunnel.backends.results import keep_results
+from windtunnel.backends.running import Running
+from windtunnel.backends.unit import Unit
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control
@@ -147,7 +154,7 @@ def test_files_inputs_and_folders_go_in_with_their_owner(tmp_path: Path) -> None
 @pytest.fixture
 def control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands for /sys/fs/cgroup."""
-    monkeypatch.setattr(cgroup, "_ROOT", tmp_path)
+    monkeypatch.setattr(usage, "_ROOT", tmp_path)
     return tmp_path
 
 
@@ -176,11 +183,14 @@ def test_a_process_of_this_machine_that_is_no_container_has_no_group() -> None:
 
 def test_waiting_is_what_threads_waited_or_else_what_the_limit_took() -> None:
     """None where nothing is known: no limit, and threads that cannot be seen."""
-    first = Reading(0, 0, 0, 1, {1: 1_000_000_000})
+    seen = ContainerUsage(Mock(), "0123456789abcdef", 2**22 + 1)
+    assert seen.waited(Look(0, 0, 0, 1, {1: 1_000_000_000})) == 1
+    assert seen.waited(Look(0, 9, 0, 1, {1: 1_500_000_000, 2: 250_000_000})) == 1.75
+    assert seen.waited(Look(0, 9, 0, 1, {2: 250_000_000})) == 1.75
 
-    assert Reading(0, 9, 0, 1, {1: 1_500_000_000, 2: 250_000_000}).waited_since(first) == 0.75
-    assert Reading(0, 0, 0, 1, None).waited_since(Reading(0, 0, 0, 1, None)) is None
-    assert Reading(0, 3, 0, 1, None).waited_since(Reading(0, 1, 0, 1, None)) == 2
+    unseen = ContainerUsage(Mock(), "0123456789abcdef", 2**22 + 1)
+    assert unseen.waited(Look(0, 0, 0, 1, None)) is None
+    assert unseen.waited(Look(0, 3, 0, 1, None)) == 3
 
 
 @pytest.mark.parametrize(
@@ -227,9 +237,41 @@ def test_a_configuration_of_dockers_that_is_none_is_told(
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     monkeypatch.setenv("DOCKER_TLS_VERIFY", is_secure)
 
+    # The SDK, which pulls images, is slow to load.
+    from windtunnel.backends.docker.pulling import make_client
+
     with pytest.raises(PlatformError, match=r"Docker's config\.json or DOCKER_CERT_PATH cannot be used") as caught:
         make_client()
     assert caught.value.code == "docker_config"
+
+
+@pytest.mark.parametrize("config", ["[]", "{", '{"proxies": 5}', '{"proxies": {"default": 5}}'])
+def test_a_configuration_of_dockers_that_names_no_proxies_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str
+) -> None:
+    """Before anything is made: containers might have needed them."""
+    (tmp_path / "config.json").write_text(config)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+    with pytest.raises(PlatformError, match=r"Docker's config\.json .* cannot be used") as caught:
+        proxy_variables("unix:///var/run/docker.sock")
+    assert caught.value.code == "docker_config"
+
+
+def test_containers_get_the_proxies_of_dockers_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from Docker's own clients: those of their daemon, else the default ones, and none without a configuration."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert proxy_variables("unix:///x.sock") == {}
+
+    default, own = {"httpProxy": "http://one:3128", "noProxy": "localhost"}, {"httpsProxy": "http://two:3128"}
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": default, "tcp://far:2376": own}}))
+    assert proxy_variables("unix:///x.sock") == {
+        "http_proxy": "http://one:3128",
+        "HTTP_PROXY": "http://one:3128",
+        "no_proxy": "localhost",
+        "NO_PROXY": "localhost",
+    }
+    assert proxy_variables("tcp://far:2376") == {"https_proxy": "http://two:3128", "HTTPS_PROXY": "http://two:3128"}
 
 
 def test_a_plan_is_checked_before_anything_starts() -> None:
@@ -364,39 +406,56 @@ def test_a_wait_for_what_never_comes_ends(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 class Told:
-    """A Docker whose event stream tells what a test gives it, and breaks off."""
+    """A stream of events that tells what a test gives it, and breaks off."""
 
-    def __init__(self, *events: Any) -> None:
-        self._events = events
+    def __init__(self, *told: object) -> None:
+        self._told = told
+        self.is_closed = threading.Event()
 
-    def events(self, **_options: object) -> Iterator[Any]:
+    def pieces(self) -> Iterator[bytes]:
         """Tell the events."""
-        yield from self._events
-        raise AttributeError("'NoneType' object has no attribute 'readinto'")
+        yield from (json.dumps(event).encode() for event in self._told)
+
+    def close(self) -> None:
+        """End."""
+        self.is_closed.set()
 
 
-def test_an_event_that_cannot_be_read_is_a_bug_and_no_lost_daemon() -> None:
+class HeldBack(Told):
+    """A stream that tells what a test gives it once somebody listens, and then nothing more until it is closed."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*told)
+        self.may_tell, self.is_over = threading.Event(), threading.Event()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Tell the events."""
+        self.may_tell.wait(30)
+        yield from super().pieces()
+        self.is_over.set()
+        self.is_closed.wait(30)
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Watcher]:
+    """Watch a stream of events."""
+
+    def watch_(stream: Told, control: Control, doubt: Callable[[str], None] = print) -> Watcher:
+        monkeypatch.setattr(events, "Stream", lambda *_, **__: stream)
+        return Watcher(Mock(inspect_container=Mock(return_value={"State": {}})), Notifier(control), doubt)
+
+    return watch_
+
+
+def test_an_event_that_cannot_be_read_is_a_bug_and_no_lost_daemon(watch: Callable[..., Watcher]) -> None:
     """Exit 70 with the traceback, where a daemon that is only blamed would be exit 3."""
     control = Control(60)
-    Watcher(control, cast("Any", Told({"Action": "die"})), Mock())
+    watcher = watch(Told({"Action": "die"}), control)
 
     with pytest.raises(WindtunnelError, match="KeyError: 'Actor'") as caught:
         control.wait(30)
     assert caught.value.code == "internal"
-
-
-class HeldBack(Told):
-    """A Docker that tells what a test gives it once somebody listens, and then nothing more."""
-
-    def __init__(self, *events: Any) -> None:
-        super().__init__(*events)
-        self.may_tell, self.is_over = threading.Event(), threading.Event()
-
-    def events(self, **_options: object) -> Iterator[Any]:
-        """Tell the events."""
-        self.may_tell.wait(30)
-        yield from self._events
-        self.is_over.set()
+    watcher.check()
 
 
 def happened(action: str, **attributes: str) -> dict[str, Any]:
@@ -404,28 +463,34 @@ def happened(action: str, **attributes: str) -> dict[str, Any]:
     return {"Type": "container", "Action": action, "Actor": {"ID": "1", "Attributes": attributes}}
 
 
+def container(**known: Any) -> Container:
+    """Return a container of a server's whose output has ended."""
+    output = Mock(is_awaited=lambda _died_at: False, trouble=lambda **_: None)
+    return Container("1", "run-server", "server", output, **known)
+
+
 @pytest.mark.parametrize("is_ended", [False, True])
-def test_what_somebody_does_to_a_container_is_doubted(*, is_ended: bool) -> None:
+def test_what_somebody_does_to_a_container_is_doubted(watch: Callable[..., Watcher], *, is_ended: bool) -> None:
     """Once for each kind of act; not what is done to one that this run ends."""
-    events = [happened("pause"), happened("pause"), happened("update"), happened("kill", signal="19")]
-    docker, doubt = HeldBack(*events), Mock()
-    watcher = Watcher(Control(60), cast("Any", docker), doubt)
-    watcher.add(Container("1", "run-server", "server", cast("Any", None), is_ended=is_ended))
-    docker.may_tell.set()
-    assert docker.is_over.wait(30)
+    told = [happened("pause"), happened("pause"), happened("update"), happened("kill", signal="19")]
+    stream, doubt = HeldBack(*told), Mock()
+    watcher = watch(stream, Control(60), doubt)
+    watcher.add(container(is_ended=is_ended))
+    stream.may_tell.set()
+    assert stream.is_over.wait(30)
     watcher.close()
 
-    told = [call.args for call in doubt.call_args_list]
     acts = ["its container was paused", "the limits of its container were changed", "SIGSTOP was sent to its container"]
     expected = [(f"server: {act} by somebody else, through Docker",) for act in acts]
-    assert told == ([] if is_ended else expected)
+    assert [call.args for call in doubt.call_args_list] == ([] if is_ended else expected)
 
 
-def test_an_event_stream_that_breaks_off_is_a_lost_daemon() -> None:
-    """However the SDK says so: no bug of Windtunnel's."""
+def test_an_event_stream_that_breaks_off_is_a_lost_daemon(watch: Callable[..., Watcher]) -> None:
+    """No bug of Windtunnel's."""
     control = Control(60)
-    watcher = Watcher(control, cast("Any", Told()), Mock())
-    watcher.wait_change(lambda: watcher._lost is not None, 30)  # noqa: SLF001 - what `check` raises
+    watcher = watch(Told(), control)
+    Notifier(control).wait(lambda: watcher._lost is not None, 0)  # noqa: SLF001 - what `check` raises
+    watcher._thread.join(30)  # noqa: SLF001
 
     with pytest.raises(PlatformError, match="Docker tells no more what happens") as caught:
         watcher.check()
@@ -433,17 +498,65 @@ def test_an_event_stream_that_breaks_off_is_a_lost_daemon() -> None:
     control.check()
 
 
+def task_of(known: Container, step: Service | Job, context: RunContext | None = None, api: Any = None) -> ContainerTask:
+    """Return the task of a container."""
+    unit = Unit(step, None if isinstance(step, Service) else 1, 1, Mock(), step.program.command)
+    return ContainerTask(unit, Path("log"), known, Mock(), context or Mock(), api, Mock(), Mock())
+
+
+def job(**keys: Any) -> Job:
+    """Return a job."""
+    return Job(name="client", program=Program(command=("true",), **keys))
+
+
+SHORT = "ran out of its memory of 64 MiB"
+BY_SOMEBODY = "its container was removed by somebody"
+
+
+@pytest.mark.parametrize(
+    ("known", "state"),
+    [
+        ({"exit_code": 3}, State("gone", 3)),
+        ({"exit_code": 0, "is_out_of_memory": True}, State("gone", 0, doubt=f"a process of it was killed, it {SHORT}")),
+        ({"exit_code": 137, "is_out_of_memory": True}, State("gone", -9, reason="oom", words=SHORT)),
+        (
+            {"exit_code": 137, "is_removed": True},
+            State("gone", -9, reason="removed", words="was removed by somebody", problem=BY_SOMEBODY),
+        ),
+    ],
+)
+def test_how_a_container_ended_is_told(known: dict[str, Any], state: State) -> None:
+    """What was removed did not die, and what ran out of its memory has it as its cause."""
+    assert task_of(container(**known), job(memory=64 * 2**20)).state == state
+
+
+def test_a_container_whose_output_is_awaited_runs_still() -> None:
+    """Its end is told once what it wrote last is there."""
+    known = container(exit_code=0)
+    known.output = Mock(is_awaited=lambda _died_at: True)
+
+    assert task_of(known, job()).state.phase == "running"
+
+
+def collect(pieces: list[bytes], folder: Path, is_urgent: Callable[[], bool] = lambda: False) -> tuple[Running, Mock]:
+    """Keep the results of a client whose container holds these; return it, and the run's context."""
+    api = Mock(fetch_archive=lambda *_: nullcontext((iter(pieces), {"mode": IS_FOLDER})))
+    control = Mock()
+    type(control).is_urgent = property(lambda _self: is_urgent())
+    context = Mock(folder=Mock(path=folder), control=control)
+    task = task_of(container(exit_code=0), job(), context, api)
+    running = Running(Mock(), [task.unit], folder / "metrics", [task])
+    keep_results(running, context)
+    return running, context
+
+
 @pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE])
-def test_metrics_that_are_no_file_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: bytes) -> None:
+def test_metrics_that_are_no_file_end_the_run(tmp_path: Path, kind: bytes) -> None:
     """What was measured is lost, and that is told; artifacts are kept all the same."""
     pieces = archive_of(("results/out/a", tarfile.REGTYPE, "a"), ("results/metrics.jsonl", kind, "elsewhere"))
-    monkeypatch.setattr(results, "fetched", lambda *_: nullcontext((iter(pieces), {"mode": IS_FOLDER})))
-    step = Job(name="client", program=Program(command=("true",)))
-    running = Mock(step=step, label="client.1", containers=[Mock()])
-    running.name = "client"
 
     with pytest.raises(InvalidResult, match="WINDTUNNEL_METRICS cannot be read: what stands there is no file"):
-        results.collect(Mock(), running, Mock(path=tmp_path), Mock(), lambda: False)
+        collect(pieces, tmp_path)
     assert (tmp_path / "artifacts" / "client.1" / "a").read_text() == "a"
 
 
@@ -452,16 +565,10 @@ def test_in_a_hurry_what_was_fetched_until_then_is_kept(tmp_path: Path, monkeypa
     monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
     pieces = archive_of(*((f"results/out/{name}", tarfile.REGTYPE, name * 50_000) for name in "abcd"))
     asked = itertools.count()
-    monkeypatch.setattr(results, "fetched", lambda *_: nullcontext((iter(pieces), {"mode": IS_FOLDER})))
-    step = Job(name="client", program=Program(command=("true",)))
-    output = Mock(trouble=lambda **_: None)
-    running = Mock(step=step, label="client.1", containers=[Mock(output=output)], metrics=tmp_path / "metrics")
-    running.name = "client"
-    folder, journal = Mock(path=tmp_path), Mock()
-    results.collect(Mock(), running, folder, journal, lambda: next(asked) > len(pieces) // 2)
+    _running, context = collect(pieces, tmp_path, lambda: next(asked) > len(pieces) // 2)
 
     kept = {path.name for path in (tmp_path / "artifacts" / "client.1").iterdir()}
     assert "a" in kept
     assert "d" not in kept
-    journal.note.assert_called_once_with("what it wrote was fetched in part: somebody is in a hurry", "client")
-    assert not (tmp_path / "work" / "client.1").exists()
+    context.journal.note.assert_called_once_with("what it wrote was fetched in part: somebody is in a hurry", "client")
+    assert not (tmp_path / "work" / "client.1.results").exists()

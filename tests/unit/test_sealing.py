@@ -17,12 +17,11 @@ import pytest
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Address
+from windtunnel.backends.docker.container_fs import ContainerFiles
+from windtunnel.backends.docker.exec_probes import ASKERS, ask_inside
 from windtunnel.backends.docker.images import Image
-from windtunnel.backends.docker.inner_asking import ASKERS, ask_inside
-from windtunnel.backends.docker.inside import Inside
 from windtunnel.backends.docker.sealing import host_options, volumes
 from windtunnel.backends.docker.tracer import pack_tracer
-from windtunnel.backends.docker.warden import Daemon
 from windtunnel.backends.probes import Answer
 from windtunnel.backends.refusals import check_support
 from windtunnel.errors import PlatformError, Unsupported
@@ -104,7 +103,8 @@ def test_a_probe_from_inside_comes_to_what_one_from_here_does(
     detail: str,
 ) -> None:
     """In the same words, whatever program of the image asks."""
-    assert ask_inside(probe, server, program, run_command) == Answer(
+    address = Address(server.host, probe.port or server.port)
+    assert ask_inside(probe.kind, address, probe.target, program, run_command) == Answer(
         ok=detail in {"connected", "status 204"}, detail=detail
     )
 
@@ -113,20 +113,15 @@ def test_an_answer_that_does_not_come_in_time_is_told_so(server: Address) -> Non
     """Nobody takes the lack of an answer for a refusal."""
     late = Answer(ok=False, detail="no answer within 1 s", is_late=True)
 
-    assert ask_inside(Probe(kind="http", target="/"), server, "bash", lambda _command: late) == late
-    assert ask_inside(Probe(kind="tcp"), server, "nc", lambda _command: late) == late
+    assert ask_inside("http", server, "/", "bash", lambda _command: late) == late
+    assert ask_inside("tcp", server, "", "nc", lambda _command: late) == late
 
 
 def test_an_image_that_cannot_ask_is_told() -> None:
     """Exit 3 with what it could have, and what else can be done; the image is looked at once."""
     asked: list[str] = []
 
-    def head(_url: str, params: dict[str, str], timeout: float) -> SimpleNamespace:
-        del timeout
-        asked.append(params["path"])
-        return SimpleNamespace(ok=False, headers={})
-
-    inside = Inside(cast("Any", SimpleNamespace(base_url="", api_version="1", timeout=1.0, head=head)), Daemon({}))
+    inside = ContainerFiles(cast("Any", SimpleNamespace(stat=lambda _container, path: asked.append(path))))
     image = Image("tiny:1", "sha256:1", None, "", {"PATH": "/bin:/opt"})
     for _time in range(2):
         with pytest.raises(PlatformError, match=r"image tiny:1 has none of bash, nc, python3; use an exec") as caught:
@@ -137,25 +132,25 @@ def test_an_image_that_cannot_ask_is_told() -> None:
 
 def test_an_open_step_has_what_docker_usually_gives() -> None:
     """And may not gain privileges."""
-    assert host_options(OPEN, "1.41", None) == {"security_opt": ["no-new-privileges"]}
+    assert host_options(OPEN, (1, 41), None) == {"SecurityOpt": ["no-new-privileges"]}
     assert volumes(OPEN) == []
 
 
 def test_a_sealed_step_has_no_privileges_and_sees_inputs_read_only() -> None:
     """Nor does a name that the run does not know go to the machine's name server."""
-    options = host_options(SEALED, "1.43", "inputs")
+    options = host_options(SEALED, (1, 43), "inputs")
 
-    assert options["cap_drop"] == ["ALL"]
-    assert options["read_only"]
-    assert options["dns"] == ["127.0.0.1"]
-    assert [(mount["Source"], mount["ReadOnly"]) for mount in options["mounts"]] == [("inputs", True)]
-    assert options["security_opt"] == ["no-new-privileges"]
+    assert options["CapDrop"] == ["ALL"]
+    assert options["ReadonlyRootfs"]
+    assert options["Dns"] == ["127.0.0.1"]
+    assert [(mount["Source"], mount["ReadOnly"]) for mount in options["Mounts"]] == [("inputs", True)]
+    assert options["SecurityOpt"] == ["no-new-privileges"]
     assert volumes(SEALED) == ["/windtunnel"]
 
 
 def test_docker_before_23_gets_a_profile_that_denies_the_hypervisor() -> None:
     """Every family of sockets but those of the container's own network, and io_uring, which would go round it."""
-    _rule, text = host_options(SEALED, "1.41", None)["security_opt"][1].split("=", 1)
+    _rule, text = host_options(SEALED, (1, 41), None)["SecurityOpt"][1].split("=", 1)
     calls = json.loads(text)["syscalls"]
     families = [call["args"][0] for call in calls if "socket" in call["names"]]
 

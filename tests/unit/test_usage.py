@@ -15,7 +15,7 @@ import pytest
 from support.lab import PROGRAMS, free_port
 from windtunnel.backends.agent import collector
 from windtunnel.backends.agent import usage as pod
-from windtunnel.backends.docker import usage as docker
+from windtunnel.backends.docker.usage import Cgroup, ContainerUsage, Look
 from windtunnel.backends.process.usage import TreeUsage
 from windtunnel.backends.process.warden_client import Child
 from windtunnel.backends.usage import Source, UsageSampler
@@ -42,14 +42,14 @@ def sample_processes() -> float:
 
 
 def sample_container() -> float:
-    """Return the same of the Docker backend."""
+    """Return the same of the Docker backend, whose source is a control group."""
+    usage = ContainerUsage(Mock(), "0123456789abcdef", 2**22 + 1)
+    usage._cgroup = Mock(spec=Cgroup, read=lambda: Look(1.0, 0.0, 1, 1))  # noqa: SLF001 - there is no container
     samples: list[UsageSample] = []
-    sampler = docker.UsageSampler(Control(60), Mock(), samples.append)
-    running = Mock(containers=[], has_ended=False)
-    running.name = "client"
-    sampler.add(running)
+    sampler = UsageSampler(Control(60), samples.append)
+    sampler.add("client.1", "client", [Mock(usage=usage.read)])
     time.sleep(SECONDS)
-    sampler.remove(running)
+    sampler.remove("client.1")
     sampler.close()
     return samples[-1].seconds
 

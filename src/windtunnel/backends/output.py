@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from windtunnel.backends.notifier import Notifier
 from windtunnel.run.control import Control
 from windtunnel.run.threads import start_thread
 
@@ -54,7 +55,7 @@ class OutputFile:
         problem: Why it could not be written, if so.
     """
 
-    def __init__(self, path: Path, changes: Changes) -> None:
+    def __init__(self, path: Path, changes: Changes | Notifier) -> None:
         self.path = path
         self.has_ended = False
         self.problem: str | None = None

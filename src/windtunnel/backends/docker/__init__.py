@@ -8,12 +8,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from windtunnel.backends import BACKENDS
-from windtunnel.backends.base import RunContext, Session, warden_seconds
+from windtunnel.backends.base import RunContext, warden_seconds
 from windtunnel.backends.containers import HOME, WORK
 from windtunnel.backends.docker.resources import DockerResources
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.session import Session
 from windtunnel.errors import Unsupported
 from windtunnel.extras import missing_extra
 from windtunnel.plan import Plan, Step
@@ -67,12 +68,14 @@ class DockerBackend:
         """Start the warden of a run, then make the run's network."""
         run_id = context.folder.run_id
         seconds = warden_seconds(context.plan, context.control.timeout)
-        warden = WardenClient(context.control, run_id, seconds, context.folder.path / "logs" / "warden.log")
+        errors = context.folder.path / "logs" / "warden.log"
+        warden = WardenClient(context.notifier, run_id, seconds, errors)
         try:
-            # While it starts, the SDK is loaded.
-            from windtunnel.backends.docker.session import DockerSession
+            # While the warden starts, the rest is loaded.
+            from windtunnel.backends.docker.platform import DockerPlatform
 
-            return DockerSession(context, warden, RunLabels(run_id, context.plan, time.time() + seconds))
+            labels = RunLabels(run_id, context.plan, time.time() + seconds)
+            return Session(context, DockerPlatform(context, warden, labels))
         except BaseException:
             warden.close()
             raise

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words
-from windtunnel.backends.docker.step import Container
+from windtunnel.backends.containers import exit_status
+from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.docker.streams import Output, Stream, lines
+from windtunnel.backends.docker.warden import DaemonError
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
-from windtunnel.backends.output import Changes
+from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import PlatformError
-from windtunnel.run.control import Control
 
 _MEDDLING = {"pause": "its container was paused", "update": "the limits of its container were changed"}
 """What this program never asks for."""
@@ -23,26 +27,69 @@ _HEARD = {
 }
 
 
-class Watcher(Changes):
-    """Hears of a run's containers and its network, in a thread of its own. Any thread may wait.
+@dataclass(eq=False)
+class Container:
+    """A container, and what the daemon told of it.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        step: The name of the step that it is of.
+        output: Its output.
+        exit_code: Its exit status; None while it runs.
+        died_at: When it ended, by the monotonic clock.
+        is_out_of_memory: Whether the kernel killed something in it for its memory.
+        is_removed: Whether somebody removed it.
+        is_ended: Whether this run has begun to end it.
+    """
+
+    id: str
+    name: str
+    step: str
+    output: Output
+    exit_code: int | None = None
+    died_at: float = 0.0
+    is_out_of_memory: bool = False
+    is_removed: bool = False
+    is_ended: bool = False
+
+    def die(self, exit_code: int) -> None:
+        """Note that it has ended."""
+        self.exit_code, self.died_at = exit_code, time.monotonic()
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, -N for signal N, once its output has ended too; None while it runs."""
+        if self.exit_code is None or self.output.is_awaited(self.died_at):
+            return None
+        return exit_status(self.exit_code)
+
+
+class Watcher:
+    """Hears of a run's containers and its networks, in a thread of its own.
 
     Args:
-        control: The run's.
         api: The daemon.
+        notifier: The run's, which is told of each change.
         doubt: Told what somebody else did to a step that is measured.
     """
 
-    def __init__(self, control: Control, api: APIClient, doubt: Callable[[str], None]) -> None:
-        super().__init__(control)
-        self._api, self._doubt = api, doubt
+    def __init__(self, api: DockerApi, notifier: Notifier, doubt: Callable[[str], None]) -> None:
+        self._api, self._notifier, self._doubt = api, notifier, doubt
         self._containers: dict[str, Container] = {}
         self._networks: set[str] = set()
         self._told_of: set[str] = set()
         self._is_closed = False
         self._lost: PlatformError | None = None
-        with daemon_words("listening to Docker"):
-            self._events = api.events(since=int(time.time()), filters=_HEARD, decode=True)
-        self._thread = self.start_thread("docker-events", self._hear_all)
+        filters = quote(json.dumps(_HEARD))
+        with map_errors("listening to Docker"):
+            self._events = Stream(api, "GET", f"/events?since={int(time.time())}&filters={filters}", split=lines)
+        self._thread = notifier.start_thread("docker-events", self._hear_all)
+
+    @property
+    def containers(self) -> list[Container]:
+        """The containers that are heard of."""
+        return list(self._containers.values())
 
     def add(self, container: Container) -> None:
         """Hear of a container from now on; it was not started yet."""
@@ -64,33 +111,22 @@ class Watcher(Changes):
     def close(self) -> None:
         """Hear no more."""
         self._is_closed = True
-        with contextlib.suppress(Exception):
-            self._events.close()
+        self._events.close()
         self._thread.join(1)
 
     def _hear_all(self) -> None:
         with contextlib.suppress(PlatformError):  # the daemon does not answer
-            for event in self._told():
-                self._hear(event)
-                self.notify()
+            for line in self._events.pieces():
+                self._hear(json.loads(line))
+                self._notifier.notify()
         if not self._is_closed:
             self._lose(
                 "Docker tells no more what happens: the daemon was stopped, or the connection is lost", DAEMON_LOST
             )
 
-    def _told(self) -> Iterator[Mapping[str, Any]]:
-        """Yield what the daemon tells, until the stream ends: however that comes, the stream is lost."""
-        events = iter(self._events)
-        while True:
-            try:
-                event = next(events)
-            except Exception:  # noqa: BLE001 - the SDK and its HTTP have errors of many families
-                return
-            yield event
-
     def _lose(self, message: str, code: str) -> None:
         self._lost = self._lost or PlatformError(message, code=code)
-        self.notify()
+        self._notifier.notify()
 
     def _hear(self, event: Mapping[str, Any]) -> None:
         action, actor = event["Action"], event["Actor"]
@@ -139,7 +175,7 @@ class Watcher(Changes):
 
     def _state(self, container: Container) -> Mapping[str, Any]:
         """Return a container's state; nothing if it was removed."""
-        with daemon_words("looking at a container"), contextlib.suppress(APIError):
+        with map_errors("looking at a container"), contextlib.suppress(DaemonError):
             return dict(self._api.inspect_container(container.id)["State"])
         return {}
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from docker.errors import DockerException
-from docker.utils import parse_repository_tag
-
-from windtunnel.backends.docker.calls import APIClient, APIError, daemon_words, is_missing
-from windtunnel.errors import PlatformError
+from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.docker.warden import NOT_FOUND, DaemonError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control, run_cancellable
 
@@ -52,7 +49,7 @@ class Image:
         return {"image": self.name, "id": self.id, "digest": self.digest}
 
 
-def find_images(api: APIClient, plan: Plan, control: Control, say: Callable[[str, str], None]) -> dict[str, Image]:
+def find_images(api: DockerApi, plan: Plan, control: Control, say: Callable[[str, str], None]) -> dict[str, Image]:
     """Return the image of each step, by the step's name; what is not there is pulled.
 
     Args:
@@ -73,37 +70,21 @@ def find_images(api: APIClient, plan: Plan, control: Control, say: Callable[[str
     return found
 
 
-def _find(api: APIClient, name: str, step: str, control: Control, say: Callable[[str, str], None]) -> Image:
-    with daemon_words(f"image {name!r}", "image_pull", step):
+def _find(api: DockerApi, name: str, step: str, control: Control, say: Callable[[str, str], None]) -> Image:
+    path = f"/images/{quote(name, safe='/:')}/json"
+    with map_errors(f"image {name!r}", "image_pull", step):
         try:
-            return _describe(name, api.inspect_image(name))
-        except APIError as error:
-            if not is_missing(error):
+            return _describe(name, api.call("GET", path))
+        except DaemonError as error:
+            if error.status != NOT_FOUND:
                 raise
     say(f"pulling image {name!r}", step)
-    run_cancellable(control, lambda: _pull(api, name, step))
-    with daemon_words(f"image {name!r}", "image_pull", step):
-        return _describe(name, api.inspect_image(name))
+    # Docker's own SDK is slow to load.
+    from windtunnel.backends.docker.pulling import pull
 
-
-def _pull(api: APIClient, name: str, step: str) -> None:
-    repository, tag = parse_repository_tag(name)
-    what = f"image {name!r} is not here and cannot be pulled"
-    with daemon_words(what, "image_pull", step), _credentials(what, step):
-        for line in api.pull(repository, tag=tag or "latest", stream=True, decode=True):
-            if problem := line.get("error"):
-                raise PlatformError(f"{step}: {what}: {problem}", code="image_pull", step=step)
-
-
-@contextmanager
-def _credentials(what: str, step: str) -> Iterator[None]:
-    """Tell apart a program for credentials that fails: the daemon was not even asked (PlatformError)."""
-    try:
-        yield
-    except APIError:
-        raise
-    except DockerException as error:
-        raise PlatformError(f"{step}: {what}: {error}", code="image_pull", step=step) from None
+    run_cancellable(control, lambda: pull(name, step))
+    with map_errors(f"image {name!r}", "image_pull", step):
+        return _describe(name, api.call("GET", path))
 
 
 def _describe(name: str, facts: Mapping[str, Any]) -> Image:

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 
 import psutil
 
-from windtunnel.backends.docker.calls import APIClient, daemon_words
-from windtunnel.backends.docker.warden_client import WardenClient
-from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.docker.making import ResourceMaker
+from windtunnel.backends.probes import OVER_NETWORK
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan, Program, Service
 
 _NO_HOST_ADDRESS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
 """Without an address of the machine's on it, a program cannot connect to the machine (libnetwork, *labels.go*)."""
-ASKED_OVER_NETWORK = {"http", "tcp"}
 
 
 class Networks:
@@ -25,8 +24,7 @@ class Networks:
 
     Args:
         api: The daemon.
-        warden: Told before anything is made.
-        labels: What everything carries.
+        maker: Makes them.
         plan: The run's steps.
 
     Raises:
@@ -36,16 +34,17 @@ class Networks:
         keys: Id of each, by its name.
     """
 
-    def __init__(self, api: APIClient, warden: WardenClient, labels: RunLabels, plan: Plan) -> None:
-        self._api, self._warden, self._labels = api, warden, labels
+    def __init__(self, api: DockerApi, maker: ResourceMaker, plan: Plan) -> None:
+        self._api = api
         self.keys: dict[str, str] = {}
-        self._open = labels.run_id
+        self._open = maker.run_id
         kinds = {step.program.isolation for step in plan.steps}
-        self._sealed = f"{labels.run_id}-sealed" if "sealed" in kinds else None
+        self._sealed = f"{maker.run_id}-sealed" if "sealed" in kinds else None
         if "open" in kinds:
-            self._make(self._open)
+            self.keys[self._open] = maker.make_network(self._open, {"Driver": "bridge"})
         if self._sealed:
-            self._make(self._sealed, internal=True, options=_NO_HOST_ADDRESS)
+            body = {"Driver": "bridge", "Internal": True, "Options": _NO_HOST_ADDRESS}
+            self.keys[self._sealed] = maker.make_network(self._sealed, body)
             self._check_seal(self._sealed)
 
     def of(self, program: Program) -> list[str]:
@@ -53,10 +52,11 @@ class Networks:
         names = [] if program.isolation == "sealed" else [self._open]
         return names + ([self._sealed] if self._sealed else [])
 
-    def _make(self, name: str, **options: object) -> None:
-        with self._warden.creating(name), daemon_words("making the run's network", "network_failed"):
-            made = self._api.create_network(name, driver="bridge", labels=dict(self._labels.to_json()), **options)
-        self.keys[name] = made["Id"]
+    def connect(self, container: str, program: Program, name: str) -> None:
+        """Put a container on those of a step's networks that it is not on yet, under a name (DaemonError, OSError)."""
+        for network in self.of(program)[1:]:
+            body = {"Container": container, "EndpointConfig": {"Aliases": [name]}}
+            self._api.call("POST", f"/networks/{self.keys[network]}/connect", body)
 
     def check_reach(self, plan: Plan, host: str) -> None:
         """Check that open containers can be asked from here: their network's own address is one of this machine's.
@@ -88,8 +88,8 @@ class Networks:
 
     def _is_gateway_here(self, name: str) -> bool:
         """Tell whether a network's own address is one of this machine's."""
-        with daemon_words("looking at the run's network"):
-            facts = self._api.inspect_network(self.keys[name])
+        with map_errors("looking at the run's network"):
+            facts = self._api.call("GET", f"/networks/{self.keys[name]}")
         gateways = {config.get("Gateway") for config in facts["IPAM"]["Config"] or ()}
         return bool(gateways & {item.address for group in psutil.net_if_addrs().values() for item in group})
 
@@ -97,5 +97,5 @@ class Networks:
 def _probes_from_here(plan: Plan) -> Iterator[bool]:
     for step in plan.steps:
         if isinstance(step, Service) and step.program.isolation == "open":
-            yield step.ready.probe.kind in ASKED_OVER_NETWORK
-            yield step.live is not None and step.live.probe.kind in ASKED_OVER_NETWORK
+            yield step.ready.probe.kind in OVER_NETWORK
+            yield step.live is not None and step.live.probe.kind in OVER_NETWORK

@@ -18,27 +18,28 @@ _DENIES_VSOCK = (1, 42)
 """The API of Docker 23: since then its own profile refuses ``AF_VSOCK``, and is the better one."""
 
 
-def host_options(program: Program, api_version: str, inputs: str | None) -> dict[str, Any]:
-    """Return what a step's isolation adds to its container's host configuration.
+def host_options(program: Program, version: tuple[int, ...], inputs: str | None) -> dict[str, Any]:
+    """Return what a step's isolation adds to its container's ``HostConfig``.
 
     Args:
         program: The step's program.
-        api_version: The daemon's, such as ``1.41``.
+        version: That of the daemon's API, such as (1, 41).
         inputs: The volume that holds the run's inputs, if it has any.
     """
     security = ["no-new-privileges"]
     if program.isolation == "open":
-        return {"security_opt": security}
-    if tuple(map(int, api_version.split("."))) < _DENIES_VSOCK:
+        return {"SecurityOpt": security}
+    if version < _DENIES_VSOCK:
         security.append(f"seccomp={json.dumps(profile())}")
+    mount = {"Type": "volume", "Source": inputs, "Target": str(INPUTS), "ReadOnly": True}
     return {
-        "security_opt": security,
-        "cap_drop": ["ALL"],
-        "read_only": True,
-        "pids_limit": MOST_PROCESSES,
-        "tmpfs": dict.fromkeys(_SCRATCH, "exec,mode=1777"),
-        "dns": [_NOWHERE],
-        "mounts": [{"Type": "volume", "Source": inputs, "Target": str(INPUTS), "ReadOnly": True}] if inputs else [],
+        "SecurityOpt": security,
+        "CapDrop": ["ALL"],
+        "ReadonlyRootfs": True,
+        "PidsLimit": MOST_PROCESSES,
+        "Tmpfs": dict.fromkeys(_SCRATCH, "exec,mode=1777"),
+        "Dns": [_NOWHERE],
+        "Mounts": [mount] if inputs else [],
     }
 
 

@@ -1,8 +1,4 @@
-"""Steps' output and commands beside them: streams of frames on connections of their own.
-
-The SDK hands out the bare socket, of which its HTTP reader may have read the first bytes
-already; here the reader that read the header reads the rest.
-"""
+"""Answers that have no end of their own: a container's output, commands beside it, the daemon's events."""
 
 from __future__ import annotations
 
@@ -11,13 +7,14 @@ import http.client
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.docker.calls import daemon_words
-from windtunnel.backends.docker.warden import Daemon, request
-from windtunnel.backends.output import Changes, OutputFile
+from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.docker.warden import request
+from windtunnel.backends.notifier import Notifier
+from windtunnel.backends.output import OutputFile
+from windtunnel.errors import PlatformError
 
 _HEADER = struct.Struct(">BxxxL")
 _KEPT = 16_384
@@ -33,120 +30,139 @@ def frames(answer: http.client.HTTPResponse) -> Iterator[bytes]:
             yield chunk
 
 
-@dataclass(frozen=True)
-class Listener:
-    """What is done with an answer.
-
-    Attributes:
-        take: Called with each piece.
-        on_end: Called at the end, whatever it came from.
-        changes: Whose thread reads it.
-    """
-
-    take: Callable[[bytes], None]
-    on_end: Callable[[], None]
-    changes: Changes
+def lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Yield the lines of an answer as they come."""
+    yield from answer
 
 
 class Stream:
-    """A request whose answer is read to its end by a thread.
+    """A request whose answer is read until it ends, or is closed by another thread.
 
     Args:
-        daemon: Whom to ask.
-        path: What to post to.
-        body: What to post.
-        listener: What is done with the answer.
+        api: The daemon.
+        method: The request's method.
+        path: What is asked for.
+        body: What is sent.
+        split: How the answer is cut.
+
+    Raises:
+        DaemonError: The daemon refuses.
+        OSError: It does not answer.
     """
 
-    def __init__(self, daemon: Daemon, path: str, body: Any, listener: Listener) -> None:
-        self._listener = listener
-        self._connection = daemon.connect()
+    def __init__(
+        self,
+        api: DockerApi,
+        method: str,
+        path: str,
+        body: Any = None,
+        split: Callable[[http.client.HTTPResponse], Iterator[bytes]] = frames,
+    ) -> None:
+        self._connection = api.connect()
         try:
             self._connection.connect()
             # Once the header is read, the connection no longer tells its socket.
             self._socket: socket.socket = self._connection.sock
-            self._answer = request(self._connection, "POST", path, body)
+            self._answer = request(self._connection, method, path, body)
         except BaseException:
             self._connection.close()
             raise
         self._socket.settimeout(None)
-        self._thread = listener.changes.start_thread("docker-stream", self._read)
+        self._split = split
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the pieces of the answer; however its end comes, it is the end."""
+        pieces = self._split(self._answer)
+        try:
+            while True:
+                try:
+                    piece = next(pieces)
+                except (StopIteration, OSError, http.client.HTTPException, ValueError):
+                    return
+                yield piece
+        finally:
+            self._answer.close()
+            self._connection.close()
 
     def close(self) -> None:
         """End the reading, whatever is still to come."""
         with contextlib.suppress(OSError):
             # A TLS socket's own shutdown forgets the keys first: the reader would go on with what is still encrypted.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-        self._thread.join()
-
-    def _read(self) -> None:
-        try:
-            for piece in frames(self._answer):
-                self._listener.take(piece)
-        except (OSError, http.client.HTTPException, ValueError):
-            pass
-        finally:
-            self._answer.close()
-            self._connection.close()
-            self._listener.on_end()
 
 
 class Output(OutputFile):
     """A container's output, written to a file as it comes.
 
     Args:
-        daemon: The daemon.
+        api: The daemon.
         container: The container's id; it was created and not started.
         path: The file, which is appended to.
-        changes: Told of the end of the output.
+        notifier: The run's, which hears of the end of the output.
     """
 
-    def __init__(self, daemon: Daemon, container: str, path: Path, changes: Changes) -> None:
-        super().__init__(path, changes)
-        attach = f"/containers/{container}/attach?stream=1&stdout=1&stderr=1"
+    def __init__(self, api: DockerApi, container: str, path: Path, notifier: Notifier) -> None:
+        super().__init__(path, notifier)
         try:
-            self._stream = Stream(daemon, attach, None, Listener(self._write, self._end, changes))
+            self._stream = Stream(api, "POST", f"/containers/{container}/attach?stream=1&stdout=1&stderr=1")
         except BaseException:
             self._file.close()
             raise
+        self._thread = notifier.start_thread("docker-output", self._read)
 
     def close(self) -> None:
         """Stop reading."""
         self._stream.close()
+        self._thread.join()
+
+    def _read(self) -> None:
+        try:
+            for piece in self._stream.pieces():
+                self._write(piece)
+        finally:
+            self._end()
 
 
 class Command:
     """A command in a running container.
+
+    Args:
+        api: The daemon.
+        container: The container's id.
+        argv: The command.
+        notifier: The run's, which hears of its end.
 
     Attributes:
         status: Its exit status; None while it runs, or if it was not heard.
         has_ended: Whether it has ended.
     """
 
-    def __init__(self, daemon: Daemon, container: str, argv: Sequence[str], changes: Changes) -> None:
+    def __init__(self, api: DockerApi, container: str, argv: Sequence[str], notifier: Notifier) -> None:
         self.status: int | None = None
         self.has_ended = False
-        self._daemon, self._changes = daemon, changes
+        self._api = api
         self._output = b""
         body = {"Cmd": list(argv), "AttachStdout": True, "AttachStderr": True}
-        self._id = daemon.call("POST", f"/containers/{container}/exec", body)["Id"]
-        self._stream = Stream(daemon, f"/exec/{self._id}/start", {}, Listener(self._take, self._end, changes))
+        self._id = api.call("POST", f"/containers/{container}/exec", body)["Id"]
+        self._stream = Stream(api, "POST", f"/exec/{self._id}/start", {})
+        self._thread = notifier.start_thread("docker-command", self._read)
 
     @property
     def last_line(self) -> str:
         """The last line that it wrote, or nothing."""
-        lines = [line for line in self._output.decode(errors="replace").splitlines() if line.strip()]
-        return lines[-1].strip() if lines else ""
+        found = [line for line in self._output.decode(errors="replace").splitlines() if line.strip()]
+        return found[-1].strip() if found else ""
 
     def close(self) -> None:
         """Listen no more. It runs on until its container ends: Docker has no way to end it."""
         self._stream.close()
+        self._thread.join()
 
-    def _take(self, piece: bytes) -> None:
-        self._output = (self._output + piece)[-_KEPT:]
-
-    def _end(self) -> None:
-        with contextlib.suppress(Exception), daemon_words("a command's status"):
-            self.status = self._daemon.call("GET", f"/exec/{self._id}/json")["ExitCode"]
-        self.has_ended = True
-        self._changes.notify()
+    def _read(self) -> None:
+        try:
+            for piece in self._stream.pieces():
+                self._output = (self._output + piece)[-_KEPT:]
+            with contextlib.suppress(PlatformError), map_errors("a command's status"):
+                self.status = self._api.call("GET", f"/exec/{self._id}/json")["ExitCode"]
+        finally:
+            self.has_ended = True

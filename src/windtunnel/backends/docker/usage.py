@@ -1,126 +1,157 @@
-"""What running containers use, sampled by a thread of its own."""
+"""What a container uses: read from its control group where the daemon runs on this machine, else asked of the daemon.
+
+Sources: Linux, *cgroup-v1* and *cgroup-v2*; Docker's API, *Get container stats based on resource usage*.
+"""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.docker.calls import APIClient, daemon_words
-from windtunnel.backends.docker.cgroup import Cgroup, Reading
-from windtunnel.backends.docker.step import Container, RunningStep
-from windtunnel.backends.sampling import SHORTEST_SECONDS, Beat
+from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.usage import Reading, run_delays
 from windtunnel.errors import PlatformError
-from windtunnel.run.control import Control
-from windtunnel.run.journal import UsageSample
 
-_NANOSECONDS = 1e-9
-
-
-@dataclass
-class _Watched:
-    """A step's containers and what was read of them last, at a moment of the clock that nobody sets."""
-
-    running: RunningStep
-    read_at: float
-    readers: list[Callable[[], Reading | None]]
-    last: list[Reading] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+_ROOT = Path("/sys/fs/cgroup")
+_NANOSECONDS, _MICROSECONDS = 1e-9, 1e-6
 
 
-class UsageSampler:
-    """Samples steps until it is closed.
+@dataclass(frozen=True)
+class Look:
+    """What a container has used since its start, at one moment.
 
-    Args:
-        control: The run's.
-        api: Asked about containers whose control groups cannot be read here.
-        sink: Called with each sample, from the sampler's thread.
+    Attributes:
+        cpu: Seconds of CPU.
+        throttled: Seconds for which its limit kept it from running.
+        memory: Bytes, without what the kernel keeps only while nobody needs the space.
+        processes: How many there are.
+        delays: Nanoseconds that each of its threads could have run and did not; None where that cannot be seen.
     """
 
-    def __init__(self, control: Control, api: APIClient, sink: Callable[[UsageSample], None]) -> None:
-        self._api, self._sink = api, sink
-        self._watched: dict[RunningStep, _Watched] = {}
-        self._lock = threading.Lock()
-        self._beat = Beat(control, self._sample_all)
+    cpu: float
+    throttled: float
+    memory: int
+    processes: int
+    delays: Mapping[int, int] | None = field(default_factory=dict)
 
-    def add(self, running: RunningStep) -> None:
-        """Begin to sample a step that was just started: what it used until now is in its first sample."""
-        began = time.monotonic()
-        watched = _Watched(running, began, [self._reader(container) for container in running.containers])
-        watched.last = [Reading(0.0, 0.0, 0, 0) for _ in watched.readers]
-        with self._lock:
-            self._watched[running] = watched
 
-    def remove(self, running: RunningStep) -> None:
-        """Stop sampling a step; while it still runs, its last stretch is sampled too."""
-        with self._lock:
-            watched = self._watched.pop(running, None)
-        if watched and not running.has_ended:
-            with watched.lock:
-                self._sample(watched)
+class ContainerUsage:
+    """Reads what a container has used since its start.
 
-    def close(self) -> None:
-        """Stop sampling; returns when the thread has ended."""
-        self._beat.close()
+    Args:
+        api: The daemon.
+        container: The container's id.
+        pid: Its first process, as the daemon's machine counts.
+    """
 
-    def _sample_all(self) -> None:
-        with self._lock:
-            watched = list(self._watched.values())
-        for item in watched:
-            with item.lock:
-                if item.running in self._watched:
-                    self._sample(item)
+    def __init__(self, api: DockerApi, container: str, pid: int) -> None:
+        self._api, self._container = api, container
+        self._cgroup = Cgroup.of(pid, container)
+        self._delays: Mapping[int, int] = {}
+        self._waited = 0.0
 
-    def _sample(self, watched: _Watched) -> None:
-        if time.monotonic() - watched.read_at < SHORTEST_SECONDS:
-            return
-        readings = [reader() for reader in watched.readers]
-        now = time.monotonic()
-        found = [reading for reading in readings if reading]
-        if len(found) < len(readings):
-            return
-        seconds = now - watched.read_at
-        waits = [new.waited_since(old) for new, old in zip(found, watched.last, strict=True)]
-        known = [wait for wait in waits if wait is not None]
-        sample = UsageSample(
-            step=watched.running.name,
-            time=round(time.time(), 3),
-            seconds=round(seconds, 3),
-            cpu=round(
-                sum(max(0.0, new.cpu - old.cpu) for new, old in zip(found, watched.last, strict=True)) / seconds, 4
-            ),
-            cpu_wait=round(sum(known) / seconds, 4) if known else None,
-            memory=sum(reading.memory for reading in found),
-            processes=sum(reading.processes for reading in found),
-        )
-        watched.read_at, watched.last = now, found
-        self._sink(sample)
+    def read(self) -> Reading | None:
+        """Return what the container has used; None if it is gone, or the daemon does not answer."""
+        look = self._cgroup.read() if self._cgroup else self._ask()
+        return Reading(look.cpu, self.waited(look), look.memory, look.processes) if look else None
 
-    def _reader(self, container: Container) -> Callable[[], Reading | None]:
-        cgroup = Cgroup.of(container.pid, container.id)
-        return cgroup.read if cgroup else lambda: self._ask(container)
+    def waited(self, look: Look) -> float | None:
+        """Return the seconds until now for which it could have run and did not, as far as looks have seen them.
 
-    def _ask(self, container: Container) -> Reading | None:
+        A thread's delay counts the limit too. Where threads cannot be seen, the limit alone is known: None then,
+        unless it kept something from running.
+        """
+        if look.delays is None:
+            return look.throttled or None
+        waited = sum(max(0, delay - self._delays.get(thread, 0)) for thread, delay in look.delays.items())
+        self._delays = look.delays
+        self._waited += waited * _NANOSECONDS
+        return self._waited
+
+    def _ask(self) -> Look | None:
         """Ask the daemon, which may take a second for an answer."""
         try:
-            with daemon_words("asking what is used"):
-                facts = self._api.stats(container.id, stream=False, one_shot=True)
-            return _reading(facts)
+            with map_errors("asking what is used"):
+                facts = self._api.call("GET", f"/containers/{self._container}/stats?stream=0&one-shot=1")
+            return _look(facts)
         except (PlatformError, KeyError, TypeError):
             return None
 
 
-def _reading(facts: Mapping[str, Any]) -> Reading:
+def _look(facts: Mapping[str, Any]) -> Look:
     cpu, memory = facts["cpu_stats"], facts["memory_stats"]
     # What the kernel would give up at once does not count; the key differs between cgroup 1 and 2.
     detail = memory["stats"]
     cache = detail.get("total_inactive_file", detail.get("inactive_file", 0))
-    return Reading(
+    return Look(
         cpu=cpu["cpu_usage"]["total_usage"] * _NANOSECONDS,
         throttled=cpu.get("throttling_data", {}).get("throttled_time", 0) * _NANOSECONDS,
         memory=max(0, memory["usage"] - cache),
         processes=facts.get("pids_stats", {}).get("current", 0),
         delays=None,
     )
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """The files of one container: folders of its CPU accounting, its CPU limit and its memory; one folder on v2."""
+
+    accounting: Path
+    limit: Path
+    memory: Path
+    is_v2: bool
+
+    @classmethod
+    def of(cls, pid: int, container: str) -> Cgroup | None:
+        """Return the control group of a container whose first process is `pid`; None if it is not of this machine."""
+        folders: dict[str, Path] = {}
+        try:
+            lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return None
+        for line in lines:
+            _number, names, path = line.split(":", 2)
+            if container in path:
+                folders |= {name: _ROOT / names / path.lstrip("/") for name in names.split(",")}
+        if {"cpuacct", "cpu", "memory"} <= set(folders):
+            found = cls(folders["cpuacct"], folders["cpu"], folders["memory"], is_v2=False)
+        elif "" in folders:
+            found = cls(folders[""], folders[""], folders[""], is_v2=True)
+        else:
+            return None
+        return found if found.read() else None
+
+    def read(self) -> Look | None:
+        """Read it; None if it is gone, or not where it usually is."""
+        try:
+            return self._read_v2() if self.is_v2 else self._read_v1()
+        except (OSError, KeyError, ValueError):
+            return None
+
+    def _read_v1(self) -> Look:
+        cpu = int((self.accounting / "cpuacct.usage").read_text(encoding="ascii")) * _NANOSECONDS
+        throttled = _pairs(self.limit / "cpu.stat")["throttled_time"] * _NANOSECONDS
+        used = int((self.memory / "memory.usage_in_bytes").read_text(encoding="ascii"))
+        cache = _pairs(self.memory / "memory.stat")["total_inactive_file"]
+        return self._look_at(cpu, throttled, used - cache)
+
+    def _read_v2(self) -> Look:
+        times = _pairs(self.accounting / "cpu.stat")
+        used = int((self.memory / "memory.current").read_text(encoding="ascii"))
+        cache = _pairs(self.memory / "memory.stat")["inactive_file"]
+        cpu, throttled = times["usage_usec"], times.get("throttled_usec", 0)
+        return self._look_at(cpu * _MICROSECONDS, throttled * _MICROSECONDS, used - cache)
+
+    def _look_at(self, cpu: float, throttled: float, memory: int) -> Look:
+        processes = (self.accounting / "cgroup.procs").read_text(encoding="ascii").split()
+        delays: dict[int, int] = {}
+        for pid in processes:
+            delays |= run_delays(int(pid))
+        return Look(cpu, throttled, max(0, memory), len(processes), delays)
+
+
+def _pairs(path: Path) -> dict[str, int]:
+    """Return the lines ``name number`` of a file."""
+    return {name: int(value) for name, value in map(str.split, path.read_text(encoding="ascii").splitlines())}

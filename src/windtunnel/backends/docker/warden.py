@@ -114,8 +114,7 @@ class Daemon:
         """
         connection = self.connect(timeout)
         try:
-            answer = request(connection, method, path, body)
-            text = answer.read()
+            text = request(connection, method, path, body).read()
         except http.client.HTTPException as error:
             raise OSError(f"{type(error).__name__}: {error}") from None
         finally:
@@ -124,10 +123,18 @@ class Daemon:
 
 
 def request(connection: http.client.HTTPConnection, method: str, path: str, body: Any) -> http.client.HTTPResponse:
-    """Send a request and return the answer, not yet read (DaemonError if it is a refusal)."""
+    """Send a request and return the answer, not yet read (DaemonError if it is a refusal; OSError)."""
     content = None if body is None else json.dumps(body)
     connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
-    answer = connection.getresponse()
+    return answer_of(connection)
+
+
+def answer_of(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    """Return the answer to a request that was sent, not yet read (DaemonError if it is a refusal; OSError)."""
+    try:
+        answer = connection.getresponse()
+    except http.client.HTTPException as error:
+        raise OSError(f"{type(error).__name__}: {error}") from None
     if answer.status >= FIRST_ERROR:
         text = answer.read().decode(errors="replace")
         with contextlib.suppress(ValueError, KeyError, TypeError):

@@ -14,9 +14,8 @@ from windtunnel.backends.agent.channels import Pipe
 from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.spawn import lost_warden, start_warden
 from windtunnel.backends.docker.warden import Daemon, sweep
+from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import PlatformError
-from windtunnel.run.control import Control
-from windtunnel.run.threads import start_thread
 
 START_SECONDS = 10.0
 CLOSE_SECONDS = 60.0
@@ -29,20 +28,20 @@ class WardenClient:
     """A warden that was started; `wait_ready` has to be called before the first resource is made.
 
     Args:
-        control: The run's.
+        notifier: The run's, which hears of its end.
         run_id: The run whose resources it removes.
         seconds: When it does so at the latest, from now on.
         errors: Where it writes what went wrong.
     """
 
-    def __init__(self, control: Control, run_id: str, seconds: float, errors: Path) -> None:
+    def __init__(self, notifier: Notifier, run_id: str, seconds: float, errors: Path) -> None:
         self._run_id, self._errors = run_id, errors
         self._is_closed = False
         self.is_lost = False
         self._process = start_warden(_PROGRAM, seconds, run_id, errors)
         self._pipe = Pipe(self._process)
         self._client = Client(self._pipe, who="the warden")
-        self._reader = start_thread(control, "warden", self._read, self._end)
+        self._reader = notifier.start_thread("warden", self._hear)
 
     def wait_ready(self) -> None:
         """Wait until it stands (PlatformError if it does not)."""
@@ -96,10 +95,13 @@ class WardenClient:
             self.is_lost = True
             self.check()
 
+    def _hear(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._pipe.close_output()
+            self.is_lost = self.is_lost or not self._is_closed
+
     def _read(self) -> None:
         self._client.read()
         self._process.wait()
-
-    def _end(self) -> None:
-        self._pipe.close_output()
-        self.is_lost = self.is_lost or not self._is_closed

@@ -9,28 +9,24 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
-from docker.utils import decode_json_header
-
 from windtunnel.backends.archive import has_files
 from windtunnel.backends.containers import HOME, RESULTS, WORK
-from windtunnel.backends.docker.calls import APIClient, daemon_words
-from windtunnel.backends.docker.fetching import fetched
+from windtunnel.backends.docker.api import IS_FOLDER, IS_LINK, DockerApi, map_errors
+from windtunnel.backends.docker.exec_probes import ASKERS
 from windtunnel.backends.docker.images import Image
-from windtunnel.backends.docker.inner_asking import ASKERS
-from windtunnel.backends.docker.warden import NOT_FOUND, Daemon, DaemonError
+from windtunnel.backends.docker.warden import NOT_FOUND, DaemonError
 from windtunnel.errors import PlatformError
 
-IS_FOLDER, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111
-"""Bits of a mode as Go's *io/fs* writes it."""
+_EXECUTABLE = 0o111
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_LINKS = 40
 
 
-class Inside:
+class ContainerFiles:
     """Looks into containers, running or not, without running anything in them."""
 
-    def __init__(self, api: APIClient, daemon: Daemon) -> None:
-        self._api, self._daemon = api, daemon
+    def __init__(self, api: DockerApi) -> None:
+        self._api = api
         self._shells: dict[str, bool] = {}
         self._owners: dict[str, tuple[int, int]] = {}
         self._found: set[tuple[str, str, str]] = set()
@@ -69,11 +65,11 @@ class Inside:
         if image.id in self._roomy:
             return
         for place in (HOME, RESULTS):
-            stat = self._stat(container, str(place))
+            stat = self._api.stat(container, str(place))
             if stat and not stat["mode"] & IS_FOLDER:
                 raise _unfit(image, place, step)
         if stat:
-            with fetched(self._daemon, container, RESULTS) as (chunks, _stat):
+            with self._api.fetch_archive(container, RESULTS) as (chunks, _stat):
                 is_empty = not has_files(chunks)
             if not is_empty:
                 raise _unfit(image, RESULTS, step)
@@ -88,7 +84,7 @@ class Inside:
 
     def _read(self, container: str, path: str) -> str:
         try:
-            with fetched(self._daemon, container, path) as (chunks, _stat):
+            with self._api.fetch_archive(container, path) as (chunks, _stat):
                 content = b"".join(chunks)
         except DaemonError as error:
             if error.status == NOT_FOUND:
@@ -116,7 +112,7 @@ class Inside:
         )
 
     def _has(self, container: str, image: Image, program: str) -> bool:
-        with daemon_words("looking for what can ask"):
+        with map_errors("looking for what can ask"):
             return any(self._follow(container, f"{path}/{program}") for path in image.env["PATH"].split(":"))
 
     def check_command(self, container: str, image: Image, program: str, path: str, step: str) -> None:
@@ -139,7 +135,7 @@ class Inside:
             return
         folders = [""] if "/" in program else path.split(":")
         is_there = False
-        with daemon_words("looking for its command", step=step):
+        with map_errors("looking for its command", step=step):
             for folder in folders:
                 stat = self._follow(container, str(WORK / folder / program))
                 if stat is None or stat["mode"] & IS_FOLDER:
@@ -156,19 +152,13 @@ class Inside:
             message, code = f"command not found: {program}{looked}, in image {image.name}", "command_not_found"
         raise PlatformError(f"{step}: {message}", code=code, step=step)
 
-    def _follow(self, container: str, path: str) -> dict[str, Any] | None:
+    def _follow(self, container: str, path: str) -> Mapping[str, Any] | None:
         for _link in range(_MOST_LINKS):
-            stat = self._stat(container, path)
-            if stat is None or not stat["mode"] & _IS_LINK:
+            stat = self._api.stat(container, path)
+            if stat is None or not stat["mode"] & IS_LINK:
                 return stat
             path = str(PurePosixPath(path).parent / stat["linkTarget"])
         return None
-
-    def _stat(self, container: str, path: str) -> dict[str, Any] | None:
-        url = f"{self._api.base_url}/v{self._api.api_version}/containers/{container}/archive"
-        answer = self._api.head(url, params={"path": path}, timeout=self._api.timeout)
-        header = answer.headers.get("X-Docker-Container-Path-Stat")
-        return decode_json_header(header) if answer.ok and header else None
 
 
 def _is_program(stat: Mapping[str, Any] | None) -> bool:

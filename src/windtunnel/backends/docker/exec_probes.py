@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from windtunnel.backends.asking import Answer, answer_status, request_target
 from windtunnel.backends.base import Address
-from windtunnel.plan import Probe
 
 _STATUS_LINE = re.compile(r"HTTP/\S+ (\d{3})\b")
 _REQUEST = r"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: windtunnel-probe\r\nConnection: close\r\n\r\n"
@@ -54,22 +53,23 @@ ASKERS = tuple(_ASKERS)
 
 
 def ask_inside(
-    probe: Probe, address: Address, program: str, run_command: Callable[[tuple[str, ...]], Answer]
+    kind: str, address: Address, target: str, program: str, run_command: Callable[[tuple[str, ...]], Answer]
 ) -> Answer:
-    """Ask an http or tcp probe once.
+    """Ask once.
 
     Args:
-        probe: The question.
-        address: The container's, on the run's network.
+        kind: ``http`` or ``tcp``.
+        address: Where, on the run's network.
+        target: The path, of an http probe.
         program: One of `ASKERS`.
         run_command: Runs a command in the container.
     """
     asker = _ASKERS[program]
-    place = (address.host, str(probe.port or address.port))
-    if probe.kind == "tcp":
+    place = (address.host, str(address.port))
+    if kind == "tcp":
         answer = run_command((*asker.start, asker.connect, *place))
         return replace(answer, detail="connected") if answer.ok else _in_our_words(answer)
-    answer = run_command((*asker.start, asker.get, *place, request_target(probe.target)))
+    answer = run_command((*asker.start, asker.get, *place, request_target(target)))
     found = _STATUS_LINE.search(answer.detail)
     return answer_status(int(found[1])) if found else replace(_in_our_words(answer), ok=False)
 

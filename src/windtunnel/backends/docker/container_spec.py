@@ -1,0 +1,87 @@
+"""What a container is made of: a unit as Docker's API takes it. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from windtunnel.backends.containers import PYTHON, RESULTS, WORK
+from windtunnel.backends.docker.sealing import host_options, volumes
+from windtunnel.backends.tracing import RAW, traced_command
+from windtunnel.backends.unit import Unit
+
+NO_HEALTHCHECK = {"Test": ["NONE"]}
+"""The image's own check would run beside what is measured; readiness is asked by the benchmark's."""
+NO_LOG = {"Type": "none"}
+"""The output is in the run's folder; the daemon need not keep it a second time."""
+_SHELL = ("/bin/sh", "-c", 'exec "$0" "$@" 2>&1')
+"""Makes one stream of both, in the order in which they are written: Docker reads two side by side."""
+_NANO = 1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the container of a unit depends on beside the unit.
+
+    Attributes:
+        image: The id of its image, or its name.
+        networks: The names of the networks that it is to be on; it is made on the first one.
+        version: That of the daemon's API, such as (1, 41).
+        env: What every container has in its environment.
+        python: The volume with its step's Python environment, if there is one.
+        inputs: The volume that holds the run's inputs, if there is one.
+        tracer: How strace is run there; empty if nothing is traced.
+        is_shell: Whether a shell can start its command.
+    """
+
+    image: str
+    networks: Sequence[str]
+    version: tuple[int, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None
+    inputs: str | None = None
+    tracer: Sequence[str] = ()
+    is_shell: bool = True
+
+
+def container_name(run_id: str, unit: Unit) -> str:
+    """Return the name of a unit's container."""
+    return f"{run_id}-{unit.label}"
+
+
+def container_spec(unit: Unit, around: Surroundings) -> dict[str, Any]:
+    """Return the body of ``POST /containers/create``, its labels left out."""
+    program = unit.program
+    argv = list(unit.argv)
+    if program.trace:
+        argv = traced_command(around.tracer, RESULTS / RAW, argv)
+    return {
+        "Image": around.image,
+        "Entrypoint": list(_SHELL) if around.is_shell else argv,
+        "Cmd": argv if around.is_shell else [],
+        "Env": [f"{name}={value}" for name, value in {**around.env, **unit.env}.items()],
+        "WorkingDir": str(WORK),
+        "Healthcheck": NO_HEALTHCHECK,
+        "Volumes": {folder: {} for folder in volumes(program)},
+        "HostConfig": _host_config(unit, around),
+        "NetworkingConfig": {"EndpointsConfig": {around.networks[0]: {"Aliases": [unit.step.name]}}},
+    }
+
+
+def _host_config(unit: Unit, around: Surroundings) -> dict[str, Any]:
+    program = unit.program
+    config = {
+        "NetworkMode": around.networks[0],
+        # Reaps orphans and hands signals on: without, a command would be process 1, which no SIGTERM ends.
+        "Init": True,
+        "LogConfig": NO_LOG,
+        **host_options(program, around.version, around.inputs),
+    }
+    if around.python:
+        config["Binds"] = [f"{around.python}:{PYTHON}:ro"]
+    if program.cpu:
+        config["NanoCpus"] = round(program.cpu * _NANO)
+    if program.memory:
+        config["Memory"] = config["MemorySwap"] = round(program.memory)
+    return config

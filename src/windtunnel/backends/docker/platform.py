@@ -1,0 +1,244 @@
+"""A Docker daemon as a platform: each unit is a container, on networks of the run's own."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from windtunnel.backends.archive import ROOT, Content, input_links, packed
+from windtunnel.backends.base import Address, Launch, RunContext
+from windtunnel.backends.containers import HOME, METRICS, OUT, PYTHON, WORK, choose_port
+from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.docker.config import proxy_variables
+from windtunnel.backends.docker.container_fs import ContainerFiles
+from windtunnel.backends.docker.container_spec import Surroundings, container_name, container_spec
+from windtunnel.backends.docker.events import Container, Watcher
+from windtunnel.backends.docker.images import find_images
+from windtunnel.backends.docker.input_volume import make_input_volume
+from windtunnel.backends.docker.making import ResourceMaker
+from windtunnel.backends.docker.networks import Networks
+from windtunnel.backends.docker.requirements import Installer
+from windtunnel.backends.docker.streams import Output
+from windtunnel.backends.docker.task import ContainerTask
+from windtunnel.backends.docker.tracer import pack_tracer
+from windtunnel.backends.docker.warden import find
+from windtunnel.backends.docker.warden_client import WardenClient
+from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.platform import Fetch, Task
+from windtunnel.backends.tracing import find_strace
+from windtunnel.backends.unit import Environment, Site, Unit
+from windtunnel.errors import PlatformError
+from windtunnel.plan import InputFile, Job, Plan, Program, Service
+from windtunnel.run.control import POLL_SECONDS
+
+KILL_SECONDS = 10.0
+
+
+class DockerPlatform:
+    """One run's containers.
+
+    Args:
+        context: The run.
+        warden: Its warden, which was started and may not stand yet.
+        labels: What all of its resources carry.
+    """
+
+    kind = "container"
+    latency = 0.1
+
+    def __init__(self, context: RunContext, warden: WardenClient, labels: RunLabels) -> None:
+        self._context, self._warden = context, warden
+        self._inputs: dict[str, Path] = {}
+        self._input_volume: str | None = None
+        self._work = context.folder.path / "work"
+        self._is_closed = False
+        self._closing = contextlib.ExitStack()  # the last that was made is closed first
+        self._closing.callback(shutil.rmtree, self._work, ignore_errors=True)
+        self._closing.callback(warden.close)
+        try:
+            self._open(context.plan, labels)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, plan: Plan, labels: RunLabels) -> None:
+        strace = find_strace(plan)
+        self._api = DockerApi()
+        self._maker = ResourceMaker(self._api, self._warden, labels, self._context.journal.note)
+        self._env = proxy_variables(self._api.host)
+        with map_errors("asking Docker about itself"):
+            self._info = dict(self._api.call("GET", "/info"))
+            machine = str(self._api.facts["Arch"])
+        journal = self._context.journal
+        self._images = find_images(self._api, plan, self._context.control, journal.note)
+        for step, image in self._images.items():
+            if not image.is_native(machine):
+                words = f"image {image.name!r} is for {image.architecture}, and Docker's machine is {machine}"
+                journal.doubt(f"{step}: {words}: its programs are emulated, or do not run")
+        self._warden.wait_ready()
+        self._watcher = Watcher(self._api, self._context.notifier, journal.doubt)
+        self._closing.callback(self._watcher.close)
+        self._networks = Networks(self._api, self._maker, plan)
+        self._watcher.watch_networks(self._networks.keys.values())
+        self._networks.check_reach(plan, self._api.host)
+        self._tracer = pack_tracer(strace, self._info.get("Architecture", "")) if strace else None
+        self._files = ContainerFiles(self._api)
+        self._work.mkdir(exist_ok=True)
+        self._installer = Installer(self._context, self._api, self._maker, self._watcher, self._files, self._wait_for)
+        self._closing.callback(self._close_outputs)
+
+    def _close_outputs(self) -> None:
+        for container in self._watcher.containers:
+            container.output.close()
+
+    def check(self) -> None:
+        """Raise PlatformError if the warden, the daemon or a network of the run is lost."""
+        self._warden.check()
+        self._watcher.check()
+
+    def share(self, inputs: Sequence[InputFile], fetch: Fetch) -> None:
+        """Take in inputs: an open step gets copies, those that are sealed share a volume."""
+        for item in inputs:
+            self._inputs[item.path], _digest = fetch(item)
+        if any(step.program.isolation == "sealed" for step in self._context.plan.steps):
+            image = next(iter(self._images.values())).id
+            self._input_volume = make_input_volume(self._api, self._maker, self._inputs, image, self._context)
+
+    def install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
+        """Install a step's Python packages into a volume that it sees read-only."""
+        return self._installer.install(step, self._images[step.name])
+
+    def _wait_for(self, container: Container) -> int:
+        """Return the exit status of a container."""
+        while not self._context.notifier.wait(lambda: container.status is not None, POLL_SECONDS):
+            self.check()
+            self._context.control.check()
+        return container.status or 0
+
+    def environment_of(self, step: Service | Job) -> Environment | None:
+        """Return the Python environment of a step that has one."""
+        has_one = step.name in self._installer.volumes
+        return Environment(PYTHON, self._images[step.name].env["PATH"]) if has_one else None
+
+    def site(self, launch: Launch[Any]) -> Site:
+        """Return a step's address on the run's networks, and its folders in its container."""
+        return Site(Address(launch.step.name, choose_port(launch.step)), WORK, OUT, METRICS)
+
+    def start(self, units: Sequence[Unit]) -> Sequence[Task]:
+        """Make the containers of a step, with all their files, and start them."""
+        made: list[ContainerTask] = []
+        try:
+            made.extend(map(self._make, units))
+            for task in made:
+                with map_errors("starting its container", "container_failed", task.unit.step.name):
+                    task.begin(self._networks.of(task.unit.program)[0])
+        except BaseException:
+            for task in made:
+                with contextlib.suppress(PlatformError):
+                    task.remove()
+            raise
+        return made
+
+    def _make(self, unit: Unit) -> ContainerTask:
+        """Return a unit's container with all its files, whose output is listened to."""
+        step, image, files = unit.step.name, self._images[unit.step.name], self._files
+        is_shell = files.may_use_shell(image, unit.env)
+        key = self._create(unit, is_shell=is_shell)
+        with map_errors("preparing its container", step=step):
+            if is_shell and not files.has_shell(key, image):
+                self._maker.take_back(key)
+                key = self._create(unit, is_shell=False)
+            files.check_room(key, image, step)
+            self._fill(key, unit, files.owner(key, image))
+            output = Output(self._api, key, unit.log(self._context.folder), self._context.notifier)
+        container = Container(key, container_name(self._maker.run_id, unit), step, output)
+        self._watcher.add(container)
+        task = ContainerTask(unit, output.path, container, image, self._context, self._api, files, self._watcher.remove)
+        task.check_command(unit.argv[0])
+        return task
+
+    def _create(self, unit: Unit, *, is_shell: bool) -> str:
+        step, program = unit.step.name, unit.program
+        around = Surroundings(
+            image=self._images[step].id,
+            networks=self._networks.of(program),
+            version=self._api.version,
+            env=self._env,
+            python=self._installer.volumes.get(step),
+            inputs=self._input_volume,
+            tracer=self._tracer.command if self._tracer else (),
+            is_shell=is_shell,
+        )
+        name = container_name(self._maker.run_id, unit)
+        what, code = "making its container", "container_failed"
+        key = self._maker.make_container(name, container_spec(unit, around), what, code, step)
+        with map_errors(what, code, step):
+            self._networks.connect(key, program, step)
+        return key
+
+    def _fill(self, key: str, unit: Unit, owner: tuple[int, int]) -> None:
+        """Put a unit's folders and files into its container."""
+        program: Program = unit.program
+        is_sealed = program.isolation == "sealed"
+        root = HOME if is_sealed else ROOT
+        content = Content(
+            owner=owner,
+            files=unit.files,
+            inputs={} if is_sealed else self._inputs,
+            links=input_links(self._inputs) if is_sealed else {},
+            tools=self._tracer.files if self._tracer and program.trace else {},
+        )
+        with packed(content, self._work, root, self._context.control.check) as archive:
+            self._api.put_archive(key, root, archive)
+
+    def stop(self, tasks: Sequence[Task], grace: float) -> None:
+        """SIGTERM; SIGKILL after `grace` seconds."""
+        notifier = self._context.notifier
+        own = [task for task in tasks if isinstance(task, ContainerTask)]
+
+        def are_gone() -> bool:
+            return all(task.container.status is not None for task in own)
+
+        for task in own:
+            task.signal("SIGTERM")
+        notifier.wait_patiently(are_gone, grace)
+        for task in own:
+            task.signal("SIGKILL")
+        notifier.wait(are_gone, KILL_SECONDS)
+
+    def facts(self) -> dict[str, Any]:
+        """Return versions of Docker and its machine, and the images by step."""
+        info = self._info
+        return {
+            "docker": {
+                "version": info.get("ServerVersion"),
+                "api": self._api.facts["ApiVersion"],
+                "cgroup": info.get("CgroupVersion"),
+                "storage": info.get("Driver"),
+                "runtime": info.get("DefaultRuntime"),
+                "host": info.get("Name"),
+                "kernel": info.get("KernelVersion"),
+                "cpus": info.get("NCPU"),
+                "memory": info.get("MemTotal"),
+            },
+            "images": {step: image.to_json() for step, image in self._images.items()},
+        }
+
+    def left(self) -> list[str]:
+        """Return containers, and once this is closed the networks and volumes too, as the daemon knows them."""
+        with map_errors("looking for what is left"):
+            found = list(find(self._api, self._maker.run_id))
+        return [str(resource) for resource in found if self._is_closed or resource.kind == "container"]
+
+    def created(self) -> int:
+        """Return how many containers, networks and volumes were made."""
+        return self._maker.created
+
+    def close(self) -> None:
+        """Remove everything of the run and end the warden."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._closing.close()
