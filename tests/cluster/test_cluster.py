@@ -1,4 +1,4 @@
-"""The test cluster, as `make cluster-up` leaves it: what it promises to whoever tests on it."""
+"""The test cluster, as `make cluster-up` leaves it: what it promises to tests."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def notes(lab: Lab, result: Result) -> list[str]:
 
 
 def shape(lab: Lab, result: Result) -> dict[str, Any]:
-    """Return what has to be the same whoever ran it."""
+    """Return what has to be the same on every engine."""
     record = result.record
     folder = lab.path / "runs" / record["run_id"]
     return {

@@ -261,7 +261,7 @@ def test_the_deadline_ends_the_wait(backend: Backend, open_run: Callable[..., Ru
 
 @pytest.mark.usefixtures("real")
 def test_a_cancel_from_another_thread_ends_the_wait(run: Run) -> None:
-    """Whoever waits notices within a moment."""
+    """The wait ends within a moment."""
     job = run.session.start_job(run.job("import time; time.sleep(1000)"))
     threading.Timer(0.3, run.control.cancel, ["enough"]).start()
 

@@ -76,7 +76,7 @@ def test_a_client_that_is_killed_is_told_by_the_signals_name(lab: Lab) -> None:
 
 
 def test_a_client_that_kills_its_keeper_does_not_hang_the_run(lab: Lab) -> None:
-    """Whoever looks after a step may be killed by it; the run ends all the same."""
+    """The process that looks after a step may be killed by it; the run ends all the same."""
     result = lab.run(single_node(["sh", "-c", "kill -9 $$PPID; sleep 1000"], keys='timeout = "20s"'))
 
     assert result.exit_code == 1

@@ -59,7 +59,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(lab: Lab, nothing_left: N
 
 
 def test_a_second_ctrl_c_skips_the_grace(lab: Lab, nothing_left: NothingLeft) -> None:
-    """Whoever asks twice does not wait for a server's last ten seconds."""
+    """Asked twice to stop, a run does not wait for a server's last ten seconds."""
     text = client_server(server="--ignore-term", client="--hang-in 1").replace('"1s"', '"300s"')
     with lab.start("run", str(lab.write(text)), "--json") as process:
         lab.wait_for("iteration_started")

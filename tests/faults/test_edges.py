@@ -172,7 +172,7 @@ def test_a_pipe_for_metrics_does_not_hang_the_run(lab: Lab) -> None:
 
 
 def test_a_second_ctrl_c_cuts_a_stop_command_short(lab: Lab) -> None:
-    """Whoever asks twice does not wait for it."""
+    """Asked twice to stop, a run does not wait for it."""
     text = client_server(client="--hang-in 1").replace('grace = "1s"', 'grace = "300s"\nstop = ["sleep", "1000"]')
     with lab.start("run", str(lab.write(text)), "--json") as process:
         lab.wait_for("iteration_started")

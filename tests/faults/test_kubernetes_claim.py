@@ -79,7 +79,7 @@ def test_a_run_is_stored_whole(lab: Lab, claim: Claim) -> None:
 
 @pytest.mark.full
 def test_its_record_says_running_until_the_end(lab: Lab, claim: Claim) -> None:
-    """Whoever reads the claim meanwhile does not take half a run for a whole one; a killed run is sent as lost."""
+    """A reader of the claim does not meanwhile take half a run for a whole one; a killed run is sent as lost."""
     text = stored(claim.store, "echo rate=$ITERATION; [ $ITERATION = 1 ] || sleep 1000", "[run]\nrepeats = 2")
     with lab.start("run", str(lab.write(text)), "--backend", "kubernetes") as process:
         lab.wait_for('"iteration":2', 90)
@@ -232,7 +232,7 @@ def test_what_has_arrived_otherwise_is_sent_from_its_beginning(
 
 
 def test_a_full_volume_is_told(folder: RunFolder, claim: Claim) -> None:
-    """In the words of whoever has the volume."""
+    """In the words of the pod that has the volume."""
     claim.run(f"mount -t tmpfs -o size=1m,mode=777 tmpfs {claim.folder}")
     try:
         with upload(folder, claim) as sender, pytest.raises(PlatformError, match="No space left") as error:

@@ -263,7 +263,7 @@ def test_a_slow_store_does_not_hold_a_cancelled_run(lab: Lab, s3: S3Lab) -> None
 
 
 def test_a_run_that_was_killed_is_sent_as_lost(lab: Lab, s3: S3Lab) -> None:
-    """What it measured until then is in its folder, and whoever reads the store is told that its driver is gone."""
+    """What it measured until then is in its folder, and a reader of the store is told that its driver is gone."""
     text = stored("echo rate=$ITERATION; [ $ITERATION = 1 ] || sleep 1000", "[run]\nrepeats = 2")
     with lab.start("run", str(lab.write(text))) as process:
         lab.wait_for('"iteration":2')

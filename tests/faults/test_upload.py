@@ -133,7 +133,7 @@ def test_bytes_that_are_changed_on_their_way_are_not_taken(
 
 
 def test_the_record_is_the_last_object(s3: S3Lab, folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever finds it finds all that it tells of."""
+    """A record that is there tells only of what is there, too."""
     keys: list[str] = []
     whole = Bucket.put
 

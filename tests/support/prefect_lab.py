@@ -42,7 +42,7 @@ class PrefectLab:
 
     def __post_init__(self) -> None:
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", timeout=30)
-        # A setting of whoever runs the tests is not the tests'.
+        # A setting of the user is not the tests'.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT")}
         self.env = inherited | {
             "PATH": f"{BIN}:{os.environ['PATH']}",

@@ -115,7 +115,7 @@ def test_a_bug_in_hearing_is_raised_where_an_answer_is_waited_for() -> None:
 
 
 def test_a_bug_of_the_agents_is_told_as_one() -> None:
-    """Exit 70 with its traceback, whoever asks; what a disk or a name does is an error of its own."""
+    """Exit 70 with its traceback, whatever asks; what a disk or a name does is an error of its own."""
     with agent() as client:
         missing = client.ask("read_result", 30, name="no-such", offset=0, length=1)
         with pytest.raises(WindtunnelError, match="a bug of Windtunnel's, in the agent: KeyError: 'dance'") as caught:

@@ -135,7 +135,7 @@ def test_a_resubmitted_workflow_does_not_take_the_old_verdict_for_its_own(finish
 def test_a_driver_that_refuses_says_why_in_the_workflow(
     finish: Finish, last_word: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit code is the refusal's, and whoever waits hears it instead of how Argo stopped."""
+    """The exit code is the refusal's, and the waiting submitter hears it instead of how Argo stopped."""
     kept = Kept(*of_another())
     status.refuse(kept.cluster, kept.workflow, UsageError("no such thing"))
     code, outputs = finish(kept)

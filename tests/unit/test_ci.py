@@ -47,7 +47,7 @@ def test_a_daemon_is_started_where_none_answers_and_ended(machine: Path) -> None
 
 
 def test_a_daemon_that_answers_is_used_and_left(machine: Path) -> None:
-    """Whoever started it ends it."""
+    """What started it ends it."""
     (machine / "up").touch()
     result = bash(machine, 'docker_up; docker_down; echo "started ${dockerd_pid:-none}"')
 

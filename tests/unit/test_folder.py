@@ -84,7 +84,7 @@ def test_a_file_that_nobody_wrote_has_no_lines(folder: RunFolder) -> None:
 
 
 def test_threads_do_not_mix_their_lines(folder: RunFolder) -> None:
-    """Each line is whole, whoever writes."""
+    """Each line is whole, whichever thread writes."""
 
     def write(number: int) -> None:
         for count in range(100):

@@ -25,7 +25,7 @@ def folder(new_folder: Callable[[str], RunFolder], single_node: str) -> RunFolde
 
 
 def test_an_event_is_written_before_observers_are_told(folder: RunFolder) -> None:
-    """Whoever is told of an event finds it in the folder."""
+    """An observer that is told of an event finds it in the folder."""
     written: list[int] = []
     told: list[Event] = []
 

@@ -225,7 +225,7 @@ def test_labels_overrides_and_what_was_left_are_told_as_they_are(measured: Calla
 def test_the_verdict_says_what_it_means(
     measured: Callable[..., RunFolder], validity: Validity | None, status: Status, words: str
 ) -> None:
-    """Whoever reads the word for the first time is told whether the numbers can be used."""
+    """A person who reads the word for the first time is told whether the numbers can be used."""
     folder = measured()
     record = folder.read_record()
     record.validity, record.status, record.reasons = validity, status, ["because of the weather"]

@@ -1,4 +1,4 @@
-"""What steps in containers have alike, whoever runs the containers: folders, ports, how an end is told."""
+"""What steps in containers have alike on every platform: folders, ports, how an end is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What backends that hear of changes share: whoever waits is woken, and output is written as it comes."""
+"""What backends that hear of changes share: waits are woken, and output is written as it comes."""
 
 from __future__ import annotations
 

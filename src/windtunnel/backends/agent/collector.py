@@ -88,7 +88,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def place(folders: list[str]) -> None:
-    """Put files into the containers' working folders, in which whoever runs there may do as he likes."""
+    """Put files into the containers' working folders, in which a step may do as it likes."""
     for name in folders:
         make_folder(WORK / name)
     # In a volume of files, what one sees are links to a folder of its own, whose name begins with two dots.

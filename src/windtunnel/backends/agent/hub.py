@@ -84,7 +84,7 @@ class Files(http.server.BaseHTTPRequestHandler):
         return hmac.compare_digest(token, token_for(self.key, self.path).encode("ascii"))
 
     def refuse(self) -> None:
-        """Say that there is nothing, to whomever it is."""
+        """Answer that there is nothing, and close the connection."""
         self.close_connection = True
         self.answer(NOT_FOUND)
 

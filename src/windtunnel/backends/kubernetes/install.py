@@ -86,7 +86,7 @@ def _check_namespace(cluster: Cluster) -> None:
         except Refused as error:
             if error.status == NOT_FOUND:
                 raise
-            # Whoever may make roles in it need not be allowed to look at it.
+            # An account that may make roles in it need not be allowed to look at it.
 
 
 def namespace(chosen: str | None) -> str:

@@ -68,7 +68,7 @@ class Troubles:
         try:
             events = self.cluster.ask("GET", self.cluster.path("Event"), query={"fieldSelector": selector})["items"]
         except (Refused, OSError):
-            # Whoever may make pods need not be allowed to read events; the run's deadline remains.
+            # An account that may make pods need not be allowed to read events; the run's deadline remains.
             return None
         last = max(events, key=_moment, default=None)
         return str(last["message"]) if last and last["type"] == "Warning" else None

@@ -150,7 +150,7 @@ class Warden:
         self._thread.join(self._lease)
         deadline = time.monotonic() + GONE_SECONDS
         # Pods first, and at once: left to the Job's end they would have their full grace, though
-        # whoever still had something to say was asked for it before.
+        # those that still had something to say were asked for it before.
         for kind in KINDS:
             query = {"labelSelector": self.naming.made}
             options = {"gracePeriodSeconds": _GRACE_SECONDS, "propagationPolicy": "Background"}

@@ -143,7 +143,7 @@ class _Watch(Generic[V]):
         path = self._cluster.path(self._kind)
         self._answer = self._cluster.open("GET", path, query=query, timeout=_WATCH_SECONDS + _LATE_SECONDS)
         if self._closed.is_set():
-            # Whoever closed it did not see this connection.
+            # The thread that closed it did not see this connection.
             shut(self._answer)
         try:
             rest = b""

@@ -99,7 +99,7 @@ def _found(client: Container, plan: Container) -> Steps:
 
 
 def _submitted(client: Container, planned: Mapping[str, str]) -> Steps:
-    """Return the client's iterations as whoever submits found them."""
+    """Return the client's iterations as the submitter found them."""
     own = {"created": "{{workflow.creationTimestamp.s}}", "uid": "{{workflow.uid}}"}
     inputs = [Parameter(name=name, value=value) for name, value in own.items()]
     with Steps(name=CLIENTS, parallelism=1, fail_fast=True, inputs=inputs) as clients:

@@ -2,7 +2,7 @@
 
 Kubernetes takes a shorter grace for a pod that is ending already; what runs its containers
 may wait for the first one all the same. The pod's containers share their processes, so
-whoever is among them can end them.
+a process among them can end them.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ def main() -> None:
     while lease.left > 0 and not over.wait(seconds / LOOKS_A_LEASE):
         hub.check()
         now = time.monotonic()
-        # A node that stood still is no reason: whoever looks late has to look again first.
+        # A node that stood still is no reason: a look that comes late has to be repeated first.
         lease.look(min(now - last, 2 * seconds / LOOKS_A_LEASE))
         last = now
     if lease.left <= 0:
