@@ -16,6 +16,7 @@ from support.docker_lab import client_server, docker_client, image, inventory, s
 from support.lab import SOON, Lab, Result, finish
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import RunContext
+from windtunnel.backends.docker.container_spec import FOLLOWED
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control
@@ -268,6 +269,28 @@ def test_replicas_share_one_name(lab: Lab, death: int | None) -> None:
         assert "exited with status 9 while it was needed" in result.record["cause"]["message"]
     else:
         assert result.record["metrics"]["rate"]["values"] == [3]
+
+
+@pytest.mark.full
+def test_the_output_of_every_replica_is_kept(lab: Lab) -> None:
+    """Also that of those which nobody listens to while they run."""
+    server = f"""
+[server]
+image = "{image()}"
+command = {json.dumps(shell("echo up; echo as well >&2; exec sleep 1000"))}
+port = 0
+replicas = {FOLLOWED + 2}
+ready = {{ exec = ["true"], within = "60s" }}
+grace = "1s"
+"""
+    text = single_node(shell("echo rate=4"), f"{server}{RATE}").replace("single-node", "client-server")
+    result = run(lab, text)
+
+    assert result.exit_code == 0, result.stderr
+    logs = lab.only_run() / "logs"
+    assert [(logs / f"server.replica-{number}.log").read_text() for number in (2, FOLLOWED + 1, FOLLOWED + 2)] == [
+        "up\nas well\n"
+    ] * 3
 
 
 @pytest.mark.full

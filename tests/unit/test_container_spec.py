@@ -6,17 +6,19 @@ import pytest
 
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK
-from windtunnel.backends.docker.container_spec import Surroundings, container_name, container_spec
+from windtunnel.backends.docker.container_spec import FOLLOWED, Surroundings, container_name, container_spec
 from windtunnel.backends.unit import Environment, Site, Unit, render
-from windtunnel.plan import Isolation, Probe, Program, Readiness, Service
+from windtunnel.plan import Isolation, Probe, ProbeKind, Program, Readiness, Service
 
 SITE = Site(Address("server", 20_000), WORK, OUT, METRICS)
 
 
-def unit(isolation: Isolation = "open", number: int = 1, environment: Environment | None = None) -> Unit:
+def unit(
+    isolation: Isolation = "open", number: int = 1, environment: Environment | None = None, probe: ProbeKind = "tcp"
+) -> Unit:
     """Return a server's unit."""
     program = Program(command=("python3", "serve.py", "$PORT"), cpu=0.5, memory=64 * 2**20, isolation=isolation)
-    ready = Readiness(probe=Probe(kind="tcp"), within=1)
+    ready = Readiness(probe=Probe(kind=probe), within=1)
     step = Service(name="server", program=program, ready=ready, port=0, replicas=2)
     return render(Launch(step, None, {}), SITE, environment, number)
 
@@ -81,3 +83,16 @@ def test_a_sealed_steps_folders_are_a_volume_that_goes_with_it() -> None:
     assert body["Volumes"] == {"/windtunnel": {}}
     assert body["HostConfig"]["ReadonlyRootfs"]
     assert [mount["Source"] for mount in body["HostConfig"]["Mounts"]] == ["run-inputs"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "driver"),
+    [(FOLLOWED, "tcp", "none"), (FOLLOWED + 1, "tcp", "json-file"), (FOLLOWED + 1, "log", "none")],
+)
+def test_the_daemon_keeps_the_output_of_replicas_that_nobody_listens_to(
+    number: int, kind: ProbeKind, driver: str
+) -> None:
+    """Each that is listened to takes a thread and a connection; what a probe reads has to be there at once."""
+    around = Surroundings(image="i", networks=["run"], version=(1, 41))
+
+    assert container_spec(unit(number=number, probe=kind), around)["HostConfig"]["LogConfig"]["Type"] == driver

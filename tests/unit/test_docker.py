@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import itertools
 import json
 import os
+import struct
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from windtunnel.backends.docker.api import IS_FOLDER
 from windtunnel.backends.docker.config import proxy_variables
 from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import Image
+from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.task import ContainerTask
 from windtunnel.backends.docker.usage import Cgroup, ContainerUsage, Look
 from windtunnel.backends.docker.warden import Daemon, DaemonError
@@ -572,3 +575,61 @@ def test_in_a_hurry_what_was_fetched_until_then_is_kept(tmp_path: Path, monkeypa
     assert "d" not in kept
     context.journal.note.assert_called_once_with("what it wrote was fetched in part: somebody is in a hurry", "client")
     assert not (tmp_path / "work" / "client.1.results").exists()
+
+
+def frame(text: bytes, stream: int = 1) -> bytes:
+    """Return what Docker sends of a container's output."""
+    return struct.pack(">BxxxL", stream, len(text)) + text
+
+
+class Answered(io.BytesIO):
+    """An answer that breaks off after its bytes, if it is told to."""
+
+    def __init__(self, data: bytes, *, breaks: bool) -> None:
+        super().__init__(data)
+        self._breaks = breaks
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return so many bytes."""
+        data = super().read(size)
+        if self._breaks and not data:
+            raise http.client.IncompleteRead(b"")
+        return data
+
+
+def fetched(tmp_path: Path, answer: Any, is_urgent: Callable[[], bool] = lambda: False) -> KeptOutput:
+    """Fetch the output of a container."""
+    output = KeptOutput(Mock(answer=answer), "1", tmp_path / "log")
+    assert not output.is_awaited(0)
+    output.fetch(is_urgent)
+    return output
+
+
+def test_output_that_the_daemon_kept_is_fetched_whole(tmp_path: Path) -> None:
+    """Both streams, in the daemon's order."""
+    data = frame(b"one\n") + frame(b"two\n", 2) + frame(b"three\n")
+    output = fetched(tmp_path, lambda *_: nullcontext(Answered(data, breaks=False)))
+
+    assert output.trouble(is_over=True) is None
+    assert output.path.read_text() == "one\ntwo\nthree\n"
+
+
+def test_output_that_breaks_off_or_is_not_there_any_more_is_told(tmp_path: Path) -> None:
+    """What came is kept."""
+    cut = fetched(tmp_path, lambda *_: nullcontext(Answered(frame(b"one\n"), breaks=True)))
+    assert cut.path.read_text() == "one\n"
+    assert str(cut.trouble(is_over=True)).startswith("its output could not be fetched: IncompleteRead")
+
+    gone = fetched(tmp_path, Mock(side_effect=DaemonError(404, "No such container: 1")))
+    assert gone.trouble(is_over=True) == "its output could not be fetched: No such container: 1"
+
+
+def test_in_a_hurry_output_is_fetched_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of it is not waited for."""
+    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    asked = itertools.count()
+    data = frame(b"one\n") + frame(b"two\n")
+    output = fetched(tmp_path, lambda *_: nullcontext(Answered(data, breaks=False)), lambda: next(asked) > 0)
+
+    assert output.path.read_text() == "one\n"
+    assert output.trouble(is_over=True) == "its output could not be fetched: somebody is in a hurry"

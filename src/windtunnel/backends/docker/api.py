@@ -54,7 +54,7 @@ class DockerApi(Daemon):
     def stat(self, container: str, path: PurePosixPath | str) -> Mapping[str, Any] | None:
         """Return what a container has at a path: ``mode``, ``linkTarget``; None if nothing (DaemonError, OSError)."""
         try:
-            with self._answer("HEAD", container, path) as answer:
+            with self.answer("HEAD", _archive(container, path)) as answer:
                 return _stat_of(answer)
         except DaemonError as error:
             if error.status == NOT_FOUND:
@@ -73,29 +73,37 @@ class DockerApi(Daemon):
             DaemonError: There is no such container, or nothing at the path.
             OSError: The daemon is gone, or was silent for too long; reading the pieces raises this, too.
         """
-        with self._answer("GET", container, path) as answer:
+        with self.answer("GET", _archive(container, path)) as answer:
             yield _pieces(answer), _stat_of(answer)
 
     def put_archive(self, container: str, path: PurePosixPath | str, archive: IO[bytes]) -> None:
         """Unpack an archive in a folder of a container (DaemonError, OSError)."""
-        with self._answer("PUT", container, path, archive):
+        with self.answer("PUT", _archive(container, path), archive):
             pass
 
     @contextmanager
-    def _answer(
-        self, method: str, container: str, path: PurePosixPath | str, archive: IO[bytes] | None = None
-    ) -> Iterator[http.client.HTTPResponse]:
-        place = f"/containers/{container}/archive?path={quote(str(path))}"
+    def answer(self, method: str, path: str, archive: IO[bytes] | None = None) -> Iterator[http.client.HTTPResponse]:
+        """Lend an answer that is not read yet (DaemonError, OSError).
+
+        Args:
+            method: The request's method.
+            path: What is asked for.
+            archive: What is sent, if anything.
+        """
         connection = self.connect(CALL_SECONDS)
         connection.blocksize = _PIECE
         try:
             # The daemon may refuse before it has read all; what it says then is worth more than that.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(method, place, archive, {"Content-Type": "application/x-tar"} if archive else {})
+                connection.request(method, path, archive, {"Content-Type": "application/x-tar"} if archive else {})
             with contextlib.closing(answer_of(connection)) as answer:
                 yield answer
         finally:
             connection.close()
+
+
+def _archive(container: str, path: PurePosixPath | str) -> str:
+    return f"/containers/{container}/archive?path={quote(str(path))}"
 
 
 def _stat_of(answer: http.client.HTTPResponse) -> Mapping[str, Any]:

@@ -10,11 +10,16 @@ from windtunnel.backends.containers import PYTHON, RESULTS, WORK
 from windtunnel.backends.docker.sealing import host_options, volumes
 from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.backends.unit import Unit
+from windtunnel.plan import Service
 
 NO_HEALTHCHECK = {"Test": ["NONE"]}
 """The image's own check would run beside what is measured; readiness is asked by the benchmark's."""
 NO_LOG = {"Type": "none"}
 """The output is in the run's folder; the daemon need not keep it a second time."""
+FOLLOWED = 8
+"""How many replicas of a step are listened to while they run; each takes a thread and a connection."""
+_KEPT_LOG = {"Type": "json-file", "Config": {"max-size": "1g", "max-file": "2"}}
+"""The daemon keeps a gigabyte of the end of each other one's output, at least."""
 _SHELL = ("/bin/sh", "-c", 'exec "$0" "$@" 2>&1')
 """Makes one stream of both, in the order in which they are written: Docker reads two side by side."""
 _NANO = 1e9
@@ -50,6 +55,13 @@ def container_name(run_id: str, unit: Unit) -> str:
     return f"{run_id}-{unit.label}"
 
 
+def is_followed(unit: Unit) -> bool:
+    """Tell whether a unit's output is listened to while it runs: that of the first replicas, and what probes read."""
+    step = unit.step
+    probes = [step.ready.probe, *([step.live.probe] if step.live else [])] if isinstance(step, Service) else []
+    return unit.number <= FOLLOWED or any(probe.kind == "log" for probe in probes)
+
+
 def container_spec(unit: Unit, around: Surroundings) -> dict[str, Any]:
     """Return the body of ``POST /containers/create``, its labels left out."""
     program = unit.program
@@ -75,7 +87,7 @@ def _host_config(unit: Unit, around: Surroundings) -> dict[str, Any]:
         "NetworkMode": around.networks[0],
         # Reaps orphans and hands signals on: without, a command would be process 1, which no SIGTERM ends.
         "Init": True,
-        "LogConfig": NO_LOG,
+        "LogConfig": NO_LOG if is_followed(unit) else _KEPT_LOG,
         **host_options(program, around.version, around.inputs),
     }
     if around.python:

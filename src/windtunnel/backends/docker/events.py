@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from windtunnel.backends.containers import exit_status
 from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.streams import Output, Stream, lines
 from windtunnel.backends.docker.warden import DaemonError
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
@@ -46,7 +47,7 @@ class Container:
     id: str
     name: str
     step: str
-    output: Output
+    output: Output | KeptOutput
     exit_code: int | None = None
     died_at: float = 0.0
     is_out_of_memory: bool = False

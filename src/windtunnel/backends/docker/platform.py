@@ -14,10 +14,11 @@ from windtunnel.backends.containers import HOME, METRICS, OUT, PYTHON, WORK, cho
 from windtunnel.backends.docker.api import DockerApi, map_errors
 from windtunnel.backends.docker.config import proxy_variables
 from windtunnel.backends.docker.container_fs import ContainerFiles
-from windtunnel.backends.docker.container_spec import Surroundings, container_name, container_spec
+from windtunnel.backends.docker.container_spec import Surroundings, container_name, container_spec, is_followed
 from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.input_volume import make_input_volume
+from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.making import ResourceMaker
 from windtunnel.backends.docker.networks import Networks
 from windtunnel.backends.docker.requirements import Installer
@@ -153,12 +154,20 @@ class DockerPlatform:
                 key = self._create(unit, is_shell=False)
             files.check_room(key, image, step)
             self._fill(key, unit, files.owner(key, image))
-            output = Output(self._api, key, unit.log(self._context.folder), self._context.notifier)
+            output = self._output(unit, key)
         container = Container(key, container_name(self._maker.run_id, unit), step, output)
         self._watcher.add(container)
         task = ContainerTask(unit, output.path, container, image, self._context, self._api, files, self._watcher.remove)
         task.check_command(unit.argv[0])
         return task
+
+    def _output(self, unit: Unit, key: str) -> Output | KeptOutput:
+        log = unit.log(self._context.folder)
+        return (
+            Output(self._api, key, log, self._context.notifier)
+            if is_followed(unit)
+            else KeptOutput(self._api, key, log)
+        )
 
     def _create(self, unit: Unit, *, is_shell: bool) -> str:
         step, program = unit.step.name, unit.program

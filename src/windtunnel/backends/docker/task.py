@@ -17,6 +17,7 @@ from windtunnel.backends.docker.container_fs import ContainerFiles
 from windtunnel.backends.docker.events import Container
 from windtunnel.backends.docker.exec_probes import ask_inside
 from windtunnel.backends.docker.images import Image
+from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.streams import Command
 from windtunnel.backends.docker.usage import ContainerUsage
 from windtunnel.backends.docker.warden import NOT_FOUND, DaemonError
@@ -144,7 +145,10 @@ class ContainerTask:
         except HurryError:
             words = "what it wrote was fetched in part: somebody is in a hurry"
             self.context.journal.note(words, self.unit.step.name)
-        if trouble := self.container.output.trouble(is_over=self.container.exit_code is not None):
+        output = self.container.output
+        if isinstance(output, KeptOutput):
+            output.fetch(lambda: self.context.control.is_urgent)
+        if trouble := output.trouble(is_over=self.container.exit_code is not None):
             lacks.append(trouble)
         return Collected("; ".join(lacks), others)
 
