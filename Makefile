@@ -5,13 +5,15 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := .venv/bin/python -m
 export UV_PYTHON_DOWNLOADS := never
+# Six processes that run tests would compile all of them, each time.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Most tests wait most of their time, so more of them run at once than there are cores.
-WORKERS ?= 4
+WORKERS ?= 6
 
 CLUSTER := cd tests && ../.venv/bin/python -m cluster
 
-.PHONY: help demo check test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types format lock clean
+.PHONY: help demo check test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types collect format lock clean
 
 help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -71,6 +73,9 @@ lint: .venv/.compiled
 
 types: .venv/.compiled
 	$(RUN) mypy
+
+collect: .venv/.compiled
+	$(RUN) pytest --collect-only --quiet
 
 format: .venv/.compiled  ## Format the code
 	$(RUN) ruff format

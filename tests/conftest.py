@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from xdist.remote import Producer
 
-from support import docker_lab, kubernetes_lab, needs
+from support import argo_lab, docker_lab, kubernetes_lab, needs
 from support.kubernetes_faults import Fault
 from support.lab import Lab, living
 from support.scheduling import Scheduling
@@ -94,6 +94,13 @@ def cluster_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
     yield check
     check()
+
+
+@pytest.fixture
+def argo(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Argo, whose controller works; a test that is marked with `ends_controller` has it for itself."""
+    with argo_lab.controller(is_mine=request.node.get_closest_marker("ends_controller") is not None):
+        yield
 
 
 @pytest.fixture

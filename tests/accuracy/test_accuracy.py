@@ -35,7 +35,10 @@ def measure(lab: Lab, milliseconds: int, requests: int) -> dict[str, Any]:
 
 
 @alone
-@LATENCIES
+@pytest.mark.parametrize(
+    ("milliseconds", "requests"),
+    [(5, 300), pytest.param(20, 150, marks=pytest.mark.full), pytest.param(100, 40, marks=pytest.mark.full)],
+)
 def test_a_known_latency_comes_back(lab: Lab, milliseconds: int, requests: int) -> None:
     """The p50 over all requests is within 5 % of the server's delay."""
     assert measure(lab, milliseconds, requests)["p50"] == pytest.approx(milliseconds, rel=0.05)

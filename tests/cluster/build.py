@@ -32,7 +32,7 @@ def build(say: Callable[[str], None]) -> None:
         return
     require_go()
     with places.locked(programs.build_key()):
-        # The one that had the lock before may have built them.
+        # Whoever had the lock before may have built them.
         if missing := missing_programs():
             build_missing(missing, say)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support import argo_lab, kubernetes_lab, prefect_home
+from support import kubernetes_lab, prefect_home
 from support.docker_lab import client_server, single_node
 from support.lab import Lab, Result
 from support.needs import package
@@ -36,9 +36,9 @@ ENGINES = {
 
 
 @pytest.fixture
-def engines(lab: Lab, tmp_path: Path) -> Lab:
+def engines(lab: Lab, tmp_path: Path, argo: None) -> Lab:
     """A folder in which each engine works."""
-    argo_lab.need_argo()
+    del argo
     kubernetes_lab.image()
     package("prefect")
     lab.env |= prefect_home.own_server(tmp_path / "prefect")

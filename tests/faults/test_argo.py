@@ -11,7 +11,8 @@ from datetime import datetime
 import pytest
 from _pytest.mark import ParameterSet
 
-from support.argo_lab import CONTROLLER, Workflow, argo, need_argo, submitted
+from support import argo_lab
+from support.argo_lab import CONTROLLER, Workflow, submitted
 from support.claims import volume
 from support.docker_lab import client_server, single_node
 from support.kubernetes_lab import kubectl, objects_of
@@ -56,10 +57,10 @@ ENDS = {
     "server dies": Case(server="--die-after 3", client=HANGING, exit_code=5, cause="server_died"),
     "deadline": Case(client=HANGING, keys='timeout = "15s"', exit_code=4, cause="timed_out"),
 }
-QUICK = {("success", "same-pod"), ("failing client", "apart"), ("server never ready", "apart")}
+QUICK = {("failing client", "apart"), ("server never ready", "apart")}
 STRIKES: dict[str, Callable[[str], object]] = {
-    "stop": lambda name: argo("stop", name),
-    "terminate": lambda name: argo("terminate", name),
+    "stop": lambda name: argo_lab.argo("stop", name),
+    "terminate": lambda name: argo_lab.argo("terminate", name),
     "delete": lambda name: kubectl("delete", "workflow", name, "--wait=false"),
 }
 QUICK_STRIKES = {("stop", "same-pod"), ("terminate", "apart"), ("delete", "apart")}
@@ -75,9 +76,9 @@ def variants(names: Iterable[str], quick: set[tuple[str, str]]) -> list[Paramete
 
 
 @pytest.fixture
-def store() -> Iterator[str]:
+def store(argo: None) -> Iterator[str]:
     """A store that pods reach."""
-    need_argo()
+    del argo
     with volume("777") as claim:
         yield claim.store
 
@@ -148,7 +149,7 @@ def test_a_workflow_that_is_ended_takes_everything_with_it(
 def await_client(workflow: Workflow) -> None:
     """Wait until the client runs and hangs."""
     workflow.until(lambda: any(each["phase"] == "Running" for each in workflow.nodes("client")), "client that runs")
-    workflow.until(lambda: "client: hanging" in argo("logs", workflow.name).stdout, "client that hangs")
+    workflow.until(lambda: "client: hanging" in argo_lab.argo("logs", workflow.name).stdout, "client that hangs")
 
 
 def running(workflow: Workflow) -> set[str]:
@@ -208,7 +209,7 @@ def test_twenty_at_once_all_complete(store: str, note: Callable[[str, object], N
             workflow.until_collected(GONE_SECONDS)
 
 
-@pytest.mark.alone
+@pytest.mark.ends_controller
 @pytest.mark.parametrize("place", ["apart", pytest.param("same-pod", marks=full)])
 def test_a_run_goes_on_while_its_controller_is_restarted(
     store: str, note: Callable[[str, object], None], place: str
@@ -223,7 +224,7 @@ def test_a_run_goes_on_while_its_controller_is_restarted(
         assert workflow.record["metrics"]["latency"]["n"] == 1
 
 
-@pytest.mark.alone
+@pytest.mark.ends_controller
 @pytest.mark.parametrize("place", [pytest.param("apart", marks=full), "same-pod"])
 def test_a_run_ends_though_its_controller_is_gone_for_good(
     store: str, note: Callable[[str, object], None], place: str

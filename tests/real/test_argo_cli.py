@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from cluster import docker as nodes
-from support.argo_lab import TEMPLATES, Workflow, argo, encoded, need_argo, submitted, submitted_with
+from support.argo_lab import TEMPLATES, Workflow, argo, encoded, submitted, submitted_with
 from support.claims import volume
 from support.docker_lab import client_server, single_node
 from support.kubernetes_lab import kubectl
 from support.lab import Lab
 from support.s3_lab import BUCKET, S3Lab, s3_server
 
-pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.usefixtures("nothing_left", "argo"), pytest.mark.timeout(400)]
 
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(.)"'
 
@@ -26,7 +26,6 @@ RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(.)"'
 @pytest.fixture
 def store() -> Iterator[str]:
     """A store that pods reach."""
-    need_argo()
     with volume("777") as claim:
         yield claim.store
 
@@ -34,7 +33,6 @@ def store() -> Iterator[str]:
 @pytest.fixture
 def s3(tmp_path: Path) -> Iterator[S3Lab]:
     """An S3 server that pods reach, its credentials in the Secret that drivers look for."""
-    need_argo()
     # Nodes of the test cluster alone are known to reach this machine; other clusters have no folders for claims either.
     with volume("777"), s3_server(tmp_path / "s3", nodes.gateway()) as server:
         literals = [f"--from-literal={name}={value}" for name, value in server.env.items()]
@@ -63,7 +61,6 @@ def test_a_run_comes_home_through_s3(lab: Lab, s3: S3Lab) -> None:
 
 def test_the_templates_pass_argos_own_check() -> None:
     """Without a cluster: references and variables of all of them."""
-    need_argo()
     done = argo("lint", "--offline", *map(str, sorted(TEMPLATES.glob("*.yaml"))))
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -112,7 +109,6 @@ def test_a_template_refuses_what_is_wrong_before_anything_is_made(store: str) ->
 
 def test_a_refusal_stands_where_argo_shows_messages() -> None:
     """In `argo get` at each part that it ended, in `argo list`, and as an output; nothing is said of how it stopped."""
-    need_argo()
     words = "bad_call: store runs: a folder of this pod's goes with it; give s3://bucket/prefix"
     with submitted_with({"benchmark": encoded(client_server())}) as workflow:
         assert workflow.end() == "Failed"
@@ -201,7 +197,6 @@ def test_a_schedule_fires_is_suspended_and_made_by_either_program(lab: Lab, stor
 
 def test_submit_without_waiting_wants_a_store(lab: Lab) -> None:
     """Exit 2, and what to do, before anything is submitted."""
-    need_argo()
     result = lab.call("submit", str(lab.write(client_server())))
 
     assert result.exit_code == 2

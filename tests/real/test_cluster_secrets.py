@@ -57,9 +57,9 @@ def test_a_run_on_a_cluster_shows_no_secret(lab: Lab, placement: str) -> None:
     assert result.record["resources"]["left"] == []
 
 
+@pytest.mark.usefixtures("argo")
 def test_a_submitted_benchmark_shows_no_secret_and_its_secret_goes_with_it(lab: Lab) -> None:
     """Neither as a parameter nor in what Argo makes of it; `render` refuses."""
-    argo_lab.need_argo()
     lab.patience = 240
     file = str(lab.write(marked.benchmark()))
     with marked.watched(*KINDS, *ARGOS) as seen:
@@ -83,13 +83,13 @@ def test_a_submitted_benchmark_shows_no_secret_and_its_secret_goes_with_it(lab: 
     Workflow(name).until(lambda: not kubectl("get", "secret", secret, "--ignore-not-found"), "end of its Secret", 60)
 
 
+@pytest.mark.usefixtures("argo")
 @full
 @pytest.mark.parametrize("how", [("run", "--backend", "kubernetes"), ("submit", "--wait")], ids=["run", "submit"])
 def test_a_client_that_prints_secrets_of_every_kind_shows_them_in_its_own_output_alone(
     lab: Lab, how: tuple[str, ...]
 ) -> None:
     """What a program prints is its pod's to show; what is kept of it has none."""
-    argo_lab.need_argo()
     lab.patience = 240
     file = lab.write(full_of_secrets("full", image=kubernetes_lab.image()))
     with marked.watched(*KINDS, *ARGOS) as seen:
@@ -104,9 +104,9 @@ def test_a_client_that_prints_secrets_of_every_kind_shows_them_in_its_own_output
 
 
 @pytest.fixture
-def claim() -> Iterator[Claim]:
+def claim(argo: None) -> Iterator[Claim]:
     """A claim that pods reach."""
-    argo_lab.need_argo()
+    del argo
     with volume("777") as found:
         yield found
 
@@ -145,9 +145,9 @@ def test_a_template_takes_a_benchmark_from_a_secret_and_shows_none(claim: Claim,
     assert not marked.leaks(stored + logs + json.dumps(record))
 
 
+@pytest.mark.usefixtures("argo")
 def test_a_template_refuses_secrets_that_are_a_parameter() -> None:
     """With the way out, and without repeating them."""
-    argo_lab.need_argo()
     given = {"benchmark": argo_lab.encoded(marked.benchmark()), "store": "s3://bucket/x"}
     with marked.watched("events", "pods") as seen, argo_lab.submitted_with(given) as workflow:
         assert workflow.end() == "Failed"

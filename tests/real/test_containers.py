@@ -60,7 +60,11 @@ SERVERS: dict[str, Callable[[str], str]] = {
     "nginx": siege,
     "postgres": pgbench,
 }
+full = pytest.mark.full
 each_server = pytest.mark.parametrize("server", SERVERS)
+one_server = pytest.mark.parametrize(
+    "server", ["redis", pytest.param("nginx", marks=full), pytest.param("postgres", marks=full)]
+)
 
 
 def assert_valid(result: Result, server: str) -> None:
@@ -87,7 +91,7 @@ def test_a_server_on_docker(patient: Lab, docker: str, server: str) -> None:
     assert stopped_well(patient, server)
 
 
-@each_server
+@one_server
 def test_a_server_on_another_node_than_its_client(patient: Lab, cluster: str, server: str) -> None:
     """Valid; the cluster's own word for where the pods were is that of the run's environment."""
     with kubernetes_lab.seen_pods() as pods:
@@ -102,9 +106,7 @@ def test_a_server_on_another_node_than_its_client(patient: Lab, cluster: str, se
     assert {step: set(each["nodes"]) for step, each in environment["steps"].items()} == nodes
 
 
-@pytest.mark.parametrize(
-    "server", ["redis", pytest.param("nginx", marks=pytest.mark.full), pytest.param("postgres", marks=pytest.mark.full)]
-)
+@one_server
 def test_a_server_in_one_pod_with_its_client(patient: Lab, cluster: str, server: str) -> None:
     """Valid; each iteration is a pod of its own, of both, and no other pod of the run has the server."""
     placement = ("--set", "server.placement=same-pod")

@@ -13,37 +13,37 @@ from support.lab import Lab, client_server
 from support.prefect_lab import PrefectLab
 
 HELD = "WINDTUNNEL_TESTS_HELD"
-"""The variable that names the file in which a test says what it holds."""
+"""The variable that names the folder in which each test says what it holds."""
 
 
-def hold(what: str) -> None:
+def hold(thing: str, name: str = "") -> None:
     """Say what is there, and never end."""
-    Path(os.environ[HELD]).write_text(what, encoding="utf-8")
+    (Path(os.environ[HELD]) / thing).write_text(name, encoding="utf-8")
     threading.Event().wait()
 
 
-def test_it_holds_a_prefect_server_and_a_worker(worker: PrefectLab) -> None:
-    """The worker has a flow run, whose client has a minute to go."""
+def test_prefect_server(worker: PrefectLab) -> None:
+    """A server and a worker, which has a flow run, whose client has a minute to go."""
     run = worker.start("single-node/windtunnel", benchmark={"toml": slow("held", 60)})
     worker.until_event(run, "iteration_started")
-    hold(run)
+    hold("prefect_server")
 
 
-def test_it_holds_a_process(lab: Lab) -> None:
+def test_process(lab: Lab) -> None:
     """A driver with its warden, a server and a client that hangs."""
     with lab.start("run", str(lab.write(client_server(client="--hang-in 1")))) as process:
         lab.wait_for_log("client", "client: hanging", 60, process)
-        hold(str(process.pid))
+        hold("process")
 
 
-def test_it_holds_containers(lab: Lab) -> None:
+def test_containers(lab: Lab) -> None:
     """A run on Docker that hangs."""
     with lab.start("run", str(lab.write(in_containers(client="--hang-in 1"))), "--backend", "docker") as process:
         lab.wait_for_log("client", "client: hanging", 60, process)
-        hold(str(process.pid))
+        hold("containers")
 
 
-def test_it_holds_a_namespace(fault: Fault) -> None:
+def test_namespace(fault: Fault) -> None:
     """An empty one of its own."""
     with namespace(fault):
-        hold(fault.namespace)
+        hold("namespace", fault.namespace)

@@ -9,21 +9,12 @@ from typing import Any
 
 import pytest
 
+from support.deployed import SHORT
 from support.lab import client_server, single_node
-from support.prefect_lab import ROOT, PrefectLab
+from support.prefect_lab import PrefectLab
 
 pytestmark = pytest.mark.timeout(600)
 full = pytest.mark.full
-
-RATE = """
-[run]
-repeats = 3
-[[metrics]]
-name = "rate"
-unit = "1/s"
-pattern = 'rate=([0-9]+)'
-"""
-SHORT = single_node(["sh", "-c", "echo rate=$$((40 + $ITERATION))"], RATE, 'labels = { team = "caching" }')
 
 
 def test_a_run_from_the_form_shows_itself_in_prefect(worker: PrefectLab, known: set[int]) -> None:
@@ -92,22 +83,6 @@ def test_a_benchmark_is_given_in_any_of_four_ways(worker: PrefectLab, kind: str,
     assert worker.final(run)["state"]["name"] == "Completed"
     assert worker.record(run)["metrics"]["rate"]["values"] == [41, 42, 43]
     worker.until(lambda: "client.3 | rate=43" in worker.log(run), 30, "the last step's output in the log")
-
-
-def test_a_second_deploy_all_changes_nothing(server: PrefectLab) -> None:
-    """Deployments and schedules are those of the first time, and installing again makes no second automation."""
-
-    def state() -> object:
-        deployments = server.post("/deployments/filter", {})
-        schedules = sorted((d["name"], s["slug"], s["schedule"]["cron"]) for d in deployments for s in d["schedules"])
-        automations = sorted(item["name"] for item in server.post("/automations/filter", {}))
-        return sorted(d["id"] for d in deployments), schedules, automations
-
-    first = state()
-    assert server.call("prefect", "--no-prompt", "deploy", "--all", cwd=ROOT).returncode == 0
-    assert server.windtunnel("install", "prefect").returncode == 0
-
-    assert state() == first
 
 
 BAD: dict[str, dict[str, Any]] = {
@@ -215,105 +190,3 @@ def test_a_deployed_schedule_fires_in_its_time_zone(worker: PrefectLab) -> None:
     file.write_text(SHORT.replace('"alone"', '"minutely"'))
     assert worker.windtunnel("deploy", str(file)).returncode == 0
     assert worker.deployment("single-node/minutely")["schedules"] == []
-
-
-def test_deploying_without_a_server_says_what_to_do(tmp_path: Path) -> None:
-    """Exit 2 without a server configured, 3 when it does not answer, 2 for a wrong file; the pool is named too."""
-    lab = PrefectLab(tmp_path)
-    (tmp_path / "alone.toml").write_text(SHORT)
-    unreachable = lab.windtunnel("deploy", "alone.toml")
-    del lab.env["PREFECT_API_URL"]
-    unset = lab.windtunnel("deploy", "alone.toml")
-    (tmp_path / "alone.toml").write_text(SHORT.replace("repeats", "repeets"))
-    wrong = lab.windtunnel("deploy", "alone.toml")
-
-    assert (unreachable.returncode, "does not answer" in unreachable.stderr) == (3, True)
-    assert (unset.returncode, "PREFECT_API_URL" in unset.stderr) == (2, True)
-    assert (wrong.returncode, "run.repeets" in wrong.stderr) == (2, True)
-
-
-def test_a_pool_that_is_not_there_is_named(server: PrefectLab) -> None:
-    """Exit 3, and the pools that there are."""
-    (server.path / "alone.toml").write_text(SHORT)
-    result = server.windtunnel("deploy", "alone.toml", "--pool", "nowhere")
-
-    assert result.returncode == 3
-    assert "no work pool 'nowhere' (there are: windtunnel, windtunnel-janitor)" in result.stderr
-
-
-def test_what_the_server_would_make_silently_is_asked_for(server: PrefectLab) -> None:
-    """An unknown queue (it would have no limit), a pool for containers, a reserved name: refused with what to do."""
-    (server.path / "alone.toml").write_text(SHORT)
-    assert server.call("prefect", "work-pool", "create", "boxes", "--type", "kubernetes").returncode == 0
-    queue = server.windtunnel("deploy", "alone.toml", "--queue", "defualt")
-    pool = server.windtunnel("deploy", "alone.toml", "--pool", "boxes")
-    name = server.windtunnel("deploy", "alone.toml", "--set", "benchmark.name=windtunnel")
-
-    assert (queue.returncode, pool.returncode, name.returncode) == (3, 2, 2)
-    assert "no work queue 'defualt' in the pool 'windtunnel'; did you mean 'default'?" in queue.stderr
-    assert "prefect work-queue create defualt --pool windtunnel --limit 1" in queue.stderr
-    assert "is of type kubernetes" in pool.stderr
-    assert "choose another" in name.stderr
-
-
-def test_a_benchmark_that_changes_its_strategy_is_still_one_deployment(server: PrefectLab) -> None:
-    """The former one goes, with its schedule; and what `--set` changed is in the stored benchmark."""
-    schedule = ("--set", "run.schedule='0 3 * * *'")
-    (server.path / "flip.toml").write_text(SHORT.replace('"alone"', '"flip"'))
-    first = server.windtunnel("deploy", "flip.toml", *schedule)
-    (server.path / "flip.toml").write_text(client_server().replace('"faulty"', '"flip"'))
-    second = server.windtunnel("deploy", "flip.toml", "--repeats", "9", "--json")
-    found = server.post("/deployments/filter", {"deployments": {"name": {"any_": ["flip"]}}})
-    blocks = server.post(
-        "/block_documents/filter", {"include_secrets": True, "block_documents": {"name": {"like_": "flip"}}}
-    )
-
-    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
-    assert [item["id"] for item in found] == [json.loads(second.stdout)["id"]]
-    assert "repeats = 9" in blocks[0]["data"]["toml"]
-
-
-def test_secrets_are_not_shown_by_the_server(server: PrefectLab) -> None:
-    """Neither the deployment nor the stored benchmark, as the UI reads them, has the value of a secret variable."""
-    (server.path / "keeper.toml").write_text(
-        SHORT.replace('"alone"', '"keeper"') + '[client.env]\nTOKEN = "swordfish-1"\n'
-    )
-    result = server.windtunnel("deploy", "keeper.toml", "--set", "client.env.PASSWORD=swordfish-2")
-    deployment = server.deployment("single-node/keeper")
-    blocks = server.post("/block_documents/filter", {"block_documents": {"name": {"like_": "keeper"}}})
-
-    assert result.returncode == 0, result.stderr
-    assert "swordfish" not in json.dumps([deployment, blocks])
-
-
-def test_what_somebody_has_set_stays_when_it_is_done_again(server: PrefectLab) -> None:
-    """The janitor's schedule, a schedule that is paused, and one that somebody added in the UI."""
-    (server.path / "paused.toml").write_text(
-        SHORT.replace('"alone"', '"paused"').replace("repeats", 'schedule = "0 3 * * *"\nrepeats')
-    )
-    assert server.windtunnel("deploy", "paused.toml").returncode == 0
-    janitor, paused = server.deployment("reap/janitor"), server.deployment("single-node/paused")
-    change(server, janitor, {"schedule": {"cron": "0 * * * *", "timezone": "UTC"}})
-    change(server, paused, {"active": False})
-    added = {"schedule": {"cron": "30 4 * * *", "timezone": "UTC"}, "slug": "mine"}
-    server.ask("POST", f"/deployments/{paused['id']}/schedules", [added]).raise_for_status()
-    assert server.windtunnel("install", "prefect").returncode == 0
-    assert server.windtunnel("deploy", "paused.toml", "--set", "run.schedule='0 5 * * *'").returncode == 0
-
-    assert schedules(server, "reap/janitor") == {("windtunnel-run", "0 * * * *", True)}
-    assert schedules(server, "single-node/paused") == {
-        ("windtunnel-run", "0 5 * * *", False),
-        ("mine", "30 4 * * *", True),
-    }
-
-
-def change(server: PrefectLab, deployment: dict[str, Any], values: dict[str, Any]) -> None:
-    """Change a deployment's one schedule as the UI does."""
-    (schedule,) = deployment["schedules"]
-    server.ask("PATCH", f"/deployments/{deployment['id']}/schedules/{schedule['id']}", values).raise_for_status()
-
-
-def schedules(server: PrefectLab, deployment: str) -> set[tuple[str, str, bool]]:
-    """Return slug, cron and whether it is active of each of a deployment's schedules."""
-    found = server.deployment(deployment)["schedules"]
-    return {(item["slug"], item["schedule"]["cron"], item["active"]) for item in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import subprocess
 import time
@@ -33,6 +34,15 @@ def need_argo() -> None:
     kubernetes_lab.need_project_images()
     if reason := why_not():
         lacking(f"argo: {reason}", "argo")
+
+
+@contextmanager
+def controller(*, is_mine: bool = False) -> Iterator[None]:
+    """Have Argo's controller work, meanwhile; or have it for a test alone, which ends it."""
+    need_argo()
+    with (places.cache() / "argo-controller.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if is_mine else fcntl.LOCK_SH)
+        yield
 
 
 @cache

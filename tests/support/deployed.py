@@ -7,6 +7,16 @@ import psutil
 from support.lab import single_node
 from support.prefect_lab import PrefectLab
 
+_RATE = """
+[run]
+repeats = 3
+[[metrics]]
+name = "rate"
+unit = "1/s"
+pattern = 'rate=([0-9]+)'
+"""
+SHORT = single_node(["sh", "-c", "echo rate=$$((40 + $ITERATION))"], _RATE, 'labels = { team = "caching" }')
+"""A benchmark that takes no time, of 41, 42 and 43."""
 FINAL_SECONDS = 120
 """Within so many seconds of a fault, a run has to be in a final state."""
 

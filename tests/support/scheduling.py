@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/cluster/", "tests/contract/test_engines.py", "tests/server/test_deployments.py", "tests/server/")
+TOGETHER = (
+    "tests/cluster/",
+    "tests/contract/test_engines.py",
+    "tests/server/test_deploy",
+    "tests/server/test_",
+)
 """Files, or folders of files, whose tests share something that is dear to start, such as a Prefect server."""
 
 
