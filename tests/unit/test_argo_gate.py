@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from windtunnel.backends.kubernetes.pod_maker import PodOrder
+from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodOrder
 from windtunnel.engines.argo import pod_gate
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.errors import PlatformError
@@ -66,3 +66,23 @@ def test_a_driver_that_is_lost_stops_its_workflow_and_takes_its_own_clients_pods
     pods = "/api/v1/namespaces/n/pods?labelSelector=windtunnel.dev/run%3Dbench-1%2Cworkflows.argoproj.io/workflow"
 
     assert PODS.last_calls == (("PATCH", "w", {"spec": {"shutdown": "Stop"}}), ("DELETE", pods, None))
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "is_missing"),
+    [
+        (64, "Error: failed to find name in PATH: exec: no such file", True),
+        (64, "rate=1", False),
+        (1, "Error: failed to find name in PATH: exec: no such file", False),
+    ],
+)
+def test_argos_program_tells_that_there_is_no_such_command(status: int, output: str, is_missing: bool) -> None:  # noqa: FBT001
+    """By its exit status and its words together: a command of the benchmark's may have either."""
+    assert PODS.not_found(status, output) is is_missing
+    assert not DRIVER_PODS.not_found(status, output)
+
+
+def test_only_a_program_that_was_killed_cannot_tell_its_pod_of_the_end() -> None:
+    """Argo's own container waits for its word; where the driver makes pods, the kubelet sees each end."""
+    assert [status for status in (0, 1, 64, 137, 143) if PODS.is_silenced(status)] == [137]
+    assert not DRIVER_PODS.is_silenced(137)
