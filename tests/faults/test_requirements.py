@@ -140,6 +140,17 @@ def test_a_step_of_docker_cannot_change_its_packages(lab: Lab, index: Index) -> 
     assert index.requests > 0
 
 
+@pytest.mark.full
+def test_an_image_with_a_user_of_its_own_has_its_packages(lab: Lab, index: Index) -> None:
+    """Its pip has no more rights than its step."""
+    need_docker()
+    text = docker_lab.single_node(IMPORT, RATE, client='requirements = ["speed"]', target="user")
+    result = lab.run(text, "--backend", "docker")
+
+    assert result.exit_code == 0, result.stderr
+    assert index.requests > 0
+
+
 def test_volumes_of_pips_container_go_with_it(lab: Lab, index: Index) -> None:
     """Those that the image declares, when packages are installed and when they are taken from the cache."""
     need_docker()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from windtunnel.backends.base import Address, Launch
@@ -96,3 +98,14 @@ def test_the_daemon_keeps_the_output_of_replicas_that_nobody_listens_to(
     around = Surroundings(image="i", networks=["run"], version=(1, 41))
 
     assert container_spec(unit(number=number, probe=kind), around)["HostConfig"]["LogConfig"]["Type"] == driver
+
+
+@pytest.mark.parametrize("network", ["bridge", "host"])
+def test_pips_container_is_on_a_network_of_dockers_own(network: str) -> None:
+    """On which no container has a name; its own name says what it is for."""
+    pip = replace(unit(), installs=True)
+    body = container_spec(pip, Surroundings(image="i", networks=[network], version=(1, 41)))
+
+    assert "NetworkingConfig" not in body
+    assert body["HostConfig"]["NetworkMode"] == network
+    assert container_name("run", pip) == "run-server.requirements"

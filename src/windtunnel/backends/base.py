@@ -72,11 +72,13 @@ class Launch(Generic[StepT]):
         step: What to start.
         iteration: In which iteration; None for a service that lives through all of them.
         values: Names to substitute and to hand over in the environment.
+        installs: Whether what is started is pip, for the step.
     """
 
     step: StepT
     iteration: int | None
     values: Mapping[str, str]
+    installs: bool = False
 
     def names(self, address: Address, work: PurePath, out: PurePath, metrics: PurePath) -> dict[str, str]:
         """Return all names that the step's strings and its environment know, with their values.
@@ -98,6 +100,8 @@ class Launch(Generic[StepT]):
     @property
     def label(self) -> str:
         """What the logs and folders of this start are called."""
+        if self.installs:
+            return f"{self.step.name}.requirements"
         return self.step.name if self.iteration is None else f"{self.step.name}.{self.iteration}"
 
 

@@ -3,7 +3,8 @@
 Run by path as ``install.py TARGET add|alone REQUIREMENT...``, on this machine or in a container, so it
 has the standard library alone and suits old interpreters. ``add``: the environment also sees what the
 interpreter has. pip is the interpreter's own, which need not be in the environment, or comes from
-*ensurepip*. ``packages.json`` is written last: with it, the environment is whole.
+*ensurepip*. ``packages.json`` is written last: with it, the environment is whole. ``$WINDTUNNEL_ARCHIVE`` is
+the archive of it that is made then, if one is wanted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import site
 import subprocess
 import sys
+import tarfile
 import venv
 from importlib import metadata
 from pathlib import Path
@@ -51,6 +53,7 @@ def packages_in(folder: Path) -> dict[str, str]:
 def main() -> int:
     """Make the environment; return pip's exit status."""
     target, mode, *requirements = sys.argv[1:]
+    archive = os.environ.get("WINDTUNNEL_ARCHIVE")
     venv.create(target, symlinks=True, with_pip=False)
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     packages, python = Path(target, "lib", version, "site-packages"), str(Path(target, "bin", "python"))
@@ -70,6 +73,9 @@ def main() -> int:
     if done.returncode == 0:
         found = {name: version for name, version in packages_in(packages).items() if name not in own}
         Path(target, _DONE).write_text(json.dumps(found), encoding="utf-8")
+        if archive:
+            with tarfile.open(archive, "w") as file:
+                file.add(target, Path(target).name)
     return done.returncode
 
 

@@ -57,6 +57,7 @@ class Unit:
         env: What its environment has beside the platform's own.
         files: Path to content; a relative path is below its working folder.
         values: The names that its strings know, with their values.
+        installs: Whether it is pip, which installs what its step requires.
     """
 
     step: Service | Job
@@ -67,6 +68,7 @@ class Unit:
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
+    installs: bool = False
 
     @property
     def program(self) -> Program:
@@ -76,11 +78,15 @@ class Unit:
     @property
     def label(self) -> str:
         """The name of its folders, such as ``server`` or ``client.2``; that of a replica says which."""
+        if self.installs:
+            return f"{self.step.name}.requirements"
         label = self.step.name if self.iteration is None else f"{self.step.name}.{self.iteration}"
         return label if self.number == 1 else f"{label}.replica-{self.number}"
 
     def log(self, folder: RunFolder) -> Path:
-        """Return the file that keeps its output."""
+        """Return the file that keeps its output; what pip writes is looked through before it is kept."""
+        if self.installs:
+            return folder.path / "work" / f"{self.label}.log"
         # No step's name has a point in it.
         name = self.step.name if self.number == 1 else f"{self.step.name}.replica-{self.number}"
         return folder.log(name, self.iteration)

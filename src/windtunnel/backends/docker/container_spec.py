@@ -68,7 +68,7 @@ def container_spec(unit: Unit, around: Surroundings) -> dict[str, Any]:
     argv = list(unit.argv)
     if program.trace:
         argv = traced_command(around.tracer, RESULTS / RAW, argv)
-    return {
+    body = {
         "Image": around.image,
         "Entrypoint": list(_SHELL) if around.is_shell else argv,
         "Cmd": argv if around.is_shell else [],
@@ -77,8 +77,11 @@ def container_spec(unit: Unit, around: Surroundings) -> dict[str, Any]:
         "Healthcheck": NO_HEALTHCHECK,
         "Volumes": {folder: {} for folder in volumes(program)},
         "HostConfig": _host_config(unit, around),
-        "NetworkingConfig": {"EndpointsConfig": {around.networks[0]: {"Aliases": [unit.step.name]}}},
     }
+    if not unit.installs:
+        # Docker's own networks know no other names.
+        body["NetworkingConfig"] = {"EndpointsConfig": {around.networks[0]: {"Aliases": [unit.step.name]}}}
+    return body
 
 
 def _host_config(unit: Unit, around: Surroundings) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psutil
 
@@ -52,9 +52,9 @@ class Networks:
         names = [] if program.isolation == "sealed" else [self._open]
         return names + ([self._sealed] if self._sealed else [])
 
-    def connect(self, container: str, program: Program, name: str) -> None:
-        """Put a container on those of a step's networks that it is not on yet, under a name (DaemonError, OSError)."""
-        for network in self.of(program)[1:]:
+    def connect(self, container: str, networks: Sequence[str], name: str) -> None:
+        """Put a container on more networks, under a name (DaemonError, OSError)."""
+        for network in networks:
             body = {"Container": container, "EndpointConfig": {"Aliases": [name]}}
             self._api.call("POST", f"/networks/{self.keys[network]}/connect", body)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.archive import ROOT, Content, input_links, packed
+from windtunnel.backends.archive import INPUTS, ROOT, Content, input_links, packed, packed_inputs
 from windtunnel.backends.base import Address, Launch, RunContext
 from windtunnel.backends.containers import HOME, METRICS, OUT, PYTHON, WORK, choose_port
 from windtunnel.backends.docker.api import DockerApi, map_errors
@@ -17,23 +17,23 @@ from windtunnel.backends.docker.container_fs import ContainerFiles
 from windtunnel.backends.docker.container_spec import Surroundings, container_name, container_spec, is_followed
 from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import find_images
-from windtunnel.backends.docker.input_volume import make_input_volume
 from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.making import ResourceMaker
 from windtunnel.backends.docker.networks import Networks
-from windtunnel.backends.docker.requirements import Installer
 from windtunnel.backends.docker.streams import Output
 from windtunnel.backends.docker.task import ContainerTask
 from windtunnel.backends.docker.tracer import pack_tracer
+from windtunnel.backends.docker.volumes import Volume, filling
 from windtunnel.backends.docker.warden import find
 from windtunnel.backends.docker.warden_client import WardenClient
+from windtunnel.backends.environments import Environments
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.platform import Fetch, Task
+from windtunnel.backends.requirements import interpreter, local_names
 from windtunnel.backends.tracing import find_strace
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile, Job, Plan, Program, Service
-from windtunnel.run.control import POLL_SECONDS
 
 KILL_SECONDS = 10.0
 
@@ -48,12 +48,14 @@ class DockerPlatform:
     """
 
     kind = "container"
+    python = PYTHON
     latency = 0.1
 
     def __init__(self, context: RunContext, warden: WardenClient, labels: RunLabels) -> None:
         self._context, self._warden = context, warden
         self._inputs: dict[str, Path] = {}
         self._input_volume: str | None = None
+        self._volumes: dict[str, str] = {}
         self._work = context.folder.path / "work"
         self._is_closed = False
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
@@ -88,7 +90,6 @@ class DockerPlatform:
         self._tracer = pack_tracer(strace, self._info.get("Architecture", "")) if strace else None
         self._files = ContainerFiles(self._api)
         self._work.mkdir(exist_ok=True)
-        self._installer = Installer(self._context, self._api, self._maker, self._watcher, self._files, self._wait_for)
         self._closing.callback(self._close_outputs)
 
     def _close_outputs(self) -> None:
@@ -105,24 +106,38 @@ class DockerPlatform:
         for item in inputs:
             self._inputs[item.path], _digest = fetch(item)
         if any(step.program.isolation == "sealed" for step in self._context.plan.steps):
-            image = next(iter(self._images.values())).id
-            self._input_volume = make_input_volume(self._api, self._maker, self._inputs, image, self._context)
+            self._make_input_volume()
+
+    def _make_input_volume(self) -> None:
+        name, image = f"{self._maker.run_id}-inputs", next(iter(self._images.values())).id
+        volume = Volume(name, INPUTS, image, "the inputs' volume", "volume_failed")
+        check = self._context.control.check
+        with filling(self._api, self._maker, volume) as key, packed_inputs(self._inputs, self._work, check) as archive:
+            self._api.put_archive(key, INPUTS, archive)
+        self._input_volume = name
 
     def install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
         """Install a step's Python packages into a volume that it sees read-only."""
-        return self._installer.install(step, self._images[step.name])
+        return Environments(self._context).install(self, step)
 
-    def _wait_for(self, container: Container) -> int:
-        """Return the exit status of a container."""
-        while not self._context.notifier.wait(lambda: container.status is not None, POLL_SECONDS):
-            self.check()
-            self._context.control.check()
-        return container.status or 0
+    def interpreter(self, step: Service | Job) -> tuple[str, Sequence[str]]:
+        """Return the interpreter that a step's packages are for, and its image."""
+        python = interpreter(step.program)
+        return python, [python, self._images[step.name].id]
+
+    def share_environment(self, step: Service | Job, kept: Path) -> None:
+        """Put an environment into a volume, one for all steps that have the same."""
+        name = f"{self._maker.run_id}-python-{kept.stem}"
+        if name not in self._volumes.values():
+            image = self._images[step.name].id
+            volume = Volume(name, PYTHON, image, "its volume", "requirements_failed", step.name)
+            with filling(self._api, self._maker, volume) as key, kept.open("rb") as archive:
+                self._api.put_archive(key, HOME, archive)
+        self._volumes[step.name] = name
 
     def environment_of(self, step: Service | Job) -> Environment | None:
         """Return the Python environment of a step that has one."""
-        has_one = step.name in self._installer.volumes
-        return Environment(PYTHON, self._images[step.name].env["PATH"]) if has_one else None
+        return Environment(PYTHON, self._images[step.name].env["PATH"]) if step.name in self._volumes else None
 
     def site(self, launch: Launch[Any]) -> Site:
         """Return a step's address on the run's networks, and its folders in its container."""
@@ -135,7 +150,7 @@ class DockerPlatform:
             made.extend(map(self._make, units))
             for task in made:
                 with map_errors("starting its container", "container_failed", task.unit.step.name):
-                    task.begin(self._networks.of(task.unit.program)[0])
+                    task.begin(self._networks_of(task.unit)[0])
         except BaseException:
             for task in made:
                 with contextlib.suppress(PlatformError):
@@ -170,13 +185,13 @@ class DockerPlatform:
         )
 
     def _create(self, unit: Unit, *, is_shell: bool) -> str:
-        step, program = unit.step.name, unit.program
+        step = unit.step.name
         around = Surroundings(
             image=self._images[step].id,
-            networks=self._networks.of(program),
+            networks=self._networks_of(unit),
             version=self._api.version,
             env=self._env,
-            python=self._installer.volumes.get(step),
+            python=self._volumes.get(step),
             inputs=self._input_volume,
             tracer=self._tracer.command if self._tracer else (),
             is_shell=is_shell,
@@ -185,19 +200,27 @@ class DockerPlatform:
         what, code = "making its container", "container_failed"
         key = self._maker.make_container(name, container_spec(unit, around), what, code, step)
         with map_errors(what, code, step):
-            self._networks.connect(key, program, step)
+            self._networks.connect(key, around.networks[1:], step)
         return key
+
+    def _networks_of(self, unit: Unit) -> list[str]:
+        """Return the names of the networks that a unit is on; on the first one it is asked."""
+        if unit.installs:
+            # Out, whatever its step may reach; to an index on this machine by the machine's own.
+            return ["host" if local_names(unit.env) else "bridge"]
+        return self._networks.of(unit.program)
 
     def _fill(self, key: str, unit: Unit, owner: tuple[int, int]) -> None:
         """Put a unit's folders and files into its container."""
         program: Program = unit.program
         is_sealed = program.isolation == "sealed"
+        inputs = {} if unit.installs else self._inputs
         root = HOME if is_sealed else ROOT
         content = Content(
             owner=owner,
             files=unit.files,
-            inputs={} if is_sealed else self._inputs,
-            links=input_links(self._inputs) if is_sealed else {},
+            inputs={} if is_sealed else inputs,
+            links=input_links(inputs) if is_sealed else {},
             tools=self._tracer.files if self._tracer and program.trace else {},
         )
         with packed(content, self._work, root, self._context.control.check) as archive:

@@ -10,13 +10,14 @@ from typing import Any
 
 from windtunnel.backends.artifacts import remove_tree
 from windtunnel.backends.base import Address, Launch, RunContext, warden_seconds
+from windtunnel.backends.environments import Environments
 from windtunnel.backends.inputs import place_files
 from windtunnel.backends.notifier import seconds_until
 from windtunnel.backends.platform import Fetch, Task
 from windtunnel.backends.process.inputs import SharedInputs
 from windtunnel.backends.process.ports import choose_port
 from windtunnel.backends.process.programs import Programs
-from windtunnel.backends.process.requirements import Installer
+from windtunnel.backends.process.requirements import find_interpreter
 from windtunnel.backends.process.task import ProcessTask
 from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.backends.results import OUT
@@ -24,7 +25,6 @@ from windtunnel.backends.tracing import RAW, find_strace, traced_command
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile, Job, Service
-from windtunnel.run.control import POLL_SECONDS
 
 LOOPBACK = "127.0.0.1"
 TERMINATE_AGAIN_SECONDS = 0.2
@@ -36,6 +36,7 @@ class ProcessPlatform:
     """One run's processes, all of them below one warden."""
 
     kind = "process"
+    python = None
     latency = 0.1
 
     def __init__(self, context: RunContext) -> None:
@@ -65,19 +66,15 @@ class ProcessPlatform:
 
     def install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
         """Install a step's Python packages into an environment in the user's cache."""
-        installer = Installer(self._programs, self._folder, self._context.control, self._wait_for)
-        self._environments[step.name], packages, is_kept = installer.install(step)
-        return packages, is_kept
+        return Environments(self._context).install(self, step)
 
-    def _wait_for(self, child: Child) -> int:
-        """Return a child's exit status; when the run ends before it, it is ended too."""
-        try:
-            while not self._context.notifier.wait(lambda: child.status is not None, POLL_SECONDS):
-                self.check()
-                self._context.control.check()
-        finally:
-            self._end(child, 0, "the installation of requirements")
-        return child.status or 0
+    def interpreter(self, step: Service | Job) -> tuple[str, Sequence[str]]:
+        """Return the interpreter of this machine that a step's packages are for, and what it says of itself."""
+        return find_interpreter(self._programs, step)
+
+    def share_environment(self, step: Service | Job, kept: Path) -> None:
+        """Have a step use an environment where it is."""
+        self._environments[step.name] = kept
 
     def environment_of(self, step: Service | Job) -> Environment | None:
         """Return the Python environment of a step that has one."""
