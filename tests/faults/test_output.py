@@ -8,16 +8,23 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 
 import pytest
 
 from support.lab import Lab, finish, single_node
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("nothing_left", "buffered")
 
 METRIC = '[[metrics]]\nname = "rate"\npattern = "rate=(.*)"\n'
 TEXT = single_node(["echo", "rate=1"], '[[metrics]]\nname = "rate"\npattern = "rate=(.)"')
 FAILING = single_node(["sh", "-c", "echo rate=1; exit 3"], '[[metrics]]\nname = "rate"\npattern = "rate=(.)"')
+
+
+@pytest.fixture
+def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams are buffered, as they are where nobody has asked Python for anything else."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
 
 def call(lab: Lab, command: str) -> subprocess.CompletedProcess[str]:
@@ -124,3 +131,30 @@ def test_a_reader_that_does_not_read_keeps_nobody_from_ending_a_run(lab: Lab) ->
             assert process.wait(lab.patience) == 130
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("event", [None, "iteration_started"], ids=["from the beginning", "while it measures"])
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["to its end", "cancelled"])
+def test_a_terminal_that_is_stopped_holds_no_run(lab: Lab, event: str | None, is_cancelled: bool) -> None:  # noqa: FBT001 - a case
+    """Ctrl-S on a terminal with a spinner: the run goes on, can be cancelled, and prints its result."""
+    client = "echo rate=1; test $ITERATION != 3 || exec sleep 100" if is_cancelled else "sleep 0.1; echo rate=1"
+    lab.write(single_node(["sh", "-c", client], f"{METRIC}[run]\nrepeats = 5\n"))
+    master, terminal = os.openpty()
+    if event is None:
+        termios.tcflow(terminal, termios.TCOOFF)
+    with lab.start("run", "benchmark.toml", "--json", stderr=terminal) as process:
+        try:
+            if event:
+                lab.wait_for(event, lab.patience)
+                termios.tcflow(terminal, termios.TCOOFF)
+            if is_cancelled:
+                lab.wait_for('"type":"iteration_started","step":"client","iteration":3', lab.patience)
+                process.send_signal(signal.SIGINT)
+            assert process.wait(lab.patience) == (130 if is_cancelled else 0)
+        finally:
+            process.kill()
+        assert process.stdout is not None
+        record = json.loads(process.stdout.read())
+    os.close(master)
+    os.close(terminal)
+    assert record["metrics"]["rate"]["n"] == (3 if is_cancelled else 5)

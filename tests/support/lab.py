@@ -57,8 +57,7 @@ class Lab:
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            **options,
+            **({"stderr": subprocess.PIPE} | options),
         )
 
     def call(self, *arguments: str) -> Result:

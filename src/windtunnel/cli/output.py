@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import select
@@ -57,8 +58,13 @@ class Stdout:
         """Go on without standard output, which cannot be written."""
         if not isinstance(error, BrokenPipeError):
             self.problem = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
-        # What is still buffered would fail again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
+
+
+def _discard(stream: IO[str]) -> None:
+    """Let what is written to a stream go nowhere; what is still buffered would fail again when Python ends."""
+    with contextlib.suppress(io.UnsupportedOperation):  # a test's stream is no file of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 STDOUT = Stdout()
@@ -80,12 +86,18 @@ class Reader:
         return not self._is_stalled
 
 
+_STDERR_READER = Reader()
+
+
+def is_stalled() -> bool:
+    """Tell whether standard error takes no more, such as a terminal that somebody has stopped (Ctrl-S)."""
+    return not _STDERR_READER.takes_more(console(stderr=True).file)
+
+
 @cache
 def console(*, stderr: bool = False) -> Console:
     """Return the console of standard output or error; plain text when it is piped."""
     from rich.console import Console
-
-    reader = Reader()
 
     class Tolerant(Console):
         def on_broken_pipe(self) -> None:
@@ -94,7 +106,7 @@ def console(*, stderr: bool = False) -> Console:
 
         def print(self, *objects: Any, **options: Any) -> None:
             """Print, or go on without a file that takes no more, and without a reader who has stopped reading."""
-            if self.stderr and not reader.takes_more(self.file):
+            if self.stderr and not _STDERR_READER.takes_more(self.file):
                 return
             STDOUT.is_used = STDOUT.is_used or not self.stderr
             try:
@@ -108,13 +120,25 @@ def console(*, stderr: bool = False) -> Console:
 
         def _lose(self, error: OSError) -> None:
             self.quiet = True
-            if not self.stderr:
+            if self.stderr:
+                _discard(self.file)
+            else:
                 STDOUT.lose(error)
 
-    out = Tolerant(stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
+    out = Tolerant(file=_terminal() if stderr else None, stderr=stderr, highlight=False, soft_wrap=True, emoji=False)
     if not out.is_terminal:
         out.width = PIPED_WIDTH
     return out
+
+
+def _terminal() -> IO[str] | None:
+    """Return a file of its own for the terminal of standard error, if it is one.
+
+    A thread that is stuck in writing there holds the lock of its file, for which Python would wait at its end.
+    """
+    if not sys.stderr.isatty():
+        return None
+    return open(sys.stderr.fileno(), "w", encoding=sys.stderr.encoding, errors="replace", closefd=False)
 
 
 def print_err(text: str, style: str | None = None) -> None:

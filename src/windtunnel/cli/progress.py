@@ -6,13 +6,14 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from windtunnel.cli.output import console, print_err
+from windtunnel.cli.output import console, is_stalled, print_err
 from windtunnel.plan import Job, Plan
 from windtunnel.printable import printable
 from windtunnel.run.events import Event, EventType
 
 if TYPE_CHECKING:
-    from rich.status import Status
+    from rich.live import Live
+    from rich.spinner import Spinner
 
 _REFRESH_PER_SECOND = 2.0
 """Low on purpose: a spinner's work is taken from the benchmark beside it."""
@@ -39,28 +40,26 @@ class Progress:
         self._jobs = {step.name: step for step in plan.steps if isinstance(step, Job)}
         self._began = time.monotonic()
         self._last_line = 0.0
-        self._status: Status | None = None
+        self._live: Live | None = None
+        self._spinner: Spinner | None = None
 
     def __enter__(self) -> Self:
-        err = console(stderr=True)
-        if err.is_terminal:
-            self._status = err.status("starting", refresh_per_second=_REFRESH_PER_SECOND)
-            self._status.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status:
-            self._status.stop()
+        self.pause()
 
     def pause(self) -> None:
-        """Stop the spinner, for somebody else to use the terminal."""
-        if self._status:
-            self._status.stop()
+        """Stop the spinner, for somebody else to use the terminal; one of a stalled terminal cannot be stopped."""
+        if self._live and not is_stalled():
+            self._live.stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        if event.type is EventType.RUN_STARTED:
+            self._start_spinner()
         step = event.step
         if event.type is EventType.ITERATION_STARTED:
             self._now(self._title(event))
@@ -75,6 +74,25 @@ class Progress:
         elif event.type in _DONE:
             self._line(_DONE[event.type].format(step=step, message=event.message))
 
+    def _start_spinner(self) -> None:
+        err = console(stderr=True)
+        if not err.is_terminal or is_stalled():
+            return
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        self._spinner = Spinner("dots", "starting", style="status.spinner")
+        # Standard output stays what it is: a result is printed there, also while a stalled terminal shows nothing.
+        self._live = Live(
+            self._spinner,
+            console=err,
+            refresh_per_second=_REFRESH_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
     def _iteration(self, event: Event) -> None:
         job = self._jobs[event.step or ""]
         is_last = event.iteration == job.warmup + job.repeats
@@ -86,10 +104,10 @@ class Progress:
         return self._jobs[event.step or ""].title(event.iteration or 0)
 
     def _now(self, text: str) -> None:
-        if self._status:
+        if self._spinner:
             from rich.text import Text
 
-            self._status.update(Text(printable(text)))
+            self._spinner.update(text=Text(printable(text)))
 
     def _line(self, text: str, style: str | None = None) -> None:
         self._last_line = time.monotonic()

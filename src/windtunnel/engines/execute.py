@@ -30,7 +30,7 @@ from windtunnel.run.upload import Upload
 T = TypeVar("T")
 STORE_SECONDS = 30.0
 """How long servers are kept up for what was measured to be uploaded; what is left follows after teardown."""
-JOIN_SECONDS = 5.0
+JOIN_SECONDS = 3.0
 """How long the run's threads may take to end when all else is over."""
 _NOT_YET = ("logs/warden.log",)
 """While the warden lives it is mostly empty, and then it goes."""

@@ -20,7 +20,7 @@ from windtunnel.run.record import Phase
 from windtunnel.run.samples import Sample, Samples
 from windtunnel.run.tally import Tally
 
-CATCH_UP_SECONDS = 5.0
+CATCH_UP_SECONDS = 3.0
 """How long observers may take over what they were not told yet, at the end of a run."""
 CLOCK_SECONDS = 0.5
 """How far the clock may move against the time that passes, in an iteration; one that NTP keeps moves less."""
