@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -13,7 +13,7 @@ from windtunnel.engines.argo import pod_gate
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.errors import PlatformError
 
-STEP = cast("Any", SimpleNamespace(name="client"))
+UNIT = SimpleNamespace(step=SimpleNamespace(name="client"), iteration=3)
 PODS = GatedPods(None, "w", "/api/v1/namespaces/n/pods", "bench-1")
 
 
@@ -30,13 +30,14 @@ def order(node: dict[str, str], monkeypatch: pytest.MonkeyPatch, looks: int = 5)
         if next(left, None) is None:
             raise Stopped
 
-    def wait_change(_holds: Callable[[], bool], _seconds: float) -> None:
+    def wait(_holds: Callable[[], bool], _seconds: float) -> None:
         """Return at once."""
 
     workflow = {"status": {"nodes": {"a": {"displayName": "clients", **node}}}}
     cluster = SimpleNamespace(call=lambda _method, _path: workflow)
-    watcher = SimpleNamespace(views=dict, wait_change=wait_change)
-    return cast("PodOrder", SimpleNamespace(step=STEP, iteration=3, cluster=cluster, watcher=watcher, check=check))
+    watcher = SimpleNamespace(views=dict, notifier=SimpleNamespace(wait=wait))
+    resources = SimpleNamespace(cluster=cluster, watcher=watcher, naming=None, check=check)
+    return cast("PodOrder", SimpleNamespace(unit=UNIT, resources=resources))
 
 
 @pytest.mark.parametrize(

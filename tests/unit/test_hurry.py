@@ -11,10 +11,11 @@ from unittest.mock import Mock
 
 import pytest
 
+from support.pod_tasks import pod_task
 from windtunnel.backends import hurry
 from windtunnel.backends.hurry import HurryError, unhurried
+from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.results import Results
-from windtunnel.plan import Job, Program
 
 PIECE = 4096
 
@@ -71,12 +72,11 @@ def test_what_came_from_a_pod_until_then_is_kept(
 
     agent = Mock(result_size=lambda *_: len(archive), read_result=read)
     journal = Mock()
-    results = Results(agent, Mock(path=tmp_path), journal, lambda: next(asked) >= share * len(archive) / PIECE)
-    running = Mock(step=Job(name="client", program=Program(command=("true",))), label="client.1")
-    running.name = "client"
-    running.replicas = [Mock(pod="pod", view=Mock(node=None))]
+    resources = Mock(results=Results(agent, Mock(path=tmp_path), journal))
+    type(resources.context.control).is_urgent = property(lambda _self: next(asked) >= share * len(archive) / PIECE)
+    task = pod_task(PodView(), resources=resources)
+    task.collect_seconds = 1
 
-    assert results.take(running, 1)
-    folder = tmp_path / "artifacts" / "client.1"
-    assert {path.name for path in folder.glob("*")} == kept
+    assert not task.collect(tmp_path / "results").lack
+    assert {path.name for path in (tmp_path / "results" / "out").glob("*")} == kept
     assert journal.note.called == (share < 1)

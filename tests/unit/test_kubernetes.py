@@ -20,12 +20,13 @@ from windtunnel.backends.agent import deeds
 from windtunnel.backends.agent.collector import unpack
 from windtunnel.backends.agent.places import token_for
 from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.placing import Placing
+from windtunnel.backends.kubernetes.pod_spec import Companions, pod
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
-from windtunnel.backends.kubernetes.spec import Container, Surroundings, pod
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.refusals import check_support
 from windtunnel.errors import Unsupported, UsageError
@@ -51,17 +52,17 @@ def naming(labels: dict[str, str] | None = None) -> Naming:
     return Naming.of(RunLabels("bench-20260101-000000-abcd", plan(*steps, labels=labels), 0))
 
 
-def made(container: Container, placing: Placing | None = None, *others: Container) -> dict[str, Any]:
+def made(container: ContainerSpec, placing: Placing | None = None, *others: ContainerSpec) -> dict[str, Any]:
     """Return a pod of some containers."""
-    around = Surroundings("runner", ("http://hub:1", "one", "two", "name"), 20)
+    around = Companions("runner", ("http://hub:1", "one", "two", "name"), 20)
     return pod(naming(), "name", [container, *others], placing or Placing(), around)
 
 
-def client(program: Program | None = None, **keys: Any) -> Container:
+def client(program: Program | None = None, **keys: Any) -> ContainerSpec:
     """Return a client's container."""
     program = program or Program(command=("measure",), image="image")
     given: dict[str, Any] = {"argv": ["measure"], "env": {}} | keys
-    return Container(name="client", program=program, **given)
+    return ContainerSpec(name="client", program=program, **given)
 
 
 def status(**container: Any) -> PodView:
@@ -179,7 +180,7 @@ def test_apart_is_an_affinity_that_has_to_be_kept_and_the_last_node_one_that_sho
 def test_a_server_in_its_clients_pod_is_a_native_sidecar() -> None:
     """Kubernetes starts it first, asks it until it is ready, and ends it after the client."""
     server = service(placement="same-pod", stop=("stop",))
-    beside = Container(
+    beside = ContainerSpec(
         name="server", program=server.program, argv=["serve"], env={}, sidecar=server, stop=["stop"], port=80
     )
     *_others, sidecar = made(client(), None, beside)["spec"]["initContainers"]

@@ -6,15 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
+from support.pod_tasks import pod_task
 from windtunnel.backends.base import Address
+from windtunnel.backends.containers import METRICS, OUT, WORK
 from windtunnel.backends.kubernetes import troubles as module
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView
-from windtunnel.backends.kubernetes.step import Replica, RunningStep
 from windtunnel.backends.kubernetes.troubles import Troubles, check_own, to_error
+from windtunnel.backends.results import tell_lack
+from windtunnel.backends.running import Running
+from windtunnel.backends.unit import Site, Unit
 from windtunnel.errors import WindtunnelError
 from windtunnel.plan import Job, Probe, Program, Readiness, Service
 from windtunnel.run.folder import RunFolder
@@ -40,6 +45,14 @@ class Api:
         if self.failure:
             raise self.failure
         return {"items": self.events}
+
+
+SERVER = Service(
+    name="server",
+    program=Program(command=("serve",)),
+    ready=Readiness(probe=Probe(kind="tcp"), within=1),
+    placement="same-pod",
+)
 
 
 def warning(message: str, moment: str = EARLY) -> dict[str, Any]:
@@ -168,15 +181,16 @@ def test_a_server_in_its_clients_pod_died_if_it_ended_first(
     statuses = [{"name": "client"} | client, {"name": "server"} | server]
     view = PodView({"metadata": {"name": "client"}, "status": {"containerStatuses": statuses}})
 
-    assert Replica("client", "server", lambda: view, client="client").has_terminated == has_died
+    assert pod_task(view, SERVER, client="client").is_over == has_died
 
 
 def test_a_server_whose_pod_is_being_deleted_is_doomed_before_it_ends() -> None:
     """One in its client's pod is not: whose pod that is, is for the client to tell."""
     view = PodView({"metadata": {"name": "server", "deletionTimestamp": EARLY}})
 
-    assert Replica("server", "server", lambda: view).is_doomed
-    assert not Replica("client", "server", lambda: view, client="client").is_doomed
+    assert pod_task(view, SERVER).state.phase == "ended"
+    assert pod_task(view, SERVER).state.problem == "its pod was deleted by somebody"
+    assert pod_task(view, SERVER, client="client").state.phase == "running"
 
 
 @pytest.mark.parametrize(("client", "is_needed"), [({"state": {"running": {}}}, True), (ended(0, EARLY), False)])
@@ -186,19 +200,7 @@ def test_a_server_in_its_clients_pod_is_needed_no_longer_than_its_client(
     """Its liveness probe fails from then on, which is no death; that it runs is all that Kubernetes still tells."""
     statuses = [{"name": "client"} | client, {"name": "server", "state": {"running": {}}}]
     view = PodView({"metadata": {"name": "client"}, "status": {"containerStatuses": statuses}})
-    ready = Readiness(probe=Probe(kind="tcp"), within=1)
-    step = Service(name="server", program=Program(command=("serve",)), ready=ready, placement="same-pod")
-    names: dict[str, str] = {}
-    running = RunningStep(
-        step=step,
-        label="server",
-        address=Address("127.0.0.1", 80),
-        log=Path("log"),
-        metrics=Path("metrics"),
-        env=names,
-        values=names,
-        replicas=[Replica("client", "server", lambda: view, client="client")],
-    )
+    running = Running(Mock(), [], Path("metrics"), [pod_task(view, SERVER, client="client")])
 
     assert running.is_needed == is_needed
 
@@ -210,17 +212,9 @@ def test_what_is_missing_of_what_a_step_wrote_makes_its_numbers_doubtful(
     """Its metrics may have been in it; those of a warm-up are not counted, and a server's are none."""
     journal = Journal(new_folder(single_node))
     job = Job(name="client", program=Program(command=("x",)), warmup=1, repeats=1)
-    running = RunningStep(
-        step=job,
-        label="client.1",
-        iteration=iteration,
-        address=Address("client", None),
-        log=Path("log"),
-        metrics=Path("metrics"),
-        env={},
-        values={},
-    )
-    running.tell_lack("the end of its output did not come", journal)
+    unit = Unit(job, iteration, 1, Site(Address("client", None), WORK, OUT, METRICS), ("x",))
+    running = Running(Mock(), [unit], Path("metrics"))
+    tell_lack(running, "the end of its output did not come", Mock(journal=journal))
 
     assert journal.doubts == ["in iteration 2 the end of its output did not come"] * is_doubted
     assert "the end of its output did not come" in (journal.folder.path / "events.jsonl").read_text()

@@ -22,7 +22,8 @@ from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.lines import Lines, Stamp
 from windtunnel.backends.kubernetes.output import Output, Source
 from windtunnel.backends.kubernetes.watcher import shut
-from windtunnel.backends.output import NO_END, Changes
+from windtunnel.backends.notifier import Notifier
+from windtunnel.backends.output import NO_END
 from windtunnel.run.control import Control
 
 STREAM = b"2026-01-01T00:00:00.1Z one\n2026-01-01T00:00:00.2Z \n2026-01-01T00:00:01Z a b\r\n2026-01-01T00:00:02Z end"
@@ -121,9 +122,9 @@ class Logs:
 
 def followed(path: Path, logs: Logs) -> Output:
     """Return the output of a container that has ended, once all of it came."""
-    changes = Changes(Control(60))
-    found = Output(cast("Cluster", logs), Source("pod", "client"), path / "log", lambda: not logs.answers, changes)
-    assert changes.wait_change(lambda: found.has_ended, 30)
+    notifier = Notifier(Control(60))
+    found = Output(cast("Cluster", logs), Source("pod", "client"), path / "log", lambda: not logs.answers, notifier)
+    assert notifier.wait(lambda: found.has_ended, 30)
     return found
 
 
@@ -171,17 +172,31 @@ def test_an_output_of_which_more_comes_is_not_cut_short_at_its_containers_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only once nothing came for a while its connection is shut, to hear of the end sooner."""
-    cut: list[object] = []
-    monkeypatch.setattr(module, "shut", cut.append)
+    cut, is_cut = list[object](), threading.Event()
+
+    def shut_answer(answer: object) -> None:
+        cut.append(answer)
+        is_cut.set()
+
+    class Waiting(Answer):
+        """One whose end does not come by itself."""
+
+        def stream(self, *_size: int, **_options: bool) -> Iterator[bytes]:
+            """Give what there is, and wait."""
+            yield from self.text
+            is_cut.wait(30)
+
+    monkeypatch.setattr(module, "shut", shut_answer)
     monkeypatch.setattr(module, "_QUIET_SECONDS", 1e9)
-    changes, logs = Changes(Control(60)), Logs(Answer(*[line(1, "a")] * 3, pause=0.2))
-    found = Output(cast("Cluster", logs), Source("pod", "client"), tmp_path / "log", lambda: True, changes)
-    assert changes.wait_change(lambda: (tmp_path / "log").stat().st_size > 0, 30)
+    notifier, logs = Notifier(Control(60)), Logs(Waiting(line(1, "a")))
+    found = Output(cast("Cluster", logs), Source("pod", "client"), tmp_path / "log", lambda: True, notifier)
+    while not (tmp_path / "log").stat().st_size:
+        time.sleep(0.01)
     found.finish()
     assert not cut
     monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
     found.finish()
-    found.finish()
+    assert notifier.wait(lambda: found.has_ended, 30)
     assert len(cut) == 1
     found.close()
 

@@ -11,12 +11,13 @@ import pytest
 from support.secrets import KEPT, full_of_secrets, leaks
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Launch
+from windtunnel.backends.kubernetes.container_spec import belongings, container_spec, site_of
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.placing import Placing
+from windtunnel.backends.kubernetes.pod_spec import Companions, pod
 from windtunnel.backends.kubernetes.secrecy import Secrecy
-from windtunnel.backends.kubernetes.spec import Surroundings, pod
-from windtunnel.backends.kubernetes.steps import Made, belongings, make_step
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.unit import Unit, render
 from windtunnel.benchmark import parse
 from windtunnel.engines.argo.pod_patch import patch
 from windtunnel.errors import Unsupported
@@ -49,17 +50,25 @@ def plan(client: Program = CLIENT, server: Service = SERVER, **keys: Any) -> Pla
     return Plan(benchmark="bench", strategy="client-server", timeout=60, steps=(server, job), **keys)
 
 
-def made(found: Plan, step: str = "client") -> tuple[Naming, Made]:
-    """Return a step of a plan as its pod will have it."""
+def made(found: Plan, step: str = "client") -> tuple[Naming, Unit]:
+    """Return a step of a plan as it is to be started."""
     naming = Naming.of(RunLabels("bench-20260101-000000-abcd", found, 0))
     addresses = {"SERVER_HOST": "server-1", "SERVER_PORT": "80", "SERVER_URL": "http://server-1:80"}
-    return naming, make_step(naming, Secrecy.of(found), Launch(found.step(step), 1, addresses))
+    launch: Launch[Any] = Launch(found.step(step), 1, addresses)
+    return naming, render(launch, site_of(naming, launch.step, 1))
+
+
+def things_of(found: Plan) -> list[dict[str, Any]]:
+    """Return what the client's pod refers to."""
+    naming, unit = made(found)
+    return belongings(naming, Secrecy.of(found), unit)
 
 
 def pod_of(found: Plan, step: str = "client") -> dict[str, Any]:
     """Return the pod of a step."""
-    naming, step_made = made(found, step)
-    return pod(naming, "name", [step_made.container], Placing(), Surroundings("runner", ("a", "b", "c", "d"), 20))
+    naming, unit = made(found, step)
+    container = container_spec(naming, Secrecy.of(found), unit)
+    return pod(naming, "name", [container], Placing(), Companions("runner", ("a", "b", "c", "d"), 20))
 
 
 def test_a_pods_description_has_no_secret() -> None:
@@ -70,9 +79,7 @@ def test_a_pods_description_has_no_secret() -> None:
 
 def test_kubernetes_puts_the_same_strings_together() -> None:
     """References are to keys of the step's Secret, which hold what the step is to get; all else is as it was."""
-    _naming, found = made(plan())
-    naming, _made = made(plan())
-    (secret,) = belongings(naming, found)
+    (secret,) = things_of(plan())
     container = pod_of(plan())["spec"]["containers"][0]
     data, env = secret["stringData"], {}
     for entry in container["env"]:
@@ -102,18 +109,17 @@ def test_a_benchmark_full_of_secrets_shows_none_and_loses_none() -> None:
     assert isinstance(job, Job)
     naming, client = made(found)
     shown = [pod_of(found), patch(naming, found, job, 1, "runner")]
-    (secret,) = belongings(naming, client)
+    (secret,) = things_of(found)
     data = secret["stringData"].values()
 
     assert leaks(json.dumps(shown)) == []
     assert KEPT in json.dumps(shown)
-    assert all(value in data for value in (*client.env.values(), *client.container.argv) if leaks(value))
+    assert all(value in data for value in (*client.env.values(), *client.argv) if leaks(value))
 
 
 def test_files_with_a_secret_are_mounted_from_the_secret() -> None:
     """All of the step's, relative and absolute ones; no ConfigMap is made."""
-    naming, found = made(plan())
-    (secret,) = belongings(naming, found)
+    (secret,) = things_of(plan())
     volumes = {each["name"]: each for each in pod_of(plan())["spec"]["volumes"]}
 
     assert secret["stringData"]["file-0"] == f"password = {MARK}-file\n"
@@ -123,16 +129,15 @@ def test_files_with_a_secret_are_mounted_from_the_secret() -> None:
 
 def test_a_file_that_is_a_short_secret_is_mounted_from_the_secret() -> None:
     """Its name says so; what it holds may be a word that stays elsewhere."""
-    naming, found = made(plan(Program(command=("x",), image="i", files={"db_password": "redis", "a": "b"})))
+    found = plan(Program(command=("x",), image="i", files={"db_password": "redis", "a": "b"}))
 
-    assert [each["kind"] for each in belongings(naming, found)] == ["Secret"]
+    assert [each["kind"] for each in things_of(found)] == ["Secret"]
 
 
 def test_a_step_without_secrets_has_no_secret() -> None:
     """Its files are in a ConfigMap; names that only look alike are none."""
     harmless = Program(command=("x",), image="i", env={"TOKENIZER": "llama", "MAX_TOKENS": "9"}, files={"a": "b"})
-    naming, found = made(plan(harmless))
-    (config,) = belongings(naming, found)
+    (config,) = things_of(plan(harmless))
 
     assert config["kind"] == "ConfigMap"
     assert "secretKeyRef" not in json.dumps(pod_of(plan(harmless)))
@@ -143,13 +148,14 @@ def test_a_client_that_is_planned_beforehand_refers_to_the_secret_of_its_run(pla
     """The patch is a workflow's parameter; the driver makes the Secret before it lets the pod go."""
     server = Service(**{**vars(SERVER), "placement": placement})
     found = plan(server=server)
-    naming, client = made(found)
+    naming, _unit = made(found)
+    (secret,) = things_of(found)
     job = found.step("client")
     assert isinstance(job, Job)
     planned = json.dumps(patch(naming, found, job, 1, "runner"))
 
     assert MARK not in planned
-    assert f'"secretKeyRef": {{"name": "{client.container.config}", "key": "variable-0"}}' in planned
+    assert f'"secretKeyRef": {{"name": "{secret["metadata"]["name"]}", "key": "variable-0"}}' in planned
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from windtunnel.backends.agent.dial_out import Clock
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.step import RunningStep
+from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.backends.kubernetes.usage import UsageReader
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
@@ -40,9 +40,10 @@ def test_what_a_step_used_is_in_the_iteration_in_which_it_used_it(
 ) -> None:
     """A client that was starved of CPU would not be seen, if its samples were outside of all iterations."""
     journal = Journal(new_folder(single_node))
-    step = SimpleNamespace(name="client", replicas=[SimpleNamespace(pod="client-1", container_id="x")])
+    unit = SimpleNamespace(step=SimpleNamespace(name="client"))
+    task = SimpleNamespace(pod="client-1", container_id="x", unit=unit)
     begin = time.time()
-    UsageReader(cast("Agent", Hub(ahead)), journal).read([cast("RunningStep", step)])
+    UsageReader(cast("Agent", Hub(ahead)), journal).read([cast("PodTask", task)])
 
     (found,) = journal.usage
     assert begin - 1 < found.time < time.time() + 1

@@ -14,6 +14,7 @@ from windtunnel.backends.kubernetes import watcher as module
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.watcher import Watcher
+from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.control import Control
 
@@ -71,12 +72,12 @@ class Api:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Make watchers of a played API, which give up soon and are closed afterwards."""
     monkeypatch.setattr(module, "OUTAGE_SECONDS", OUTAGE)
-    monkeypatch.setattr(module, "NO_RIGHT_SECONDS", OUTAGE)
+    monkeypatch.setattr(module, "NO_RIGHT_SECONDS", OUTAGE / 2)
     monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.05)
     made: list[Watcher] = []
 
     def watch(api: Api, control: Control | None = None) -> Watcher:
-        made.append(Watcher(control or Control(60), cast("Cluster", api), "x=y"))
+        made.append(Watcher(Notifier(control or Control(60)), cast("Cluster", api), "x=y"))
         return made[-1]
 
     yield watch
@@ -105,7 +106,7 @@ def test_an_api_that_stays_away_or_forbids_is_told(watched: Any, failure: Except
     api = Api(failures=[failure] * 1000)
     watcher = watched(api)
 
-    assert not watcher.wait_change(lambda: False, LATER)
+    assert not watcher.notifier.wait(lambda: False, LATER)
     with pytest.raises(PlatformError, match=str(failure)) as caught:
         watcher.check()
     assert caught.value.code == code
@@ -127,12 +128,12 @@ def test_a_service_that_is_missing_from_the_list_was_removed(watched: Any) -> No
     service = json.loads('{"metadata": {"name": "server"}}')
     api = Api(things={"Service": [service]}, silence=0.1)
     watcher = watched(api)
-    assert watcher.wait_change(lambda: True, 0.1)
+    assert watcher.notifier.wait(lambda: True, 0.1)
     time.sleep(0.05)
     assert not watcher.is_service_ending("server")
     api.things = {}
 
-    assert watcher.wait_change(lambda: watcher.is_service_ending("server"), 5)
+    assert watcher.notifier.wait(lambda: watcher.is_service_ending("server"), 5)
     assert not watcher.is_service_ending("other")
 
 
@@ -150,7 +151,20 @@ def test_a_watch_whose_connection_was_forgotten_is_begun_anew_soon(watched: Any)
     """What lies between may drop a quiet connection and tell nobody: an end is heard of within 20 s all the same."""
     api = Api()
     watcher = watched(api)
-    watcher.wait_change(lambda: len(api.watches) > 1, 10)
+    watcher.notifier.wait(lambda: len(api.watches) > 1, 10)
 
     assert {each["timeout"] for each in api.watches} == {20}
     assert {each["query"]["timeoutSeconds"] for each in api.watches} == {15}
+
+
+def test_who_listens_to_a_pod_hears_of_each_change_before_others_wake(watched: Any) -> None:
+    """At once too, since it may be there already; what others look at then is what was heard."""
+    api = Api(things={"Pod": [{"metadata": {"name": "server"}}]}, silence=0.1)
+    watcher = watched(api)
+    heard: list[bool] = []
+    watcher.listen("server", lambda: heard.append(watcher.view("server").is_removed))
+    assert heard
+    assert watcher.notifier.wait(lambda: len(heard) > 1, 5)
+    api.things = {}
+
+    assert watcher.notifier.wait(lambda: watcher.view("server").is_removed and heard[-1], 5)

@@ -113,6 +113,7 @@ class Session:
             running.tasks = [task]
             for each, other in zip(beside, others, strict=True):
                 each.tasks = [other]
+                each.is_routed = True  # by its client alone, within the pod
                 self._prober.watch_liveness(each)
         else:
             running.tasks = platform.start(running.units)

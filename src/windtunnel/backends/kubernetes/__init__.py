@@ -7,10 +7,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from windtunnel.backends import BACKENDS
-from windtunnel.backends.base import RunContext, Session, warden_seconds
+from windtunnel.backends.base import RunContext, warden_seconds
 from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.session import Session
 from windtunnel.errors import PlatformError, Unsupported, UsageError
 from windtunnel.extras import missing_extra
 from windtunnel.plan import Plan, Service, Step
@@ -77,12 +78,12 @@ class KubernetesBackend:
     def open(self, context: RunContext) -> Session:
         """Make the warden of a run, which will own all of it."""
         from windtunnel.backends.kubernetes.calls import connect
+        from windtunnel.backends.kubernetes.platform import KubernetesPlatform
         from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
-        from windtunnel.backends.kubernetes.session import KubernetesSession
 
         seconds = warden_seconds(context.plan, context.control.timeout)
         labels = RunLabels(context.folder.run_id, context.plan, time.time() + seconds)
-        return KubernetesSession(context, connect(), labels, seconds, self._job_pods or DRIVER_PODS)
+        return Session(context, KubernetesPlatform(context, connect(), labels, seconds, self._job_pods or DRIVER_PODS))
 
 
 def _check_step(step: Step, secrecy: Secrecy) -> None:

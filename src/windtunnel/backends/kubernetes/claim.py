@@ -21,6 +21,7 @@ from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control, GracePeriod
@@ -70,7 +71,7 @@ class ClaimUpload(Upload):
         _check_claim(cluster, self._store.claim)
         plan = Plan.from_json(json.loads((folder.path / "plan.json").read_text(encoding="utf-8")))
         naming = Naming.of(RunLabels(folder.run_id, plan, time.time() + _MOST_SECONDS), token_hex(2))
-        self._watcher = Watcher(control, cluster, naming.selector)
+        self._watcher = Watcher(Notifier(control), cluster, naming.selector)
         self._closing.callback(self._watcher.close)
         terms = Terms(runner_image(), _MOST_SECONDS, lease_seconds(), self._store.claim)
         self._warden = Warden(cluster, naming, terms, self._watcher)

@@ -12,33 +12,34 @@ from websocket import WebSocketException
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import describe_status
 from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
-from windtunnel.backends.kubernetes.step import Replica
 from windtunnel.errors import PlatformError
 
 _ERRORS = 3
 """The stream on which the API tells how a command ended."""
 _PIECE_SECONDS = 0.1
+Container = tuple[str, str]
+"""A pod's name, and the name of a container of it."""
 _MISSING = ("executable file not found", "no such file or directory")
 
 
-def run_command(cluster: Cluster, replica: Replica, step: str, argv: Sequence[str], seconds: float) -> Answer:
-    """Run a command in a replica's container; one that is late runs on until its container ends.
+def run_command(cluster: Cluster, container: Container, step: str, argv: Sequence[str], seconds: float) -> Answer:
+    """Run a command in a container; one that is late runs on until its container ends.
 
     Raises:
         PlatformError: There is no such command there, this user may not run any, or the API is away for too long.
     """
     with cluster_words("running a command in its pod", step):
-        answer = cluster.insist(lambda: _run(cluster, replica, argv, seconds))
+        answer = cluster.insist(lambda: _run(cluster, container, argv, seconds))
     if any(word in answer.detail for word in _MISSING) and "exec" in answer.detail:
         raise PlatformError(f"{step}: command not found: {argv[0]}, in its image", code="command_not_found", step=step)
     return answer
 
 
-def _run(cluster: Cluster, replica: Replica, argv: Sequence[str], seconds: float) -> Answer:
+def _run(cluster: Cluster, container: Container, argv: Sequence[str], seconds: float) -> Answer:
     """Run it once (OSError if the connection is lost before it has ended, Refused if this user may not)."""
     deadline = time.monotonic() + seconds
     try:
-        streams = cluster.execute(replica.pod, replica.container, list(argv))
+        streams = cluster.execute(*container, list(argv))
     except Refused as error:
         if error.is_final:
             raise

@@ -1,220 +1,175 @@
-"""Starting steps: their objects, made and waited for."""
+"""What a start of a step consists of on a cluster, made: its pods, and what has to be there before them."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from windtunnel.backends.base import Launch
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.admitted import changes
-from windtunnel.backends.kubernetes.calls import Refused, cluster_words
-from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
-from windtunnel.backends.kubernetes.output import Output
-from windtunnel.backends.kubernetes.place import Environment, Place
-from windtunnel.backends.kubernetes.placing import ZONE, Placing
-from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodOrder
+from windtunnel.backends.kubernetes.container_spec import ContainerSpec, belongings, container_spec
+from windtunnel.backends.kubernetes.objects import Manifest
+from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodOrder
+from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
-from windtunnel.backends.kubernetes.sealing import any_sealed, policy
+from windtunnel.backends.kubernetes.requirements import PackedEnvironment
+from windtunnel.backends.kubernetes.run_resources import RunResources
+from windtunnel.backends.kubernetes.scheduling import Scheduling
 from windtunnel.backends.kubernetes.secrecy import Secrecy
-from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, fetcher_arguments, pod
-from windtunnel.backends.kubernetes.step import Replica, RunningStep
-from windtunnel.backends.kubernetes.steps import belongings, make_step
+from windtunnel.backends.kubernetes.task import PodTask
+from windtunnel.backends.unit import Unit
 from windtunnel.plan import Job, Service
 
 
-class Launcher:
-    """Starts the steps of one run.
-
-    Args:
-        place: Where.
-        check: Called while something is waited for; raises what ends the run.
-        tell: Called with a sentence that makes numbers doubtful, and the step's name.
+@dataclass(eq=False)
+class PodGroup:
+    """What was made for a start of a step.
 
     Attributes:
-        inputs: Path at which each step finds an input, to its name at the hub.
-        environments: The Python environment of each step that has one, by the step's name.
-        created: How many objects were made.
+        step: The step's name.
+        host: The name of its Service, if it is a service.
+        tasks: Its own tasks.
+        sidecars: Those of services in its pod.
+        belongings: Kind and name of what goes with the pods.
     """
 
-    def __init__(self, place: Place, check: Callable[[], None], tell: Callable[[str, str], None]) -> None:
-        self.inputs: dict[str, str] = {}
-        self.environments: dict[str, Environment] = {}
-        self.created = 0
-        self._place, self._check, self._tell = place, check, tell
-        self._doubted: set[tuple[str, str]] = set()
-        self._nodes: dict[str, str] = {}
-        self._ground: Ground | None = None
-        self._in_client: dict[str, tuple[RunningStep, Container]] = {}
-        self._outputs: list[Output] = []
-        self._secrecy = Secrecy.of(place.plan)
-        self._belongings: dict[RunningStep, list[tuple[str, str]]] = {}
-        if any_sealed(place.plan):
-            self.create(policy(place.naming), "the NetworkPolicy of its sealed steps")
+    step: str
+    host: str
+    tasks: list[PodTask] = field(default_factory=list)
+    sidecars: list[PodTask] = field(default_factory=list)
+    belongings: list[tuple[str, str]] = field(default_factory=list)
 
-    def start(self, launch: Launch[Service] | Launch[Job]) -> RunningStep:
-        """Make a step's objects; its pods need not run yet. A service in its client's pod has none of its own.
+    @property
+    def is_over(self) -> bool:
+        """Whether all of its own tasks have ended, and their output is there."""
+        return all(task.is_over for task in self.tasks)
+
+    @property
+    def is_removed_by_another(self) -> bool:
+        """Whether its pods are not for this run to remove."""
+        return any(task.maker.removes_pods for task in self.tasks)
+
+    def delete(self, grace: float) -> None:
+        """Have its pods deleted, with so many seconds of grace."""
+        for task in self.tasks:
+            task.delete(grace)
+
+
+class Launcher:
+    """Makes what starts of steps consist of.
+
+    Args:
+        resources: What the run has.
+        job_pods: Makes the pods of jobs.
+        scheduling: Finds a place for each step.
+        environments: The Python environment of each step that has one, by the step's name.
+
+    Attributes:
+        scheduling: What finds a place for each step.
+        inputs: Path at which each step finds an input, to its name at the hub.
+    """
+
+    def __init__(
+        self,
+        resources: RunResources,
+        job_pods: PodMaker,
+        scheduling: Scheduling,
+        environments: Mapping[str, PackedEnvironment],
+    ) -> None:
+        self._resources, self._naming, self._job_pods = resources, resources.naming, job_pods
+        self.scheduling, self._environments = scheduling, environments
+        self.inputs: dict[str, str] = {}
+        self._secrecy = Secrecy.of(resources.context.plan)
+        self._doubted: set[tuple[str, str]] = set()
+        self._tasks: list[PodTask] = []
+
+    def make(self, group: PodGroup, units: Sequence[Unit], sidecars: Sequence[Unit]) -> None:
+        """Make the pods of a step's units, each with `sidecars` beside it; they need not run yet.
+
+        Args:
+            group: What is made is added to it, so that it is known even if not all of it could be.
+            units: One of each replica.
+            sidecars: Services in the same pod.
 
         Raises:
             PlatformError: The API refuses.
         """
-        step = launch.step
-        running, container = self._make(launch)
-        if isinstance(step, Service):
-            if step.placement == "same-pod":
-                self._in_client[step.name] = running, container
-                return running
-            self._make_service(step, running)
-            names = [self._pod_name(launch, number) for number in range(1, step.replicas + 1)]
-            beside: list[tuple[RunningStep, Container]] = []
-        else:
-            names = [self._pod_name(launch, 1)]
-            beside = [self._in_client[need] for need in self._order(step) if need in self._in_client]
-        maker = self._place.job_pods if isinstance(step, Job) else DRIVER_PODS
-        containers = [container, *(each for _step, each in beside)]
-        own = [each.name for each in containers]
-        for name in names:
-            order = self._order_pod(name, running, containers)
-            made = maker.make(order)
-            pod, main = made.name, made.container
-            if made.admitted:
-                for words in changes(order.manifest, made.admitted, own):
-                    self._doubt(words, step.name)
-            running.replicas.append(Replica(pod, main, self._look(pod), maker=maker))
-            for other, each in beside:
-                other.replicas[:] = [Replica(pod, each.name, self._look(pod), client=main)]
-        return running
-
-    def beside(self, running: RunningStep) -> list[RunningStep]:
-        """Return the services that share the pod of a job."""
-        if not isinstance(running.step, Job):
-            return []
-        return [self._in_client[name][0] for name in self._order(running.step) if name in self._in_client]
-
-    def remove_belongings(self, running: RunningStep) -> None:
-        """Delete what belongs to a step beside its pods, which are gone; it would go with the run too."""
-        with cluster_words("removing what it had", running.name):
-            if isinstance(running.step, Service):
-                self._place.cluster.delete("Service", running.address.host)
-            for kind, name in self._belongings.pop(running, ()):
-                self._place.cluster.delete(kind, name)
-
-    def forget(self, running: RunningStep) -> None:
-        """Put a service of its client's pod into no further pod."""
-        self._in_client.pop(running.name, None)
-
-    def follow(self, running: RunningStep) -> None:
-        """Write the output of containers that were started into the run's folder."""
-        for number, replica in enumerate(running.replicas, start=1):
-            if replica.output is not None or not replica.has_started:
-                continue
-            name, iteration = running.step.name, running.iteration
-            path = running.log if number == 1 else self._place.folder.log(f"{name}.replica-{number}", iteration)
-            self._outputs.append(replica.follow(self._place.cluster, path, self._place.watcher))
-            if node := replica.view.node:
-                self._nodes[name] = node
+        self._make_belongings(group, [units[0], *sidecars])
+        if isinstance(step := units[0].step, Service):
+            self._make_service(group, step, units[0].site.address.port)
+        for unit in units:
+            self._make_pod(group, unit, sidecars)
 
     def close(self) -> None:
         """Follow no output any more."""
-        for output in self._outputs:
-            output.close()
+        for task in self._tasks:
+            if task.output:
+                task.output.close()
 
-    def create(self, manifest: Mapping[str, Any], what: str, step: str | None = None) -> Any:
-        """Create an object and count it (PlatformError)."""
-        with cluster_words(what, step):
-            made = self._place.cluster.create(manifest)
-        self.created += 1
-        return made
+    def _make_belongings(self, group: PodGroup, units: Sequence[Unit]) -> None:
+        for unit in units:
+            for thing in belongings(self._naming, self._secrecy, unit):
+                self._resources.create(thing, "its files or its secrets", unit.step.name)
+                group.belongings.append((thing["kind"], thing["metadata"]["name"]))
 
-    def _make(self, launch: Launch[Service] | Launch[Job]) -> tuple[RunningStep, Container]:
-        step, place = launch.step, self._place
-        packages = self.environments.get(step.name)
-        source = place.input(packages.name) if packages else None
-        made = make_step(place.naming, self._secrecy, launch, packages, source)
-        things = belongings(place.naming, made)
-        for thing in things:
-            self.create(thing, "its files or its secrets", step.name)
-        running = RunningStep(
-            step=step,
-            label=launch.label,
-            iteration=launch.iteration,
-            address=made.address,
-            log=place.folder.log(step.name, launch.iteration),
-            metrics=place.folder.path / "logs" / f"{launch.label}.metrics.jsonl",
-            env=made.env,
-            values=made.values,
-            memory=step.program.memory,
-        )
-        self._belongings[running] = [(thing["kind"], thing["metadata"]["name"]) for thing in things]
-        return running, made.container
-
-    def _make_service(self, step: Service, running: RunningStep) -> None:
+    def _make_service(self, group: PodGroup, step: Service, port: int | None) -> None:
         asked = [step.ready.probe.port, step.live.probe.port if step.live else None]
-        ports = sorted({port for port in (running.address.port, *asked) if port})
-        selector = objects.step_selector(self._place.naming, step.name)
-        manifest = objects.service(self._place.naming, running.address.host, step.name, selector, ports)
-        made = self.create(manifest, "its Service", step.name)
+        ports = sorted({each for each in (port, *asked) if each})
+        selector = objects.step_selector(self._naming, step.name)
+        manifest = objects.service(self._naming, group.host, step.name, selector, ports)
+        made = self._resources.create(manifest, "its Service", step.name)
+        group.belongings.insert(0, ("Service", group.host))
         if ports:
-            self._place.addresses[running.address.host] = str(made["spec"]["clusterIP"])
+            self._resources.addresses[group.host] = str(made["spec"]["clusterIP"])
 
-    def _order_pod(self, name: str, running: RunningStep, containers: list[Container]) -> PodOrder:
-        """Return the order of a step's pod."""
-        place, step = self._place, running.step
-        inputs = {path: (key, *place.input(key)) for path, key in self.inputs.items()}
-        graces = [each.sidecar.grace for each in containers if each.sidecar]
-        grace = step.grace if isinstance(step, Service) else COLLECT_SECONDS + sum(graces)
-        around = Surroundings(place.runner, place.collect(name), grace, inputs, place.addresses)
-        built_for = [self.environments[each.name].architecture for each in containers if each.packages]
-        placing = replace(self._placing(step), architecture=next(iter(built_for), None))
-        manifest = pod(place.naming, name, containers, placing, around)
-        return PodOrder(
-            step=step,
-            iteration=running.iteration,
-            manifest=manifest,
-            arguments=lambda pod: {COLLECTOR: place.collect(pod), FETCHER: fetcher_arguments(inputs.values())},
-            cluster=place.cluster,
-            naming=place.naming,
-            watcher=place.watcher,
-            create=self.create,
-            check=self._check,
-        )
+    def _make_pod(self, group: PodGroup, unit: Unit, sidecars: Sequence[Unit]) -> None:
+        resources = self._resources
+        inputs = {path: (key, *resources.input(key)) for path, key in self.inputs.items()}
+        manifest = self._manifest(unit, sidecars, inputs)
+
+        def arguments(name: str) -> Mapping[str, Sequence[object]]:
+            return {COLLECTOR: resources.collect(name), FETCHER: fetcher_arguments(inputs.values())}
+
+        maker = self._job_pods if isinstance(unit.step, Job) else DRIVER_PODS
+        made = maker.make(PodOrder(unit, manifest, arguments, resources))
+        if made.admitted:
+            for words in changes(manifest, made.admitted, [each.step.name for each in (unit, *sidecars)]):
+                self._doubt(words, unit.step.name)
+        group.tasks.append(self._task(unit, made.name, made.container, maker))
+        group.sidecars += [self._task(each, made.name, each.step.name, maker, made.container) for each in sidecars]
+
+    def _manifest(self, unit: Unit, sidecars: Sequence[Unit], inputs: Mapping[str, tuple[str, str, str]]) -> Manifest:
+        resources = self._resources
+        name = self._naming.name(unit.step.name, unit.iteration)
+        name = name if unit.number == 1 else f"{name}-replica-{unit.number}"
+        containers = [self._container(each) for each in (unit, *sidecars)]
+        built_for = [self._environments[each.name].architecture for each in containers if each.packages]
+        grace = grace_of(unit.step, [each.step for each in sidecars])
+        companions = Companions(resources.runner, resources.collect(name), grace, inputs, resources.addresses)
+        placing = self.scheduling.placing(unit.step, next(iter(built_for), None))
+        return pod(self._naming, name, containers, placing, companions)
+
+    def _container(self, unit: Unit) -> ContainerSpec:
+        packed = self._environments.get(unit.step.name)
+        packages = self._resources.input(packed.name) if packed else None
+        return container_spec(self._naming, self._secrecy, unit, packages)
 
     def _doubt(self, words: str, step: str) -> None:
         """Tell once of a step what makes its numbers doubtful."""
         if (words, step) not in self._doubted:
             self._doubted.add((words, step))
-            self._tell(f"{step}: {words}", step)
+            self._resources.context.journal.doubt(f"{step}: {words}", step)
 
-    def _placing(self, step: Service | Job) -> Placing:
-        node = self._nodes.get(step.name)
-        if isinstance(step, Service):
-            ground = self._look_at_ground()
-            return Placing(zone=ground.zone, node=node, kept=ground.kept if step.placement == "apart" else None)
-        services = self._place.plan.services_for(step)
-        nodes = [self._nodes[each.name] for each in services if each.name in self._nodes]
-        zones = [zone for each in nodes if (zone := self._place.zone_of(each))]
-        away_from = [each.name for each in services if each.placement == "apart"]
-        has_chosen = ZONE in step.program.node_selector
-        return Placing(away_from, zones[0] if zones and not has_chosen else None, node)
-
-    def _look_at_ground(self) -> Ground:
-        """Look at the nodes once, if that could make a difference and this user may."""
-        if self._ground is None:
-            self._ground = Ground()
-            if has_choice(self._place.plan):
-                with contextlib.suppress(Refused):
-                    found = self._place.cluster.call("GET", "/api/v1/nodes", query={"limit": MANY})
-                    self._ground = choose_ground(self._place.plan, found["items"])
-        return self._ground
-
-    def _order(self, step: Job) -> list[str]:
-        return [each.name for each in self._place.plan.services_for(step)]
-
-    def _pod_name(self, launch: Launch[Service] | Launch[Job], number: int) -> str:
-        name = self._place.naming.name(launch.step.name, launch.iteration)
-        return name if number == 1 else f"{name}-replica-{number}"
-
-    def _look(self, name: str) -> Callable[[], Any]:
-        return lambda: self._place.watcher.view(name)
+    def _task(self, unit: Unit, pod: str, container: str, maker: PodMaker, client: str | None = None) -> PodTask:
+        task = PodTask(
+            unit=unit,
+            log=unit.log(self._resources.context.folder),
+            pod=pod,
+            container=container,
+            resources=self._resources,
+            maker=maker,
+            client=client,
+        )
+        self._tasks.append(task)
+        task.listen()
+        return task

@@ -15,7 +15,8 @@ from urllib3.exceptions import HTTPError
 from windtunnel.backends.kubernetes.calls import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
 from windtunnel.backends.kubernetes.lines import Lines
 from windtunnel.backends.kubernetes.watcher import shut
-from windtunnel.backends.output import NO_END, Changes, OutputFile
+from windtunnel.backends.notifier import Notifier
+from windtunnel.backends.output import NO_END, OutputFile
 
 _GAP = "lines of its output may be missing"
 _PAUSE_SECONDS = 0.2
@@ -24,6 +25,7 @@ _STRIPPED_BYTES = 1024
 """How much of the end may be another's than the step's."""
 _QUIET_SECONDS = 0.25
 """After so long without a piece, no more is on its way of what has ended."""
+_LOOK_SECONDS = 0.05
 ROTATED_BYTES = 10 << 20
 """At this size the kubelet has the runtime start a new file, unless it is told otherwise."""
 LATE_SECONDS = 3.0
@@ -53,7 +55,7 @@ class Output(OutputFile):
         source: The container.
         path: The file, which is appended to.
         is_over: Tells whether the container has ended, as far as is known.
-        changes: Told of the end of the output.
+        notifier: Told of the end of the output.
 
     Attributes:
         refused: Why it may not be read, if so.
@@ -65,17 +67,18 @@ class Output(OutputFile):
         source: Source,
         path: Path,
         is_over: Callable[[], bool],
-        changes: Changes,
+        notifier: Notifier,
     ) -> None:
-        super().__init__(path, changes)
+        super().__init__(path, notifier)
         self.refused: Refused | None = None
         self._cluster, self._source, self._is_over = cluster, source, is_over
         self._closed = threading.Event()
         self._answer: Any = None
         self._lines = Lines()
         self._bytes, self._late = 0, 0.0
-        self._is_cut, self._is_finished = True, False
-        self._thread = changes.start_thread("kubernetes-output", self._follow)
+        self._is_cut, self._is_finishing = True, False
+        self._notifier = notifier
+        self._thread = notifier.start_thread("kubernetes-output", self._follow)
 
     def trouble(self, *, is_over: bool) -> str | None:
         """Return what the file lacks, or may lack, if anything."""
@@ -93,12 +96,23 @@ class Output(OutputFile):
     def finish(self) -> None:
         """Read what is left and no longer: the container has ended, and the API would tell it up to a second later.
 
-        As long as something comes, nothing is done: who begins anew finds the runtime's last file alone.
+        As long as something comes, nothing is done: a reader that begins anew finds the runtime's last file alone.
         """
+        if not self._is_finishing:
+            self._is_finishing = True
+            if not self._shut_if_quiet():
+                self._notifier.start_thread("kubernetes-output-end", self._await_quiet)
+
+    def _await_quiet(self) -> None:
+        while not (self.has_ended or self._closed.is_set() or self._shut_if_quiet()):
+            self._closed.wait(_LOOK_SECONDS)
+
+    def _shut_if_quiet(self) -> bool:
         is_quiet = time.monotonic() > self._heard_at + _QUIET_SECONDS
-        if self._answer is not None and is_quiet and not self._is_finished:
-            self._is_finished = True
-            shut(self._answer)
+        if self._answer is None or not is_quiet:
+            return False
+        shut(self._answer)
+        return True
 
     def close(self) -> None:
         """Stop following."""

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from windtunnel.backends.kubernetes.calls import Cluster
-from windtunnel.backends.kubernetes.objects import ApiCall, Manifest, Naming
-from windtunnel.backends.kubernetes.watcher import Watcher
-from windtunnel.plan import Job, Service
+from windtunnel.backends.kubernetes.objects import ApiCall, Manifest
+from windtunnel.backends.kubernetes.run_resources import RunResources
+from windtunnel.backends.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -17,27 +16,17 @@ class PodOrder:
     """A pod that is to be made.
 
     Attributes:
-        step: The step whose command it runs.
-        iteration: In which iteration, if it is for one.
+        unit: The unit whose command it runs.
         manifest: The pod as the driver makes it.
         arguments: Returns, for the pod's name, the words that the pod's own containers need and that only the driver
             knows, such as tokens: by the container's name.
-        cluster: Where it is to be.
-        naming: The run's names.
-        watcher: Tells of the run's pods.
-        create: Makes an object, and counts it; in words what it is, and for which step.
-        check: Called while something is waited for; raises what ends the run.
+        resources: What the run has.
     """
 
-    step: Service | Job
-    iteration: int | None
+    unit: Unit
     manifest: Manifest
     arguments: Callable[[str], Mapping[str, Sequence[object]]]
-    cluster: Cluster
-    naming: Naming
-    watcher: Watcher
-    create: Callable[[Mapping[str, Any], str, str | None], Any]
-    check: Callable[[], None]
+    resources: RunResources
 
 
 @dataclass(frozen=True)
@@ -112,8 +101,9 @@ class DriverPods:
 
     def make(self, order: PodOrder) -> MadePod:
         """Create the pod (PlatformError)."""
-        made = order.create(order.manifest, "its pod", order.step.name)
-        return MadePod(str(order.manifest["metadata"]["name"]), order.step.name, made)
+        step = order.unit.step.name
+        made = order.resources.create(order.manifest, "its pod", step)
+        return MadePod(str(order.manifest["metadata"]["name"]), step, made)
 
     def strip(self, output: bytes) -> bytes:
         """Return the output: all of it is the step's."""

@@ -12,20 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from windtunnel.backends.agent.places import INSTALLED, PATH_FILE
-from windtunnel.backends.base import Address
-from windtunnel.backends.containers import METRICS, OUT, PYTHON
-from windtunnel.backends.kubernetes.agent import Agent
+from windtunnel.backends.base import Address, describe_status
+from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK
 from windtunnel.backends.kubernetes.calls import cluster_words
-from windtunnel.backends.kubernetes.facts import Facts
-from windtunnel.backends.kubernetes.launcher import Launcher
+from windtunnel.backends.kubernetes.container_spec import ContainerSpec
+from windtunnel.backends.kubernetes.environment import Facts
 from windtunnel.backends.kubernetes.objects import Manifest, script, script_environment, script_mount
-from windtunnel.backends.kubernetes.place import Environment, Place
 from windtunnel.backends.kubernetes.placing import Placing
-from windtunnel.backends.kubernetes.results import Results
-from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Container, Surroundings, pod
-from windtunnel.backends.kubernetes.starting import Starting
-from windtunnel.backends.kubernetes.step import Replica, RunningStep
-from windtunnel.backends.kubernetes.troubles import Troubles
+from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
+from windtunnel.backends.kubernetes.pod_spec import COLLECT_SECONDS, Companions, pod
+from windtunnel.backends.kubernetes.run_resources import RunResources
+from windtunnel.backends.kubernetes.startup import Startup
+from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.backends.requirements import (
     PACKAGES,
     elsewhere,
@@ -37,10 +35,11 @@ from windtunnel.backends.requirements import (
     pip_settings,
     tell,
 )
+from windtunnel.backends.unit import Site, Unit
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Program, Service
 from windtunnel.run.cache import atomic_write
-from windtunnel.run.control import POLL_SECONDS, Control
+from windtunnel.run.control import POLL_SECONDS
 
 GRACE_SECONDS = 120
 """How long a collector may send what was installed."""
@@ -61,28 +60,35 @@ class Kept:
         return self.told.is_file() and self.archive.is_file()
 
 
+@dataclass(frozen=True)
+class PackedEnvironment:
+    """A step's Python packages, as the hub has them.
+
+    Attributes:
+        name: How the hub calls their archive.
+        path: The ``PATH`` of the step's image.
+        architecture: What they were built for, if that is known.
+    """
+
+    name: str
+    path: str
+    architecture: str | None
+
+
 @dataclass
 class Installer:
     """Installs what steps need, in pods of their images.
 
     Attributes:
-        place: Where the run's objects are made.
-        launcher: Makes them, and is told which environment a step gets.
-        agent: Hands files to the hub.
-        results: Takes what pods wrote.
+        resources: What the run has.
         facts: Knows nodes.
-        control: Asked while another run installs the same.
-        check: Raises what ends the run.
+        environments: The Python environment of each step that has one, by the step's name.
     """
 
-    place: Place
-    launcher: Launcher
-    agent: Agent
-    results: Results
+    resources: RunResources
     facts: Facts
-    control: Control
-    check: Callable[[], None]
-    _done: dict[tuple[object, ...], tuple[Environment, dict[str, str]]] = field(default_factory=dict)
+    environments: dict[str, PackedEnvironment] = field(default_factory=dict)
+    _done: dict[tuple[object, ...], tuple[PackedEnvironment, dict[str, str]]] = field(default_factory=dict)
 
     def install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
         """Return the packages of a step's environment, by name, and whether they were there already.
@@ -96,96 +102,92 @@ class Installer:
         same = program.image, interpreter(program), program.requirements, nodes
         is_kept = same in self._done
         if not is_kept:
-            with self._pod(step) as running:
-                view = running.replicas[0].view
+            with self._pod(step) as task:
+                view = task.view
                 image = str(view.container(step.name).get("imageID") or program.image)
                 built_for = self.facts.architecture(view.node or "")
-                with kept(key_of(program, [interpreter(program), image, str(built_for)]), self.control) as file:
+                control = self.resources.context.control
+                with kept(key_of(program, [interpreter(program), image, str(built_for)]), control) as file:
                     found = Kept(file.with_suffix(".tar.gz"), file.with_suffix(".json"))
                     is_kept = found.is_there
                     if not is_kept:
-                        self._install(step, running, found)
+                        self._install(step, task, found)
                     told = json.loads(found.told.read_text(encoding="utf-8"))
-                    environment = Environment(_title(step), told["path"], built_for)
-                    self.agent.send_input(environment.name, found.archive, self.check)
+                    environment = PackedEnvironment(_title(step), told["path"], built_for)
+                    self.resources.agent.send_input(environment.name, found.archive, self.resources.check)
             self._done[same] = environment, told["packages"]
-        self.launcher.environments[step.name], packages = self._done[same]
+        self.environments[step.name], packages = self._done[same]
         return packages, is_kept
 
     @contextmanager
-    def _pod(self, step: Service | Job) -> Iterator[RunningStep]:
+    def _pod(self, step: Service | Job) -> Iterator[PodTask]:
         """Lend a pod of a step's image that waits for its task; it is gone when this ends well."""
-        running = self._make(step)
-        name = running.replicas[0].pod
-        starting = Starting(self.place.watcher, Troubles(self.place.cluster), self.check, self._follow)
+        task = self._make(step)
         try:
             try:
-                starting.wait(running, [])
+                Startup(self.resources).wait([task])
             except PlatformError as error:
                 if error.code not in _NO_COMMAND:
                     raise
                 raise failed(step, error.message.removeprefix(f"{step.name}: ")) from None
-            yield running
+            yield task
         finally:
             with cluster_words("deleting pip's pod", step.name):
-                self.place.cluster.delete("Pod", name, 1)
-            if output := running.replicas[0].output:
-                output.close()
+                self.resources.cluster.delete("Pod", task.pod, 1)
+            if task.output:
+                task.output.close()
         # The step's own pods have its labels, too: what selects them is not to find this one.
-        self._wait(lambda: self.place.watcher.view(name).is_removed)
+        self._wait(lambda: task.view.is_removed)
 
-    def _make(self, step: Service | Job) -> RunningStep:
-        place = self.place
-        name = f"{place.naming.name(step.name)}-python"
-        argv = script("kubernetes.pod.installer", *place.input(f"{_title(step)}-task"))
-        container = Container(
-            step.name, _open(step.program), [interpreter(step.program), *argv[1:]], script_environment()
-        )
-        around = Surroundings(place.runner, place.collect(name), GRACE_SECONDS)
-        manifest = pod(place.naming, name, [container], Placing(), around)
+    def _make(self, step: Service | Job) -> PodTask:
+        resources = self.resources
+        work = resources.context.folder.path / "work"
+        work.mkdir(exist_ok=True)
+        name = f"{resources.naming.name(step.name)}-python"
+        told = resources.input(f"{_title(step)}-task")
+        argv = (interpreter(step.program), *script("kubernetes.pod.installer", *told)[1:])
+        container = ContainerSpec(step.name, _open(step.program), argv, script_environment())
+        companions = Companions(resources.runner, resources.collect(name), GRACE_SECONDS)
+        manifest = pod(resources.naming, name, [container], Placing(), companions)
         _add_folders(manifest)
-        self.launcher.create(manifest, "pip's pod", step.name)
-        return RunningStep(
-            step=step,
-            label=_title(step),
-            address=Address(name, None),
-            log=place.folder.path / "work" / f"{step.name}.requirements.log",
-            metrics=place.folder.path / "work" / METRICS.name,
-            env={},
-            values={},
-            replicas=[Replica(name, step.name, lambda: place.watcher.view(name))],
+        resources.create(manifest, "pip's pod", step.name)
+        task = PodTask(
+            unit=Unit(step, None, 1, Site(Address(name, None), WORK, OUT, METRICS), argv),
+            log=work / f"{step.name}.requirements.log",
+            pod=name,
+            container=step.name,
+            resources=resources,
+            maker=DRIVER_PODS,
         )
+        task.listen()
+        return task
 
-    def _follow(self, running: RunningStep) -> None:
-        (replica,) = running.replicas
-        if replica.output is None and replica.has_started:
-            running.log.parent.mkdir(exist_ok=True)
-            replica.follow(self.place.cluster, running.log, self.place.watcher)
-
-    def _install(self, step: Service | Job, running: RunningStep, found: Kept) -> None:
+    def _install(self, step: Service | Job, task: PodTask, found: Kept) -> None:
         """Have pip do it, and keep what it made."""
         settings = pip_settings()
         if names := local_names(settings):
             reason = f"{', '.join(names)}: a server on this machine, which pods cannot reach; name one that they can"
             raise failed(step, f"{reason}, or put the packages into the image")
         settings, certificates = elsewhere(settings)
-        task = {
+        asked = {
             "requirements": step.program.requirements,
             "settings": settings,
             "certificates": certificates.decode("ascii", errors="replace"),
         }
-        file = self.place.folder.path / "work" / f"{_title(step)}-task"
-        file.parent.mkdir(exist_ok=True)
+        resources = self.resources
+        folder = resources.context.folder
+        file = folder.path / "work" / f"{_title(step)}-task"
         try:
-            file.write_text(json.dumps(task), encoding="utf-8")
-            self.agent.send_input(file.name, file, self.check)
+            file.write_text(json.dumps(asked), encoding="utf-8")
+            resources.agent.send_input(file.name, file, resources.check)
         finally:
             file.unlink(missing_ok=True)
-        self._wait(lambda: running.is_gone, None)
-        if running.status is None:
-            raise failed(step, f"pip's pod {running.end().words}")
-        tell(step, running.log, self.place.folder.log(f"{step.name}.requirements"), running.status)
-        source = self.results.fetch(running.replicas[0].pod, step.name, COLLECT_SECONDS, self.check)
+        self._wait(lambda: task.is_over, None)
+        state = task.state
+        if state.status is None:
+            raise failed(step, f"pip's pod {state.words or describe_status(0)}")
+        tell(step, task.log, folder.log(f"{step.name}.requirements"), state.status)
+        source = resources.results.fetch(task.pod, step.name, COLLECT_SECONDS, resources.check)
         if source is None:
             raise failed(step, "what was installed did not come: its collector could not send it")
         self._keep(source / step.name / OUT.name, found)
@@ -204,8 +206,9 @@ class Installer:
     def _wait(self, condition: Callable[[], bool], seconds: float | None = _GONE_SECONDS) -> None:
         """Wait until something holds, or so long at most; the run's end is raised."""
         deadline = time.monotonic() + (float("inf") if seconds is None else seconds)
-        while not self.place.watcher.wait_change(condition, POLL_SECONDS) and time.monotonic() < deadline:
-            self.check()
+        notifier = self.resources.watcher.notifier
+        while not notifier.wait(condition, POLL_SECONDS) and time.monotonic() < deadline:
+            self.resources.check()
 
 
 def _title(step: Service | Job) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from windtunnel.backends.agent.dial_out import Clock
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.step import RunningStep
+from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.run.journal import Journal, UsageSample
 
 
@@ -22,14 +22,9 @@ class UsageReader:
     _offsets: dict[str, int] = field(default_factory=dict)
     _clock: Clock = field(default_factory=Clock)
 
-    def read(self, steps: Iterable[RunningStep]) -> None:
-        """Write down what these steps have used since the last time (PlatformError)."""
-        owners = {
-            replica.container_id: (replica.pod, step.name)
-            for step in steps
-            for replica in step.replicas
-            if replica.container_id
-        }
+    def read(self, tasks: Iterable[PodTask]) -> None:
+        """Write down what tasks have used since the last time (PlatformError)."""
+        owners = {task.container_id: (task.pod, task.unit.step.name) for task in tasks if task.container_id}
         for pod in dict.fromkeys(pod for pod, _step in owners.values()):
             offset = self._offsets.get(pod, 0)
             begin = time.time()

@@ -73,7 +73,7 @@ class Warden:
                 self._cluster.delete("Job", name)
                 raise
         self._alive = self._renewed = time.monotonic()
-        self._thread = watcher.start_thread("lease", self._renew_all)
+        self._thread = watcher.notifier.start_thread("lease", self._renew_all)
 
     def _make_belongings(self) -> None:
         name = self.naming.home
@@ -137,7 +137,7 @@ class Warden:
     def await_pod(self, check: Callable[[], None]) -> str:
         """Return the name of its pod once it runs; `check` is called meanwhile, and raises if it never will."""
         while (pod := self.running_pod()) is None:
-            self._watcher.wait_change(lambda: self.running_pod() is not None, POLL_SECONDS)
+            self._watcher.notifier.wait(lambda: self.running_pod() is not None, POLL_SECONDS)
             check()
         return pod
 
@@ -223,4 +223,4 @@ class Warden:
         if not self._lost and not self._over.is_set():
             self._lost = PlatformError(message, code=code)
             self._cluster.patience.is_lost = code == API_LOST
-            self._watcher.notify()
+            self._watcher.notifier.notify()

@@ -8,16 +8,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from urllib3.exceptions import HTTPError
 
 from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView, View
-from windtunnel.backends.output import Changes
+from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import PlatformError
-from windtunnel.run.control import Control
 
 _PAUSE_SECONDS = 0.2
 _WATCH_SECONDS = 15
@@ -27,19 +26,33 @@ _LATE_SECONDS = 5
 V = TypeVar("V", bound=View)
 
 
-class Watcher(Changes):
-    """Keeps the last state of the pods and Services that have some labels. Any thread may wait.
+class Watcher:
+    """Keeps the last state of the pods and Services that have some labels.
 
     Args:
-        control: The run's.
+        notifier: Told of each change.
         cluster: The cluster of the run.
-        selector: Their labels.
+        selector: Labels of the objects.
+
+    Attributes:
+        notifier: The same; threads wait for pods by it.
     """
 
-    def __init__(self, control: Control, cluster: Cluster, selector: str) -> None:
-        super().__init__(control)
+    def __init__(self, notifier: Notifier, cluster: Cluster, selector: str) -> None:
+        self.notifier = notifier
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._pods = _Watch(cluster, "Pod", selector, PodView, self)
         self._services = _Watch(cluster, "Service", selector, View, self)
+
+    def listen(self, pod: str, hear: Callable[[], None]) -> None:
+        """Have `hear` called now, and by the watch's own thread after each change of a pod, before others wake."""
+        self._listeners.setdefault(pod, []).append(hear)
+        hear()
+
+    def tell(self, pod: str) -> None:
+        """Call those that listen to a pod."""
+        for hear in tuple(self._listeners.get(pod, ())):
+            hear()
 
     def view(self, pod: str) -> PodView:
         """Return what was told last of a pod."""
@@ -76,15 +89,16 @@ class _Watch(Generic[V]):
         lost: Why nothing is heard any more, if so.
     """
 
-    def __init__(self, cluster: Cluster, kind: str, selector: str, make: type[V], changes: Changes) -> None:
+    def __init__(self, cluster: Cluster, kind: str, selector: str, make: type[V], watcher: Watcher) -> None:
         self._cluster, self._kind, self._selector = cluster, kind, selector
-        self._make, self._notify = make, changes.notify
+        self._make, self._notify = make, watcher.notifier.notify
+        self._tell = watcher.tell if kind == "Pod" else None
         self.views: dict[str, V] = {}
         self.lost: PlatformError | None = None
         self._closed = threading.Event()
         self._answer: Any = None
         self._heard = time.monotonic()
-        self._thread = changes.start_thread(f"kubernetes-watch-{kind}", self._hear_all)
+        self._thread = watcher.notifier.start_thread(f"kubernetes-watch-{kind}", self._hear_all)
 
     def close(self) -> None:
         """Hear no more, as soon as its thread has noticed."""
@@ -126,9 +140,10 @@ class _Watch(Generic[V]):
         found = self._cluster.ask("GET", self._cluster.path(self._kind), query={"labelSelector": self._selector})
         there = {item["metadata"]["name"]: item for item in found["items"]}
         for name, view in list(self.views.items()):
-            if name not in there and view.data:
-                self.views[name] = self._make(view.data, is_removed=True)
-        self.views |= {name: self._make(item) for name, item in there.items()}
+            if name not in there and view.data and not view.is_removed:
+                self._put(name, self._make(view.data, is_removed=True))
+        for name, item in there.items():
+            self._put(name, self._make(item))
         self._heard = time.monotonic()
         self._notify()
         return str(found["metadata"]["resourceVersion"])
@@ -161,7 +176,12 @@ class _Watch(Generic[V]):
         thing = event["object"]
         if event["type"] == "ERROR":
             raise ValueError(str(thing.get("message")))
-        self.views[thing["metadata"]["name"]] = self._make(thing, is_removed=event["type"] == "DELETED")
+        self._put(thing["metadata"]["name"], self._make(thing, is_removed=event["type"] == "DELETED"))
+
+    def _put(self, name: str, view: V) -> None:
+        self.views[name] = view
+        if self._tell:
+            self._tell(name)
 
 
 def shut(answer: Any) -> None:

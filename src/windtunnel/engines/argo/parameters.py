@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from windtunnel.backends.containers import with_ports
-from windtunnel.backends.kubernetes.steps import is_in_client
+from windtunnel.backends.kubernetes.container_spec import is_in_client
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.engines.argo.parameter_values import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of
 from windtunnel.errors import DescriptorError, PlanError, Unsupported

@@ -24,6 +24,7 @@ from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.objects import ITERATION, ApiCall
 from windtunnel.backends.kubernetes.pod_maker import MadePod, PodOrder
 from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.engines.argo.labels import CLIENTS, MAIN, WORKFLOW
 from windtunnel.engines.argo.pod_patch import GATE, arguments_name
@@ -80,15 +81,16 @@ class GatedPods:
         Raises:
             PlatformError: The API refuses, or Argo makes no pod any more (``no_pod``).
         """
-        step, iteration = order.step.name, order.iteration or 0
-        name = self._await(order, step, iteration)
+        resources, step, iteration = order.resources, order.unit.step.name, order.unit.iteration or 0
+        cluster, naming = resources.cluster, resources.naming
+        name = self._await(resources, step, iteration)
         data = {container: json.dumps(words) for container, words in order.arguments(name).items()}
-        secret = objects.secret(order.naming, arguments_name(order.naming, step, iteration), step, data)
-        order.create(secret, "what its collector has to know", step)
+        secret = objects.secret(naming, arguments_name(naming, step, iteration), step, data)
+        resources.create(secret, "what its collector has to know", step)
         node = order.manifest["spec"]["affinity"].get("nodeAffinity")
         body = {"spec": {"schedulingGates": None} | ({"affinity": {"nodeAffinity": node}} if node else {})}
         with cluster_words("letting its pod be scheduled", step):
-            order.cluster.call("PATCH", order.cluster.path("Pod", name), body)
+            cluster.call("PATCH", cluster.path("Pod", name), body)
         return MadePod(name, MAIN)
 
     def strip(self, output: bytes) -> bytes:
@@ -103,20 +105,20 @@ class GatedPods:
         """Tell whether Argo's program was killed with the step's command: Argo's own container waits for its word."""
         return status == signalled(signal.SIGKILL)
 
-    def _await(self, order: PodOrder, step: str, iteration: int) -> str:
+    def _await(self, resources: RunResources, step: str, iteration: int) -> str:
         wanted = {STEP: step, ITERATION: str(iteration)}
 
         def found() -> PodView | None:
-            views = order.watcher.views().values()
+            views = resources.watcher.views().values()
             return next((view for view in views if is_held(view) and wanted.items() <= view.labels.items()), None)
 
         looked_at = time.monotonic()
         while (view := found()) is None:
-            order.watcher.wait_change(lambda: found() is not None, POLL_SECONDS)
-            order.check()
+            resources.watcher.notifier.wait(lambda: found() is not None, POLL_SECONDS)
+            resources.check()
             if time.monotonic() > looked_at + _LOOK_SECONDS:
                 looked_at = time.monotonic()
-                self._check_workflow(order.cluster, step)
+                self._check_workflow(resources.cluster, step)
         return view.name
 
     def _check_workflow(self, cluster: Cluster, step: str) -> None:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from windtunnel.backends.base import Launch, warden_seconds
+from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_client, site_of
 from windtunnel.backends.kubernetes.objects import Manifest, Naming
 from windtunnel.backends.kubernetes.placing import Placing
+from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
 from windtunnel.backends.kubernetes.secrecy import Secrecy
-from windtunnel.backends.kubernetes.spec import COLLECT_SECONDS, Surroundings, pod
-from windtunnel.backends.kubernetes.steps import address_of, is_in_client, make_step
 from windtunnel.backends.labels import PREFIX, RunLabels
+from windtunnel.backends.unit import Unit, render
 from windtunnel.engines.argo.labels import MAIN, WAIT
 from windtunnel.engines.argo.parameters import ported
 from windtunnel.errors import PlanError
@@ -86,18 +87,20 @@ def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> 
     services, secrecy = plan.services_for(job), Secrecy.of(plan)
     own = iteration if job.fresh else None
     values = {"ITERATION": str(iteration)}
-    beside = []
+    units: list[Unit] = []
     for service in services:
+        site = site_of(naming, service, own)
         if is_in_client(service):
-            beside.append(make_step(naming, secrecy, Launch(service, own, dict(values))))
-        values |= address_of(naming, service, own).values(service.name)
-    made = make_step(naming, secrecy, Launch(job, iteration, values))
+            units.append(render(Launch(service, own, dict(values)), site))
+        values |= site.address.values(service.name)
+    units.insert(0, render(Launch(job, iteration, values), site_of(naming, job, iteration)))
     inputs = {item.path: (str(number), "", "") for number, item in enumerate(plan.inputs)}
-    graces = [each.container.sidecar.grace for each in beside if each.container.sidecar]
     secret = arguments_name(naming, job.name, iteration)
-    around = Surroundings(runner, (), COLLECT_SECONDS + sum(graces), inputs, secret=secret)
+    grace = grace_of(job, [unit.step for unit in units[1:]])
+    companions = Companions(runner, (), grace, inputs, secret=secret)
     placing = Placing([each.name for each in services if each.placement == "apart"])
-    spec = pod(naming, job.name, [made.container, *(each.container for each in beside)], placing, around)["spec"]
+    containers = [container_spec(naming, secrecy, unit) for unit in units]
+    spec = pod(naming, job.name, containers, placing, companions)["spec"]
     return _as_patch(spec)
 
 

@@ -11,6 +11,7 @@ from windtunnel.backends.agent.places import ARGUMENTS, FILES, INPUTS
 from windtunnel.backends.agent.places import PYTHON as PYTHONS
 from windtunnel.backends.agent.places import WORK as WORKS
 from windtunnel.backends.containers import OUT, PYTHON, RESULTS, WORK
+from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.objects import (
     Manifest,
     Naming,
@@ -29,8 +30,7 @@ from windtunnel.backends.kubernetes.sealing import (
     scratch_volumes,
     security,
 )
-from windtunnel.backends.kubernetes.secrecy import Hidden
-from windtunnel.plan import Probe, Program, Service
+from windtunnel.plan import Probe, Program, Service, Step
 
 COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
@@ -40,40 +40,7 @@ _ROOT = 0
 
 
 @dataclass(frozen=True)
-class Container:
-    """A step's container.
-
-    Attributes:
-        name: The step's name.
-        program: What it runs.
-        argv: Its command, with all names replaced.
-        env: Its environment.
-        files: Path to key, for files that are in the ConfigMap called `config`.
-        config: That ConfigMap, and the Secret of the same name.
-        hidden: What of it is in that Secret.
-        sidecar: The service, if it lives in its client's pod.
-        stop: Its stop command, with all names replaced.
-        ready: The command of its readiness probe, the same.
-        port: Its port.
-        packages: URL of its Python environment, and the token for it, if it has one.
-    """
-
-    name: str
-    program: Program
-    argv: Sequence[str]
-    env: Mapping[str, str]
-    files: Mapping[str, str] = field(default_factory=dict)
-    config: str = ""
-    hidden: Hidden = field(default_factory=Hidden)
-    sidecar: Service | None = None
-    stop: Sequence[str] = ()
-    ready: Sequence[str] = ()
-    port: int | None = None
-    packages: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Surroundings:
+class Companions:
     """What the pod of a step has beside the step.
 
     Attributes:
@@ -93,7 +60,9 @@ class Surroundings:
     secret: str = ""
 
 
-def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Placing, around: Surroundings) -> Manifest:
+def pod(
+    naming: Naming, name: str, containers: Sequence[ContainerSpec], placing: Placing, companions: Companions
+) -> Manifest:
     """Return a step's pod: the first of `containers` is the step's, the others are beside it.
 
     It is started once and never again: a restart would falsify what is measured. Its processes
@@ -101,25 +70,29 @@ def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Pla
     """
     main, *beside = containers
     sealed = [each for each in containers if is_sealed(each.program)]
-    first = [_runner(SEAL, around, script("kubernetes.pod.seal"), [])] if sealed else []
-    if around.inputs or any(each.packages for each in containers):
-        first.append(_fetcher(around, containers))
+    first = [_runner(SEAL, companions, script("kubernetes.pod.seal"), [])] if sealed else []
+    if companions.inputs or any(each.packages for each in containers):
+        first.append(_fetcher(companions, containers))
     spec: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "shareProcessNamespace": True,
-        "terminationGracePeriodSeconds": math.ceil(around.grace),
+        "terminationGracePeriodSeconds": math.ceil(companions.grace),
         "dnsConfig": {"options": [{"name": "ndots", "value": "1"}]},
-        "initContainers": [*first, _collector(around, containers), *(_container(each, around) for each in beside)],
-        "containers": [_container(main, around)],
-        "volumes": [*_volumes(containers, around), script_volume(naming)],
+        "initContainers": [
+            *first,
+            _collector(companions, containers),
+            *(_container(each, companions) for each in beside),
+        ],
+        "containers": [_container(main, companions)],
+        "volumes": [*_volumes(containers, companions), script_volume(naming)],
         "affinity": affinity(naming, placing),
     }
     metadata = naming.metadata(name, main.name)
     if sealed:
         # The containers of a pod share its network: one that is sealed seals them all.
-        spec |= pod_options(around.addresses)
+        spec |= pod_options(companions.addresses)
         spec["volumes"] += [volume for each in sealed for volume in scratch_volumes(each.name)]
         metadata["labels"][SEALED] = "true"
     selector = {key: value for each in containers for key, value in each.program.node_selector.items()}
@@ -130,7 +103,14 @@ def pod(naming: Naming, name: str, containers: Sequence[Container], placing: Pla
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def _container(container: Container, around: Surroundings) -> Manifest:
+def grace_of(step: Step, sidecars: Sequence[Step] = ()) -> float:
+    """Return the seconds that the pod of a step may take to end, and `sidecars` with it."""
+    if isinstance(step, Service):
+        return step.grace
+    return COLLECT_SECONDS + sum(each.grace for each in sidecars if isinstance(each, Service))
+
+
+def _container(container: ContainerSpec, companions: Companions) -> Manifest:
     name = container.name
     found: Manifest = {
         "name": name,
@@ -152,7 +132,7 @@ def _container(container: Container, around: Surroundings) -> Manifest:
             ),
             *(
                 {"name": "inputs", "mountPath": str(WORK / path), "subPath": key, "readOnly": True}
-                for path, (key, _url, _token) in around.inputs.items()
+                for path, (key, _url, _token) in companions.inputs.items()
             ),
         ],
     }
@@ -173,7 +153,7 @@ def _container(container: Container, around: Surroundings) -> Manifest:
     return found
 
 
-def _probe(probe: Probe, container: Container) -> Manifest:
+def _probe(probe: Probe, container: ContainerSpec) -> Manifest:
     port = probe.port or container.port
     if probe.kind == "http":
         return {"httpGet": {"path": probe.target, "port": port}}
@@ -193,7 +173,7 @@ def _resources(program: Program) -> Manifest:
     return {"requests": wanted, "limits": wanted} if wanted else {}
 
 
-def _collector(around: Surroundings, containers: Sequence[Container]) -> Manifest:
+def _collector(companions: Companions, containers: Sequence[ContainerSpec]) -> Manifest:
     mounts = [
         mount
         for each in containers
@@ -202,13 +182,13 @@ def _collector(around: Surroundings, containers: Sequence[Container]) -> Manifes
             {"name": f"{each.name}-out", "mountPath": f"{RESULTS}/{each.name}/{OUT.name}"},
         )
     ]
-    found = _runner(COLLECTOR, around, _collector_script(around, COLLECTOR, around.collect), mounts) | {
+    found = _runner(COLLECTOR, companions, _collector_script(companions, COLLECTOR, companions.collect), mounts) | {
         "restartPolicy": "Always",
         # It reads what any user of the step's image wrote.
         "securityContext": {"runAsUser": _ROOT, "allowPrivilegeEscalation": False},
     }
     placed = [each for each in containers if _placed(each)]
-    folders = [f"{each.name}/{folder}" for each in containers for folder in _folders(around.inputs)]
+    folders = [f"{each.name}/{folder}" for each in containers for folder in _folders(companions.inputs)]
     if placed or folders:
         for each in containers:
             found["volumeMounts"].append({"name": f"{each.name}-work", "mountPath": f"{WORKS}/{each.name}"})
@@ -219,7 +199,7 @@ def _collector(around: Surroundings, containers: Sequence[Container]) -> Manifes
     return found
 
 
-def _placed(container: Container) -> dict[str, str]:
+def _placed(container: ContainerSpec) -> dict[str, str]:
     """Return the files that go into the working folder, which are the step's to change."""
     return {path: key for path, key in container.files.items() if not _is_absolute(path)}
 
@@ -234,44 +214,46 @@ def _is_absolute(path: str) -> bool:
     return PurePosixPath(path).is_absolute()
 
 
-def _fetcher(around: Surroundings, containers: Sequence[Container]) -> Manifest:
-    mounts = [{"name": "inputs", "mountPath": str(INPUTS)}] if around.inputs else []
+def _fetcher(companions: Companions, containers: Sequence[ContainerSpec]) -> Manifest:
+    mounts = [{"name": "inputs", "mountPath": str(INPUTS)}] if companions.inputs else []
     mounts += [
         {"name": f"{each.name}-python", "mountPath": f"{PYTHONS}/{each.name}"} for each in containers if each.packages
     ]
-    arguments = fetcher_arguments(around.inputs.values(), containers)
-    return _runner(FETCHER, around, _collector_script(around, FETCHER, arguments), mounts)
+    arguments = fetcher_arguments(companions.inputs.values(), containers)
+    return _runner(FETCHER, companions, _collector_script(companions, FETCHER, arguments), mounts)
 
 
-def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequence[Container] = ()) -> list[str]:
+def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequence[ContainerSpec] = ()) -> list[str]:
     """Return what the collector's program is called with to fetch what the containers of a pod need."""
     files = [",".join(("file", *each)) for each in inputs]
     trees = [",".join(("tree", each.name, *each.packages)) for each in containers if each.packages]
     return ["fetch", *files, *trees]
 
 
-def _collector_script(around: Surroundings, container: str, arguments: Sequence[str]) -> list[str]:
-    return script("agent.collector", *([f"@{ARGUMENTS / container}"] if around.secret else arguments))
+def _collector_script(companions: Companions, container: str, arguments: Sequence[str]) -> list[str]:
+    return script("agent.collector", *([f"@{ARGUMENTS / container}"] if companions.secret else arguments))
 
 
-def _runner(name: str, around: Surroundings, command: list[str], mounts: list[dict[str, str]]) -> Manifest:
+def _runner(name: str, companions: Companions, command: list[str], mounts: list[dict[str, str]]) -> Manifest:
     return {
         "name": name,
-        "image": around.runner,
+        "image": companions.runner,
         "imagePullPolicy": "IfNotPresent",
         "command": command,
         "env": [{"name": key, "value": value} for key, value in script_environment().items()],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [script_mount(), *mounts, *_arguments_mounts(around)],
+        "volumeMounts": [script_mount(), *mounts, *_arguments_mounts(companions)],
     }
 
 
-def _arguments_mounts(around: Surroundings) -> list[Manifest]:
-    return [{"name": "windtunnel-arguments", "mountPath": str(ARGUMENTS), "readOnly": True}] if around.secret else []
+def _arguments_mounts(companions: Companions) -> list[Manifest]:
+    return (
+        [{"name": "windtunnel-arguments", "mountPath": str(ARGUMENTS), "readOnly": True}] if companions.secret else []
+    )
 
 
-def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Manifest]:
+def _volumes(containers: Sequence[ContainerSpec], companions: Companions) -> list[Manifest]:
     found: list[Manifest] = [
         {"name": f"{each.name}-{part}", "emptyDir": {}} for each in containers for part in ("work", "results", "out")
     ]
@@ -283,6 +265,6 @@ def _volumes(containers: Sequence[Container], around: Surroundings) -> list[Mani
         if placed := _placed(each):
             items = [{"key": key, "path": str(PurePosixPath(path))} for path, key in placed.items()]
             found.append({"name": f"{each.name}-placed", **each.hidden.volume(each.config, items)})
-    if around.secret:
-        found.append({"name": "windtunnel-arguments", "secret": {"secretName": around.secret}})
-    return found + ([{"name": "inputs", "emptyDir": {}}] if around.inputs else [])
+    if companions.secret:
+        found.append({"name": "windtunnel-arguments", "secret": {"secretName": companions.secret}})
+    return found + ([{"name": "inputs", "emptyDir": {}}] if companions.inputs else [])

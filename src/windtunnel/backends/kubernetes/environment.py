@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 from windtunnel.backends.kubernetes.calls import Cluster, Refused
 from windtunnel.backends.kubernetes.placing import ZONE
-from windtunnel.backends.kubernetes.step import RunningStep
+from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.plan import Program
 
 _LABELS = (ZONE, "topology.kubernetes.io/region", "node.kubernetes.io/instance-type")
@@ -37,16 +37,16 @@ class Facts:
         architecture = self._node(node).get("status", {}).get("nodeInfo", {}).get("architecture")
         return str(architecture) if architecture else None
 
-    def note(self, running: RunningStep) -> None:
-        """Note what a step that was started runs on."""
-        for replica in running.replicas:
-            status = replica.view.container(replica.container)
+    def note(self, tasks: Iterable[PodTask]) -> None:
+        """Note what tasks that were started run on."""
+        for task in tasks:
+            name, status = task.unit.step.name, task.view.container(task.container)
             if status.get("imageID"):
-                self._images[running.name] = {"name": status["image"], "id": status["imageID"]}
-            places = self._places.setdefault(running.name, [])
-            if replica.view.node and replica.view.node not in places:
-                places.append(replica.view.node)
-        self._programs[running.name] = running.step.program
+                self._images[name] = {"name": status["image"], "id": status["imageID"]}
+            places = self._places.setdefault(name, [])
+            if task.view.node and task.view.node not in places:
+                places.append(task.view.node)
+            self._programs[name] = task.unit.program
 
     def to_json(self, hosts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Return all of it; `hosts` is what was seen of nodes from within, by their names."""

@@ -1,0 +1,60 @@
+"""Where the pods of a run's steps are asked to go, from where its other pods went."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
+from windtunnel.backends.kubernetes.placing import ZONE, Placing
+from windtunnel.backends.kubernetes.task import PodTask
+from windtunnel.plan import Job, Plan, Service
+
+
+class Scheduling:
+    """Finds a place for each step of a run.
+
+    Args:
+        plan: What the run does.
+        cluster: Where.
+        zone_of: Returns a node's zone, or None.
+    """
+
+    def __init__(self, plan: Plan, cluster: Cluster, zone_of: Callable[[str], str | None]) -> None:
+        self._plan, self._cluster, self._zone_of = plan, cluster, zone_of
+        self._nodes: dict[str, str] = {}
+        self._ground: Ground | None = None
+
+    def note(self, tasks: Sequence[PodTask]) -> None:
+        """Note where tasks went that were started."""
+        self._nodes |= {task.unit.step.name: node for task in tasks if (node := task.view.node)}
+
+    def placing(self, step: Service | Job, architecture: str | None = None) -> Placing:
+        """Return where a step's pods may run.
+
+        Args:
+            step: The step.
+            architecture: What its Python packages were built for.
+        """
+        node = self._nodes.get(step.name)
+        if isinstance(step, Service):
+            ground = self._look_at_ground()
+            kept = ground.kept if step.placement == "apart" else None
+            return Placing(zone=ground.zone, node=node, kept=kept, architecture=architecture)
+        services = self._plan.services_for(step)
+        nodes = [self._nodes[each.name] for each in services if each.name in self._nodes]
+        zones = [zone for each in nodes if (zone := self._zone_of(each))]
+        away_from = [each.name for each in services if each.placement == "apart"]
+        has_chosen = ZONE in step.program.node_selector
+        return Placing(away_from, zones[0] if zones and not has_chosen else None, node, architecture=architecture)
+
+    def _look_at_ground(self) -> Ground:
+        """Look at the nodes once, if that could make a difference and this user may."""
+        if self._ground is None:
+            self._ground = Ground()
+            if has_choice(self._plan):
+                with contextlib.suppress(Refused):
+                    found = self._cluster.call("GET", "/api/v1/nodes", query={"limit": MANY})
+                    self._ground = choose_ground(self._plan, found["items"])
+        return self._ground

@@ -1,0 +1,89 @@
+"""The wait for pods: until they run, or it is known why they never will."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from windtunnel.backends.base import describe_status
+from windtunnel.backends.kubernetes.run_resources import RunResources
+from windtunnel.backends.kubernetes.task import PodTask
+from windtunnel.backends.kubernetes.troubles import Troubles, to_error
+from windtunnel.errors import PlatformError
+from windtunnel.plan import Service
+from windtunnel.run.control import POLL_SECONDS
+from windtunnel.run.folder import tail
+
+
+class Startup:
+    """Waits for tasks to start.
+
+    Args:
+        resources: What the run has.
+    """
+
+    def __init__(self, resources: RunResources) -> None:
+        self._resources, self._notifier = resources, resources.watcher.notifier
+        self._troubles = Troubles(resources.cluster)
+
+    def wait(self, tasks: Sequence[PodTask], sidecars: Sequence[PodTask] = ()) -> None:
+        """Return when all tasks run, or have run.
+
+        Args:
+            tasks: They, all of one step.
+            sidecars: Services in the same pod, which are ready before it starts.
+
+        Raises:
+            PlatformError: One cannot start, or one beside it is not ready in time.
+            TimedOut, Cancelled: As the run's control says.
+        """
+        began: dict[str, float] = {}
+
+        def is_settled() -> bool:
+            return all(task.has_started for task in tasks)
+
+        while True:
+            is_over = self._notifier.wait(is_settled, POLL_SECONDS)
+            for task in tasks:
+                self._check_trouble(task)
+            if is_over:
+                return
+            self._resources.check()
+            for each in sidecars:
+                _check_sidecar(each, began)
+
+    def _check_trouble(self, task: PodTask) -> None:
+        trouble = None if task.has_terminated_well else self._troubles.of_pod(task.view)
+        if trouble:
+            if trouble.code == "removed" and task.maker.removal_seconds:
+                self._notifier.wait(lambda: False, task.maker.removal_seconds)
+            # What ends the run takes its pods with it.
+            self._resources.check()
+            step = task.unit.step.name
+            whose = step if trouble.container in {None, task.container} else trouble.container
+            raise to_error(f"{whose}:", trouble, step)
+
+
+def _check_sidecar(task: PodTask, began: dict[str, float]) -> None:
+    """Raise if a service in its client's pod ended, or is not ready in time; its client has not started."""
+    service, log_tail = task.unit.step, tail(task.log)
+    if not isinstance(service, Service):
+        return
+    state = task.state
+    if state.phase == "gone":
+        raise PlatformError(
+            f"{service.name} {state.words or describe_status(state.status or 0)} before it was ready",
+            code=state.reason or "exited_before_ready",
+            step=service.name,
+            log_tail=log_tail,
+        )
+    within = service.ready.within
+    if task.has_started and time.monotonic() > began.setdefault(service.name, time.monotonic()) + within:
+        if task.view.container(task.container).get("started"):
+            return
+        raise PlatformError(
+            f"{service.name} was not ready within {within:g} s, as Kubernetes asked it in its client's pod",
+            code="not_ready",
+            step=service.name,
+            log_tail=log_tail,
+        )
