@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from windtunnel.analysis.failures import find_failures
@@ -14,26 +13,19 @@ from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import has_measured, judge, missing_samples, summarise_usage
 from windtunnel.backends.base import RunContext, Session
 from windtunnel.engines.request import Request
-from windtunnel.engines.stores import open_upload
+from windtunnel.engines.storing import Storing
 from windtunnel.engines.walk import HURRY_SECONDS, Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError, as_error
-from windtunnel.run.control import GracePeriod
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.environment import describe_host
 from windtunnel.run.events import EventType, timestamp
-from windtunnel.run.folder import RECORD, RunFolder
+from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
-from windtunnel.run.record import Upload as UploadState
-from windtunnel.run.upload import Upload
 
 T = TypeVar("T")
-STORE_SECONDS = 30.0
-"""How long servers are kept up for what was measured to be uploaded; what is left follows after teardown."""
 JOIN_SECONDS = 3.0
 """How long the run's threads may take to end when all else is over."""
-_NOT_YET = ("logs/warden.log",)
-"""While the warden lives it is mostly empty, and then it goes."""
 _STATUS: dict[int, Status] = {
     ExitCode.OK: "succeeded",
     ExitCode.LEFT_BEHIND: "succeeded",
@@ -87,11 +79,11 @@ class _Execution:
             driver=driver_identity(),
             path=str(folder.path),
         )
-        self._upload: Upload | None = None
+        self._storing = Storing(request, folder, self._record, self._journal, self._write)
 
     def run(self, call: Call) -> RunRecord:
         self._attempt(self._write)
-        self._open_store()
+        self._storing.open()
         self._attempt(self._describe)
         self._attempt(self._begin)
         request = self._request
@@ -106,7 +98,7 @@ class _Execution:
             # Only now is it known which nodes and images there were.
             self._attempt(lambda: self._describe(session))
             self._attempt(self._summarise)
-            self._attempt(self._store_early)
+            self._attempt(self._storing.send_early)
             self._attempt(self._hold)
             self._attempt(lambda: self._tear_down(walk))
             self._attempt(session.close)
@@ -132,62 +124,22 @@ class _Execution:
             self._journal.catch_up()
             self._request.hold()
 
-    def _open_store(self) -> None:
-        """Send what there is to the store: one that cannot be written is refused before anything starts."""
-        if not self._request.remote:
-            return
-        try:
-            self._upload = open_upload(self._folder, self._request.remote, self._request.control, is_new=True)
-            self._record.upload = UploadState(url=self._upload.target)
-            self._write()
-            self._upload.send(self._request.control)
-        except BaseException:
-            if self._upload:
-                with contextlib.suppress(WindtunnelError):  # what came first is the cause
-                    self._upload.close()
-            shutil.rmtree(self._folder.path)
-            raise
-
-    def _store_early(self) -> None:
-        """Send what was measured before anything is taken down."""
-        if self._upload:
-            try:
-                self._send(STORE_SECONDS, but=_NOT_YET)
-            except WindtunnelError as error:
-                self._journal.note(f"not stored yet, teardown comes first: {error.message}")
-
     def _store(self) -> None:
-        """Send what there is now that all is over, the record last; a run that is not stored whole has failed."""
-        state = self._record.upload
-        if not self._upload or not state:
+        """Send what there is now that all is over; a run that is not stored whole has failed."""
+        error = self._storing.send_all()
+        if error is None:
             return
-        try:
-            self._send(None, but=(RECORD,))
-            state.complete = True
-            self._write()
-            self._upload.send(GracePeriod(self._request.control))
-        except WindtunnelError as error:
-            state.complete = False
-            self._folder.redaction.error(error)
-            again = self._request.unstored or f"to send it again: windtunnel upload {self._folder.path}"
-            state.error = f"not stored: {error.message}; {again}"
-            if self._record.exit_code in {ExitCode.OK, ExitCode.LEFT_BEHIND}:
-                self._blame(type(error)(state.error, code=error.code))
-            else:
-                self._journal.note(state.error)
-            self._conclude(again=True)
+        if self._record.exit_code in {ExitCode.OK, ExitCode.LEFT_BEHIND}:
+            self._blame(error)
+        else:
+            self._journal.note(error.message)
+        self._conclude(again=True)
 
     def _close_store(self) -> None:
         """Close the way to the store; what it leaves is told here alone, since nothing can be stored any more."""
-        if self._upload and (left := self._upload.close()):
+        if left := self._storing.close():
             self._record.resources.left += left
             self._conclude(again=True)
-
-    def _send(self, seconds: float | None, but: Sequence[str] = ()) -> None:
-        if self._upload:
-            self._folder.mask()
-            self._journal.emit(EventType.UPLOADING, message=self._upload.target)
-            self._upload.send(GracePeriod(self._request.control, seconds), but=but)
 
     def _describe(self, session: Session | None = None) -> None:
         """Write down where it is measured: this machine, and what the platform says of itself."""
