@@ -18,7 +18,7 @@ from support.docker_lab import client_server, docker_client, image, inventory, s
 from support.lab import Lab
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import RunContext
-from windtunnel.backends.docker import networks
+from windtunnel.backends.docker import run_spec
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Plan, Program
 from windtunnel.run.control import Control
@@ -210,7 +210,7 @@ def test_a_sealed_runs_volume_and_networks_go_when_the_driver_is_killed(
 
 def test_a_daemon_that_cannot_seal_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing runs half sealed; what was made goes again."""
-    monkeypatch.setattr(networks, "_NO_HOST_ADDRESS", {})
+    monkeypatch.setattr(run_spec, "NO_HOST_ADDRESS", {})
     job = Job(name="client", program=Program(command=("true",), image=image(), isolation="sealed"))
     plan = Plan(benchmark="half", strategy="single-node", timeout=60, steps=(job,))
     folder = RunFolder.create(tmp_path / "runs", plan, "")

@@ -8,19 +8,14 @@ import psutil
 
 from windtunnel.backends.docker.api import DockerApi, map_errors
 from windtunnel.backends.docker.making import ResourceMaker
+from windtunnel.backends.docker.run_spec import is_sealed, network_specs, networks_of
 from windtunnel.backends.probes import OVER_NETWORK
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan, Program, Service
 
-_NO_HOST_ADDRESS = {"com.docker.network.bridge.inhibit_ipv4": "true"}
-"""Without an address of the machine's on it, a program cannot connect to the machine (libnetwork, *labels.go*)."""
-
 
 class Networks:
-    """The networks of one run, which are made at once.
-
-    Open steps are on the open one; sealed steps are on the sealed one, which Docker does not let
-    out; open steps of a run that has sealed ones are on both, so that all reach each other.
+    """The networks of one run, which are made at once (see `network_specs`).
 
     Args:
         api: The daemon.
@@ -35,22 +30,16 @@ class Networks:
     """
 
     def __init__(self, api: DockerApi, maker: ResourceMaker, plan: Plan) -> None:
-        self._api = api
+        self._api, self._run, self._plan = api, maker.run_id, plan
         self.keys: dict[str, str] = {}
-        self._open = maker.run_id
-        kinds = {step.program.isolation for step in plan.steps}
-        self._sealed = f"{maker.run_id}-sealed" if "sealed" in kinds else None
-        if "open" in kinds:
-            self.keys[self._open] = maker.make_network(self._open, {"Driver": "bridge"})
-        if self._sealed:
-            body = {"Driver": "bridge", "Internal": True, "Options": _NO_HOST_ADDRESS}
-            self.keys[self._sealed] = maker.make_network(self._sealed, body)
-            self._check_seal(self._sealed)
+        for name, spec in network_specs(maker.run_id, plan).items():
+            self.keys[name] = maker.make_network(name, spec)
+            if is_sealed(spec):
+                self._check_seal(name)
 
     def of(self, program: Program) -> list[str]:
         """Return the names of the networks that a step is on; on the first one it is asked."""
-        names = [] if program.isolation == "sealed" else [self._open]
-        return names + ([self._sealed] if self._sealed else [])
+        return networks_of(self._run, self._plan, program)
 
     def connect(self, container: str, networks: Sequence[str], name: str) -> None:
         """Put a container on more networks, under a name (DaemonError, OSError)."""
@@ -70,7 +59,7 @@ class Networks:
         """
         if not any(_probes_from_here(plan)):
             return
-        if not self._is_gateway_here(self._open):
+        if not self._is_gateway_here(self._run):
             raise PlatformError(
                 f"the containers of {host} cannot be reached from this machine, so probes by http and tcp"
                 " cannot be asked; use exec or log probes, or run Windtunnel where the daemon runs",

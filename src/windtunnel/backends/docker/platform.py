@@ -20,6 +20,7 @@ from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.making import ResourceMaker
 from windtunnel.backends.docker.networks import Networks
+from windtunnel.backends.docker.run_spec import environment_volume_name, input_volume_name
 from windtunnel.backends.docker.streams import Output
 from windtunnel.backends.docker.task import ContainerTask
 from windtunnel.backends.docker.tracer import pack_tracer
@@ -109,7 +110,7 @@ class DockerPlatform:
             self._make_input_volume()
 
     def _make_input_volume(self) -> None:
-        name, image = f"{self._maker.run_id}-inputs", next(iter(self._images.values())).id
+        name, image = input_volume_name(self._maker.run_id), next(iter(self._images.values())).id
         volume = Volume(name, INPUTS, image, "the inputs' volume", "volume_failed")
         check = self._context.control.check
         with filling(self._api, self._maker, volume) as key, packed_inputs(self._inputs, self._work, check) as archive:
@@ -127,7 +128,7 @@ class DockerPlatform:
 
     def share_environment(self, step: Service | Job, kept: Path) -> None:
         """Put an environment into a volume, one for all steps that have the same."""
-        name = f"{self._maker.run_id}-python-{kept.stem}"
+        name = environment_volume_name(self._maker.run_id, kept.stem)
         if name not in self._volumes.values():
             image = self._images[step.name].id
             volume = Volume(name, PYTHON, image, "its volume", "requirements_failed", step.name)

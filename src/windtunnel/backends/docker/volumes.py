@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from windtunnel.backends.docker.api import DockerApi, map_errors
 from windtunnel.backends.docker.making import ResourceMaker
+from windtunnel.backends.docker.run_spec import filler_name, filler_spec
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,8 @@ def filling(api: DockerApi, maker: ResourceMaker, volume: Volume) -> Iterator[st
         PlatformError: The daemon refuses, or does not answer.
     """
     maker.make_volume(volume.name, f"making {volume.what}", volume.code, volume.step)
-    # Only a container gives access to a volume; this one is never started.
-    mount = {"Type": "volume", "Source": volume.name, "Target": str(volume.target)}
-    body = {"Image": volume.image, "Cmd": ["true"], "NetworkDisabled": True, "HostConfig": {"Mounts": [mount]}}
-    what = f"filling {volume.what}"
-    filler = maker.make_container(f"{volume.name}.filler", body, what, volume.code, volume.step)
+    what, body = f"filling {volume.what}", filler_spec(volume.name, volume.target, volume.image)
+    filler = maker.make_container(filler_name(volume.name), body, what, volume.code, volume.step)
     with map_errors(what, volume.code, volume.step):
         yield filler
         api.remove_container(filler)

@@ -19,6 +19,7 @@ from websocket import WebSocketBadStatusException
 
 from windtunnel.backends.kubernetes.admitted import is_made_of
 from windtunnel.backends.kubernetes.kubeconfig import load
+from windtunnel.backends.kubernetes.paths import api_path
 from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.settings import named_namespace
 from windtunnel.errors import PlatformError
@@ -39,20 +40,6 @@ _METHODS = {
     "APPLY": ("PATCH", "application/apply-patch+yaml"),  # server-side apply; JSON is YAML
 }
 T = TypeVar("T")
-
-COLLECTIONS = {
-    "Pod": "/api/v1/namespaces/{}/pods",
-    "Service": "/api/v1/namespaces/{}/services",
-    "ConfigMap": "/api/v1/namespaces/{}/configmaps",
-    "Secret": "/api/v1/namespaces/{}/secrets",
-    "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
-    "Job": "/apis/batch/v1/namespaces/{}/jobs",
-    "Lease": "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
-    "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
-    "Event": "/api/v1/namespaces/{}/events",
-}
-"""Where the objects of each kind that a run has are, or that it asks about."""
 
 
 class Refused(Exception):
@@ -108,7 +95,7 @@ class Cluster:
 
     def path(self, kind: str, name: str = "") -> str:
         """Return where an object is, or all of its kind."""
-        return COLLECTIONS[kind].format(self.namespace) + (f"/{name}" if name else "")
+        return api_path(self.namespace, kind, name)
 
     def ask(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.admitted import changes
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec, belongings, container_spec
 from windtunnel.backends.kubernetes.objects import Manifest
@@ -13,12 +12,13 @@ from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodO
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
 from windtunnel.backends.kubernetes.requirements import PackedEnvironment
+from windtunnel.backends.kubernetes.run_manifests import pod_name, step_service
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.scheduling import Scheduling
 from windtunnel.backends.kubernetes.secrecy import Secrecy
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.backends.unit import Unit
-from windtunnel.plan import Job, Service
+from windtunnel.plan import Job
 
 
 @dataclass(eq=False)
@@ -95,8 +95,8 @@ class Launcher:
             PlatformError: The API refuses.
         """
         self._make_belongings(group, [units[0], *sidecars])
-        if isinstance(step := units[0].step, Service):
-            self._make_service(group, step, units[0].site.address.port)
+        if service := step_service(self._naming, units[0]):
+            self._make_service(group, service)
         for unit in units:
             self._make_pod(group, unit, sidecars)
 
@@ -112,14 +112,10 @@ class Launcher:
                 self._resources.create(thing, "its files or its secrets", unit.step.name)
                 group.belongings.append((thing["kind"], thing["metadata"]["name"]))
 
-    def _make_service(self, group: PodGroup, step: Service, port: int | None) -> None:
-        asked = [step.ready.probe.port, step.live.probe.port if step.live else None]
-        ports = sorted({each for each in (port, *asked) if each})
-        selector = objects.step_selector(self._naming, step.name)
-        manifest = objects.service(self._naming, group.host, step.name, selector, ports)
-        made = self._resources.create(manifest, "its Service", step.name)
+    def _make_service(self, group: PodGroup, service: Manifest) -> None:
+        made = self._resources.create(service, "its Service", group.step)
         group.belongings.insert(0, ("Service", group.host))
-        if ports:
+        if "ports" in service["spec"]:
             self._resources.addresses[group.host] = str(made["spec"]["clusterIP"])
 
     def _make_pod(self, group: PodGroup, unit: Unit, sidecars: Sequence[Unit]) -> None:
@@ -140,8 +136,7 @@ class Launcher:
 
     def _manifest(self, unit: Unit, sidecars: Sequence[Unit], inputs: Mapping[str, tuple[str, str, str]]) -> Manifest:
         resources = self._resources
-        name = self._naming.name(unit.step.name, unit.iteration)
-        name = name if unit.number == 1 else f"{name}-replica-{unit.number}"
+        name = pod_name(self._naming, unit)
         containers = [self._container(each) for each in (unit, *sidecars)]
         built_for = [self._environments[each.name].architecture for each in containers if each.packages]
         grace = grace_of(unit.step, [each.step for each in sidecars])

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from windtunnel.backends.agent.places import PORT
 from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, cluster_words
 from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.resources import KINDS, each_of
+from windtunnel.backends.kubernetes.run_manifests import warden_belongings
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.backends.kubernetes.troubles import Troubles, check_own, to_error
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -76,18 +76,9 @@ class Warden:
         self._thread = watcher.notifier.start_thread("lease", self._renew_all)
 
     def _make_belongings(self) -> None:
-        name = self.naming.home
-        hub = objects.service(self.naming, name, WARDEN, {"batch.kubernetes.io/job-name": name}, [PORT])
-        hub["metadata"] = self.naming.metadata(name)
-        belongings = [
-            objects.run_key(self.naming, self.key),
-            objects.scripts(self.naming),
-            objects.lease(self.naming, self._lease),
-            hub,
-        ]
-        made = [self._cluster.create(thing) for thing in belongings]
+        made = [self._cluster.create(thing) for thing in warden_belongings(self.naming, self.key, self._lease)]
         self.address = str(made[-1]["spec"]["clusterIP"])
-        self.created = 1 + len(belongings)
+        self.created = 1 + len(made)
 
     def _check_account(self) -> None:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.artifacts import remove_tree
-from windtunnel.backends.base import Address, Launch, RunContext, warden_seconds
+from windtunnel.backends.base import Launch, RunContext, warden_seconds
 from windtunnel.backends.environments import Environments
 from windtunnel.backends.inputs import place_files
 from windtunnel.backends.notifier import seconds_until
@@ -18,15 +18,14 @@ from windtunnel.backends.process.inputs import SharedInputs
 from windtunnel.backends.process.ports import choose_port
 from windtunnel.backends.process.programs import Programs
 from windtunnel.backends.process.requirements import find_interpreter
+from windtunnel.backends.process.sites import site_of
 from windtunnel.backends.process.task import ProcessTask
 from windtunnel.backends.process.warden_client import Child, WardenClient
-from windtunnel.backends.results import OUT
 from windtunnel.backends.tracing import RAW, find_strace, traced_command
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile, Job, Service
 
-LOOPBACK = "127.0.0.1"
 TERMINATE_AGAIN_SECONDS = 0.2
 KILL_SECONDS = 5.0
 KILL_AGAIN_SECONDS = 0.5
@@ -83,10 +82,8 @@ class ProcessPlatform:
 
     def site(self, launch: Launch[Any]) -> Site:
         """Return a step's address on this machine, and its folders below the run's."""
-        step, label = launch.step, launch.label
-        address = Address(LOOPBACK, choose_port(step) if isinstance(step, Service) else None)
-        results = self._work / f"{label}.results"
-        return Site(address, self._work / label, results / OUT, self._folder.path / "logs" / f"{label}.metrics.jsonl")
+        port = choose_port(launch.step) if isinstance(launch.step, Service) else None
+        return site_of(self._folder.path, launch.label, port)
 
     def start(self, units: Sequence[Unit]) -> Sequence[Task]:
         """Start the unit of a step: on this machine a step has one."""

@@ -1,0 +1,39 @@
+"""What a run has on a cluster beside its steps' pods: what its warden needs, and a service's Service. No I/O."""
+
+from __future__ import annotations
+
+from windtunnel.backends.agent.places import PORT
+from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes.objects import WARDEN, Manifest, Naming
+from windtunnel.backends.unit import Unit
+from windtunnel.plan import Service
+
+
+def warden_belongings(naming: Naming, key: bytes, lease_seconds: float) -> list[Manifest]:
+    """Return what a run's warden needs once its Job is there; the hub's Service is the last.
+
+    Args:
+        naming: The run's names, with the Job as the owner.
+        key: The run's key.
+        lease_seconds: How long the run goes on without its driver.
+    """
+    hub = objects.service(naming, naming.home, WARDEN, {"batch.kubernetes.io/job-name": naming.home}, [PORT])
+    hub["metadata"] = naming.metadata(naming.home)
+    return [objects.run_key(naming, key), objects.scripts(naming), objects.lease(naming, lease_seconds), hub]
+
+
+def step_service(naming: Naming, unit: Unit) -> Manifest | None:
+    """Return the Service by which clients reach the pods of a unit's step; None if the step is no service."""
+    service = unit.step
+    if not isinstance(service, Service):
+        return None
+    asked = [service.ready.probe.port, service.live.probe.port if service.live else None]
+    ports = sorted({port for port in (unit.site.address.port, *asked) if port})
+    selector = objects.step_selector(naming, service.name)
+    return objects.service(naming, unit.site.address.host, service.name, selector, ports)
+
+
+def pod_name(naming: Naming, unit: Unit) -> str:
+    """Return the name of a unit's pod."""
+    name = naming.name(unit.step.name, unit.iteration)
+    return name if unit.number == 1 else f"{name}-replica-{unit.number}"
