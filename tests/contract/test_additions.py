@@ -136,6 +136,7 @@ def test_a_backend_is_its_package_and_a_row(source: Copy) -> None:
     record = source.json("run", "single-node.toml", *ONCE, "--backend", "paper")
     assert (record["backend"], record["status"]) == ("paper", "succeeded")
     assert "paper" in source.windtunnel("run", "--help").stdout
+    assert source.json("plan", "single-node.toml", "--backend", "paper")["documents"][0]["name"] == "client.1"
     assert {"kind": "backend", "name": "paper", "works": True, "reason": None} in source.json("doctor")
     sealed = ("run", "single-node.toml", "--set", "client.isolation=sealed")
     assert "use --backend paper, docker or kubernetes" in source.windtunnel(*sealed, code=2).stderr

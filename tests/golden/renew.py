@@ -1,4 +1,4 @@
-"""Write the plan of every sample, Argo's templates, and what a new strategy needs on a server or in a cluster.
+"""Write the golden files of every sample, Argo's templates, and what a new strategy needs on a server or in a cluster.
 
 Run this after a change of them that is meant.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from windtunnel.backends import BACKENDS, make_backend
+from windtunnel.backends.preview import Document, preview_plan
 from windtunnel.benchmark import load
 from windtunnel.documents import to_yaml
 from windtunnel.engines.argo.templates import template
@@ -27,15 +29,40 @@ from windtunnel.engines.prefect.flows import {name}
 
 __all__ = ["{name}"]
 '''
+SAMPLES = sorted((ROOT / "flows").glob("*.toml"))
+CASES = [(sample, backend) for sample in SAMPLES for backend in BACKENDS]
+
+
+def golden_file(sample: Path, backend: str) -> Path:
+    """Return the file that keeps what a backend would make of a sample."""
+    return HERE / "previews" / f"{sample.stem}.{backend}.yaml"
+
+
+def preview_text(sample: Path, backend: str) -> str:
+    """Return what a backend would make of a sample, with its notes; our own programs are left out."""
+    loaded = load(sample)
+    preview = preview_plan(make_plan(loaded.benchmark), make_backend(backend), loaded.redaction)
+    notes = "".join(f"# {note}.\n" for note in preview.notes)
+    return notes + "".join(f"---\n{to_yaml(_without_programs(each))}" for each in preview.documents)
+
+
+def _without_programs(document: Document) -> Document:
+    """Return a document that does not change with each of our programs: those of the ConfigMap of a run."""
+    is_ours = any(name.startswith("backends.") for name in document.get("data", ()))
+    return {**document, "data": dict.fromkeys(document["data"], "(a program)")} if is_ours else document
 
 
 def main() -> None:
-    """Write ``<sample>.plan.json`` for each of ``flows/*.toml``, and a template and a flow for each strategy."""
+    """Write all golden files, and for each strategy a template and a flow."""
     for old in HERE.glob("*.plan.json"):
         old.unlink()
-    for sample in sorted((ROOT / "flows").glob("*.toml")):
+    for sample in SAMPLES:
         plan = make_plan(load(sample).benchmark).to_json()
         (HERE / f"{sample.stem}.plan.json").write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+    for old in HERE.glob("previews/*.yaml"):
+        old.unlink()
+    for sample, backend in CASES:
+        golden_file(sample, backend).write_text(preview_text(sample, backend), encoding="utf-8")
     for strategy in STRATEGIES:
         name = strategy.replace("-", "_")
         file = ROOT / "argo_templates" / f"{name}.yaml"

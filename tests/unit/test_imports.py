@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from windtunnel.backends import BACKENDS
+
 ROOT = Path(__file__).parents[2]
 LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
 PROTECTED = {
@@ -66,6 +68,16 @@ def test_the_command_line_imports_nothing_heavy(tmp_path: Path, single_node: str
     assert "windtunnel.cli.app" in loaded
     assert packages & (HEAVY | NEEDLESS[command or "--help"]) == set()
     assert {name for name in loaded if name.startswith(("windtunnel.engines.", "windtunnel.run."))} == set()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_preview_imports_no_platforms_client(tmp_path: Path, single_node: str, backend: str) -> None:
+    """What a backend would make is found without a library of its platform's."""
+    text = single_node.replace("[client]", '[client]\nimage = "i"')
+    (tmp_path / "b.toml").write_text(text, encoding="utf-8")
+    loaded = modules_after(tmp_path, CALL, "plan", "b.toml", "--backend", backend, "--json")
+    assert "windtunnel.backends.preview" in loaded
+    assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
 
 
 def test_every_library_has_a_home_or_may_be_used_anywhere() -> None:

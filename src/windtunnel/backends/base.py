@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.resources import Resources
@@ -17,6 +17,9 @@ from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.signals import signal_name
 from windtunnel.substitution import address_names
+
+if TYPE_CHECKING:
+    from windtunnel.backends.preview import Document, Draft
 
 WARDEN_MARGIN_SECONDS = 60.0
 
@@ -252,6 +255,10 @@ class Backend(Protocol):
 
     def available(self) -> str | None:
         """Return why this backend does not work here, or None if it does."""
+        ...
+
+    def preview(self, draft: Draft) -> Iterable[Document]:
+        """Return what would be made of a draft's plan, as the platform takes it; the platform is not asked."""
         ...
 
     def resources(self) -> Resources[Any] | None:

@@ -17,6 +17,7 @@ from windtunnel.backends import BACKENDS
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import Address, Launch, RunContext
 from windtunnel.backends.platform import Collected, Fetch, State, Task
+from windtunnel.backends.preview import Document, Draft, describe_unit, port_of
 from windtunnel.backends.session import Session
 from windtunnel.backends.traits import Traits
 from windtunnel.backends.unit import Environment, Site, Unit
@@ -79,12 +80,22 @@ class RecordingBackend:
         del plan
         return []
 
+    def preview(self, draft: Draft) -> Iterator[Document]:
+        """Yield the units that would be written down."""
+        for units in draft.starts(lambda launch: _site_of(launch.label, port_of(launch)), lambda _step: None):
+            yield from map(describe_unit, units)
+
     def resources(self) -> None:
         """Return None: nothing is made."""
 
     def open(self, context: RunContext) -> Session:
         """Begin a run that only writes down."""
         return Session(context, RecordingPlatform(self, context))
+
+
+def _site_of(label: str, port: int | None) -> Site:
+    home = _HOME / label
+    return Site(Address("127.0.0.1", port), home / "work", home / "out", home / "metrics.jsonl")
 
 
 class RecordingTask:
@@ -196,9 +207,7 @@ class RecordingPlatform:
 
     def site(self, launch: Launch[Any]) -> Site:
         """Return a place that nothing will be at."""
-        port = 40_001 + len(self._tasks) if isinstance(launch.step, Service) else None
-        home = _HOME / launch.label
-        return Site(Address("127.0.0.1", port), home / "work", home / "out", home / "metrics.jsonl")
+        return _site_of(launch.label, 40_001 + len(self._tasks) if isinstance(launch.step, Service) else None)
 
     def start(self, units: Sequence[Unit]) -> Sequence[Task]:
         """Write down the start of a step."""

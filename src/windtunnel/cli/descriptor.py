@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
 from windtunnel.cli.output import echo, print_err, print_json
 from windtunnel.errors import UsageError
@@ -122,16 +123,30 @@ def schema() -> None:
     print_json(json_schema())
 
 
-@app.command("plan", epilog="Example: windtunnel plan redis.toml --format json")
+@app.command(
+    "plan",
+    epilog="Examples: windtunnel plan redis.toml --json · "
+    "windtunnel plan redis.toml --backend kubernetes | kubectl apply --dry-run=server -f -",
+)
 def show_plan(
     file: FileArgument,
+    backend: Annotated[
+        str | None, typer.Option(help=f"Show what would be made on {', '.join(BACKENDS)}; the platform is not asked.")
+    ] = None,
     format_: Annotated[PlanFormat, typer.Option("--format", help="text or json.")] = PlanFormat.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     overrides: SetOption = None,
 ) -> None:
-    """Show what a benchmark would do; nothing is started."""
+    """Show what a benchmark would do, and what would be made for it; nothing is started."""
     sweep = load_sweep(file, overrides)
     is_sweep = bool(sweep[0][0].combination)
-    if format_ is PlanFormat.JSON:
+    is_json = as_json or format_ is PlanFormat.JSON
+    if backend:
+        from windtunnel.cli.preview import print_previews
+
+        print_previews(sweep, backend, as_json=is_json)
+        return
+    if is_json:
         plans = [
             {"values": loaded.redaction.values(loaded.combination), "plan": loaded.redaction.document(plan.to_json())}
             for loaded, plan in sweep

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import RunContext, warden_seconds
 from windtunnel.backends.containers import HOME, WORK
+from windtunnel.backends.docker.preview import preview
 from windtunnel.backends.docker.resources import DockerResources
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.preview import Document, Draft
 from windtunnel.backends.session import Session
 from windtunnel.errors import Unsupported
 from windtunnel.extras import missing_extra
@@ -54,6 +56,10 @@ class DockerBackend:
         for step in plan.steps:
             _check_step(step, places)
         return []
+
+    def preview(self, draft: Draft) -> Iterator[Document]:
+        """Yield the requests that would be made."""
+        return preview(draft)
 
     def resources(self) -> DockerResources | None:
         """Return what runs have on the daemon, if it answers; the SDK is not needed for that."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from windtunnel.secrets import find_in_command
 if TYPE_CHECKING:
     from windtunnel.backends.kubernetes.pod_maker import PodMaker
     from windtunnel.backends.kubernetes.resources import KubernetesResources
+    from windtunnel.backends.preview import Document, Draft
 
 LEAST_VERSION = (1, 29)
 """The first that has native sidecars without asking for them."""
@@ -64,6 +66,12 @@ class KubernetesBackend:
         for step in plan.steps:
             _check_step(step, secrecy)
         return []
+
+    def preview(self, draft: Draft) -> Iterator[Document]:
+        """Yield the manifests of what would be made."""
+        from windtunnel.backends.kubernetes.preview import preview
+
+        return preview(draft)
 
     def resources(self) -> KubernetesResources | None:
         """Return what runs have in the configured namespace, if a cluster is configured (PlatformError)."""

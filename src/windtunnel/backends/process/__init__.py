@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import RunContext
+from windtunnel.backends.preview import Document, Draft
 from windtunnel.backends.process.platform import ProcessPlatform
+from windtunnel.backends.process.preview import preview
 from windtunnel.backends.process.resources import ProcessResources
 from windtunnel.backends.session import Session
 from windtunnel.plan import Plan
@@ -28,6 +31,10 @@ class ProcessBackend:
         """Return no notes: what processes cannot do, their traits tell."""
         del plan
         return []
+
+    def preview(self, draft: Draft) -> Iterator[Document]:
+        """Yield the processes that would be started."""
+        return preview(draft)
 
     def resources(self) -> ProcessResources | None:
         """Return what runs have on this machine, if it is one that processes can be run on."""
