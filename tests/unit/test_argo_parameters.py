@@ -9,10 +9,9 @@ import pytest
 
 from windtunnel.benchmark import parse
 from windtunnel.content import sample
-from windtunnel.engines.argo import plan
 from windtunnel.engines.argo.drive import check
 from windtunnel.engines.argo.parameter_values import benchmark_of, flag_of
-from windtunnel.engines.argo.parameters import WorkflowParameters, ported
+from windtunnel.engines.argo.parameters import WorkflowParameters, check_plan, ported
 from windtunnel.errors import Unsupported, UsageError
 from windtunnel.strategies import make_plan
 
@@ -71,24 +70,8 @@ def test_iterations_of_an_older_run_are_refused() -> None:
     check(given, {"metadata": {"name": "w"}, "status": {"nodes": {"a": node | {"phase": "Pending"}}}})
 
 
-def test_a_client_without_an_image_is_refused_where_its_pod_is_planned(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Nothing is planned for it: Argo would make a pod that the API refuses."""
+def test_a_client_without_an_image_is_refused_before_its_pod_is_planned() -> None:
+    """In a pod of the workflow, too: Argo would make a pod that the API refuses."""
     loaded = parse(sample("single-node").replace('image = "windtunnel-samples"\n', ""), Path("x"))
-    given = WorkflowParameters(
-        loaded,
-        ported(make_plan(loaded.benchmark)),
-        "bench-1",
-        None,
-        is_strict=False,
-        is_fetched=False,
-        workflow="w",
-        image="i",
-        planned=None,
-    )
-    monkeypatch.setattr(WorkflowParameters, "from_environment", lambda: given)
-    monkeypatch.setattr(plan, "OUTPUTS", tmp_path / "outputs")
     with pytest.raises(Unsupported, match="client: the kubernetes backend needs an image"):
-        plan.plan()
-    assert not (tmp_path / "outputs").exists()
+        check_plan(make_plan(loaded.benchmark))

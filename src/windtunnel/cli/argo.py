@@ -12,7 +12,7 @@ from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, lo
 from windtunnel.cli.output import echo, print_data, print_err, print_json, print_log_tail
 from windtunnel.cli.results import JsonOption
 from windtunnel.cli.showing import print_record
-from windtunnel.errors import PlatformError, UsageError
+from windtunnel.errors import UsageError
 
 if TYPE_CHECKING:
     from windtunnel.benchmark import Loaded
@@ -71,17 +71,14 @@ def submit(
 ) -> None:
     """Submit a benchmark to Argo Workflows; one with a schedule becomes a CronWorkflow."""
     from windtunnel.addresses import parse_store
-    from windtunnel.backends import make_backend
 
     loaded, submission = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=wait)
-    if reason := make_backend("kubernetes").available():
-        raise PlatformError(f"kubernetes: {reason}", code="backend_unavailable")
-    from windtunnel.backends.kubernetes.calls import connect
+    from windtunnel.backends.kubernetes.install import require_cluster
     from windtunnel.engines.argo.follow import Follower
     from windtunnel.engines.argo.submit import submit as create
     from windtunnel.run.control import Control
 
-    cluster = connect(namespace)
+    cluster = require_cluster(namespace)
     name = create(cluster, submission)
     manifest = submission.made
     kind = manifest["kind"]

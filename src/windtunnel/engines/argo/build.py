@@ -11,9 +11,7 @@ from secrets import token_hex
 from typing import Any
 
 from windtunnel.addresses import parse_store
-from windtunnel.backends import make_backend
 from windtunnel.backends.base import warden_seconds
-from windtunnel.backends.refusals import check_support
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.argo.parameter_values import FILE, SECRET, SET, has_secrets
 from windtunnel.engines.argo.parameters import check_plan, ported
@@ -76,7 +74,6 @@ def build_workflow(
     if broken := next((text for text in overrides if "\n" in text), None):
         key = broken.partition("=")[0]
         raise UsageError(f"--set {key}=…: a workflow's parameter cannot have a line break in a value")
-    check_support(plan, make_backend("kubernetes"))
     options = dict(options or {})
     check_store(options.get("store") or loaded.benchmark.output.store, is_fetched=options.get("fetch") == "true")
     run, text, lines = loaded.benchmark.run, loaded.text, "\n".join(overrides)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from windtunnel.backends.labels import PREFIX
 
+BACKEND = "kubernetes"
+"""The backend whose pods Argo makes."""
 ACCOUNT = "windtunnel-argo"
 """The account of all pods of a workflow; `install argo` makes it."""
 WORKFLOW = "workflows.argoproj.io/workflow"

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from windtunnel.backends import make_backend
 from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.container_spec import is_in_client
+from windtunnel.backends.refusals import check_support
 from windtunnel.benchmark import Loaded, parse
+from windtunnel.engines.argo.labels import BACKEND
 from windtunnel.engines.argo.parameter_values import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of
 from windtunnel.errors import DescriptorError, PlanError, Unsupported
 from windtunnel.plan import Job, Plan
@@ -92,7 +95,7 @@ class WorkflowParameters:
 
 
 def check_plan(plan: Plan) -> None:
-    """Refuse a plan that Argo cannot run (Unsupported, PlanError)."""
+    """Refuse a plan that Argo, or the backend of its pods, cannot run (Unsupported, PlanError)."""
     for step in plan.steps:
         if step.program.isolation == "sealed":
             raise Unsupported(
@@ -111,6 +114,7 @@ def check_plan(plan: Plan) -> None:
             raise Unsupported(f"input {item.src}: a file of this machine is not in the cluster; give http(s) or s3")
     if len(plan.jobs) != 1:
         raise PlanError(f"{len(plan.jobs)} jobs: Argo can run one")
+    check_support(plan, make_backend(BACKEND))
 
 
 def ported(plan: Plan) -> Plan:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from windtunnel.backends import make_backend
-from windtunnel.backends.refusals import check_support
 from windtunnel.engines.argo.labels import OUTPUTS
 from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_patch import planned
@@ -12,7 +10,6 @@ from windtunnel.engines.argo.pod_patch import planned
 def plan() -> int:
     """Leave the client's pod and its iterations as output parameters; return an exit code."""
     parameters = WorkflowParameters.from_environment()
-    check_support(parameters.plan, make_backend("kubernetes"))
     OUTPUTS.mkdir(parents=True, exist_ok=True)
     for name, value in (planned(parameters.plan, parameters.image) | {"run": parameters.run_id}).items():
         (OUTPUTS / name).write_text(value, encoding="utf-8")

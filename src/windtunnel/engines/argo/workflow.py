@@ -6,7 +6,7 @@ from typing import Any
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
-from windtunnel.engines.argo.labels import COMPONENT, DRIVE, WORKFLOW
+from windtunnel.engines.argo.labels import BACKEND, COMPONENT, DRIVE, WORKFLOW
 from windtunnel.errors import PlatformError
 
 GROUP = "/apis/argoproj.io/v1alpha1"
@@ -25,7 +25,7 @@ def require_api(cluster: Cluster) -> None:
 
 def unreachable() -> str | None:
     """Return why no workflow can be submitted from here, or None if it can."""
-    if reason := make_backend("kubernetes").available():
+    if reason := make_backend(BACKEND).available():
         return reason
     try:
         require_api(connect())
