@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from support import argo_lab, kubernetes_lab, marked
 from support.argo_lab import Workflow, argo
@@ -41,10 +44,13 @@ def host_of(run_id: str, placement: str = "apart") -> str:
 
 @pytest.mark.parametrize("placement", ["apart", pytest.param("same-pod", marks=full)])
 def test_a_run_on_a_cluster_shows_no_secret(lab: Lab, placement: str) -> None:
-    """Its pods, their events, its folder and what it says; the client gets each of them unchanged."""
+    """Its pods, their events, its folder and what it says; the client gets each of them unchanged.
+
+    Nor does it show what opens a pod's paths of the hub.
+    """
     kubernetes_lab.need_kubernetes()
     text = marked.benchmark(placement=placement)
-    with marked.watched(*KINDS) as seen:
+    with marked.watched("secrets") as secrets, marked.watched(*KINDS) as seen:
         result = lab.run(text, "--backend", "kubernetes", "--set", marked.OVERRIDE)
 
     assert result.exit_code == 0, result.stderr
@@ -55,6 +61,20 @@ def test_a_run_on_a_cluster_shows_no_secret(lab: Lab, placement: str) -> None:
     assert not marked.leaks("".join(seen))
     assert not marked.leaks(written(result, lab.path))
     assert result.record["resources"]["left"] == []
+    tokens = tokens_in("".join(secrets), run_id)
+    assert len(tokens) >= 2 * (2 if placement == "apart" else 1)
+    assert not [token for token in tokens if token in "".join(seen) + written(result, lab.path)]
+
+
+def tokens_in(text: str, run_id: str) -> set[str]:
+    """Return the tokens for the hub in what a watch showed of a run's Secrets."""
+    found = set()
+    for document in yaml.safe_load_all(text):
+        name = (document or {}).get("metadata", {}).get("name", "")
+        if name.endswith("-arguments") and kubernetes_lab.salt(run_id) in name:
+            words = json.loads(base64.b64decode(document["data"]["windtunnel-collector"]))
+            found |= {word for word in words if re.fullmatch("[0-9a-f]{64}", word)}
+    return found
 
 
 @pytest.mark.usefixtures("argo")

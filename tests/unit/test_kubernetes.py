@@ -24,7 +24,7 @@ from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.install import manifests
 from windtunnel.backends.kubernetes.objects import Naming
 from windtunnel.backends.kubernetes.placing import Placing
-from windtunnel.backends.kubernetes.pod_spec import Companions, pod
+from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, pod
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.labels import RunLabels
@@ -54,7 +54,7 @@ def naming(labels: dict[str, str] | None = None) -> Naming:
 
 def made(container: ContainerSpec, placing: Placing | None = None, *others: ContainerSpec) -> dict[str, Any]:
     """Return a pod of some containers."""
-    around = Companions("runner", ("http://hub:1", "one", "two", "name"), 20)
+    around = Companions("runner", 20)
     return pod(naming(), "name", [container, *others], placing or Placing(), around)
 
 
@@ -209,10 +209,11 @@ def test_a_sealed_pod_asks_nobody_for_names_and_cannot_change_its_image() -> Non
 
 def test_packages_are_mounted_read_only_and_unpacked_before_the_step() -> None:
     """Only the container that fetches them may write; what needs none fetches nothing."""
-    spec = made(client(packages=("http://hub:1/inputs/x", "token")), Placing(architecture="arm64"))["spec"]
+    packed = client(packages=("http://hub:1/inputs/x", "token"))
+    spec = made(packed, Placing(architecture="arm64"))["spec"]
     fetcher, container = spec["initContainers"][0], spec["containers"][0]
 
-    assert fetcher["command"][-2:] == ["fetch", "tree,client,http://hub:1/inputs/x,token"]
+    assert fetcher_arguments([], [packed]) == ["fetch", "tree,client,http://hub:1/inputs/x,token"]
     assert {"name": "client-python", "mountPath": "/windtunnel/python/client"} in fetcher["volumeMounts"]
     mount = {"name": "client-python", "mountPath": "/windtunnel/python", "readOnly": True}
     assert mount in container["volumeMounts"]

@@ -68,7 +68,7 @@ def pod_of(found: Plan, step: str = "client") -> dict[str, Any]:
     """Return the pod of a step."""
     naming, unit = made(found, step)
     container = container_spec(naming, Secrecy.of(found), unit)
-    return pod(naming, "name", [container], Placing(), Companions("runner", ("a", "b", "c", "d"), 20))
+    return pod(naming, "name", [container], Placing(), Companions("runner", 20))
 
 
 def test_a_pods_description_has_no_secret() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from windtunnel.backends.agent.dial_out import Clock, fetch, insist, post, send
 from windtunnel.backends.agent.host import describe_host
-from windtunnel.backends.agent.places import FILES, INPUTS, PYTHON, RESULTS, WORK
+from windtunnel.backends.agent.places import FILES, INPUTS, PYTHON, RESULTS, WORK, arguments
 from windtunnel.backends.agent.usage import Sampler, headless
 
 SAMPLE_SECONDS = 0.5
@@ -142,14 +142,12 @@ def end_headless() -> None:
 
 
 def main() -> None:
-    """Run as the arguments say, or those that are in the file ``@FILE``."""
-    arguments = sys.argv[1:]
-    if arguments[0].startswith("@"):
-        arguments = json.loads(Path(arguments[0][1:]).read_text(encoding="utf-8"))
-    if arguments[0] == "fetch":
-        for argument in arguments[1:]:
-            get(*argument.split(","))
-    elif arguments[0] == "place":
-        place(arguments[1:])
+    """Run as the arguments say."""
+    words = arguments()
+    if words[0] == "fetch":
+        for word in words[1:]:
+            get(*word.split(","))
+    elif words[0] == "place":
+        place(words[1:])
     else:
-        collect(*arguments)
+        collect(*words)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
+import sys
 from pathlib import Path
 
 HOME = Path("/windtunnel")
@@ -22,7 +24,7 @@ CLAIM = Path("/claim")
 KEY = Path("/key/key")
 """The run's secret, which only the warden has."""
 ARGUMENTS = Path("/windtunnel-arguments")
-"""Where our own containers find their arguments, a JSON list each, in a pod that was made before these were known."""
+"""Where the agent's programs in a pod find what they are called with, a JSON list each: it has tokens."""
 INPUTS = Path("/inputs")
 """Where a pod's inputs are put, for its steps' containers to mount."""
 INSTALLED, PATH_FILE = "python.tar.gz", "path"
@@ -31,6 +33,14 @@ PORT = 8347
 TOKEN_HEADER = "X-Windtunnel-Token"  # noqa: S105 - its name
 TIME_HEADER = "X-Windtunnel-Time"
 """In which the hub tells the time of its clock, in seconds since the epoch."""
+
+
+def arguments() -> list[str]:
+    """Return what this program is called with: what stands in ``@FILE``, where that is not for all to see."""
+    words = sys.argv[1:]
+    if words[0].startswith("@"):
+        words = json.loads(Path(words[0][1:]).read_text(encoding="utf-8"))
+    return words
 
 
 def token_for(key: bytes, path: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from windtunnel.backends.kubernetes.admitted import changes
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec, belongings, container_spec
-from windtunnel.backends.kubernetes.objects import Manifest
+from windtunnel.backends.kubernetes.objects import Manifest, arguments_name
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodOrder
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
@@ -120,12 +120,14 @@ class Launcher:
 
     def _make_pod(self, group: PodGroup, unit: Unit, sidecars: Sequence[Unit]) -> None:
         resources = self._resources
-        inputs = {path: (key, *resources.input(key)) for path, key in self.inputs.items()}
-        manifest = self._manifest(unit, sidecars, inputs)
+        inputs = [(key, *resources.input(key)) for key in self.inputs.values()]
+        containers = [self._container(each) for each in (unit, *sidecars)]
+        manifest = self._manifest(unit, sidecars, containers)
 
         def arguments(name: str) -> Mapping[str, Sequence[object]]:
-            return {COLLECTOR: resources.collect(name), FETCHER: fetcher_arguments(inputs.values())}
+            return {COLLECTOR: resources.collect(name), FETCHER: fetcher_arguments(inputs, containers)}
 
+        group.belongings.append(("Secret", arguments_name(manifest["metadata"]["name"])))
         maker = self._job_pods if isinstance(unit.step, Job) else DRIVER_PODS
         made = maker.make(PodOrder(unit, manifest, arguments, resources))
         if made.admitted:
@@ -134,13 +136,12 @@ class Launcher:
         group.tasks.append(self._task(unit, made.name, made.container, maker))
         group.sidecars += [self._task(each, made.name, each.step.name, maker, made.container) for each in sidecars]
 
-    def _manifest(self, unit: Unit, sidecars: Sequence[Unit], inputs: Mapping[str, tuple[str, str, str]]) -> Manifest:
+    def _manifest(self, unit: Unit, sidecars: Sequence[Unit], containers: Sequence[ContainerSpec]) -> Manifest:
         resources = self._resources
         name = pod_name(self._naming, unit)
-        containers = [self._container(each) for each in (unit, *sidecars)]
         built_for = [self._environments[each.name].architecture for each in containers if each.packages]
         grace = grace_of(unit.step, [each.step for each in sidecars])
-        companions = Companions(resources.runner, resources.collect(name), grace, inputs, resources.addresses)
+        companions = Companions(resources.runner, grace, self.inputs, resources.addresses)
         placing = self.scheduling.placing(unit.step, next(iter(built_for), None))
         return pod(self._naming, name, containers, placing, companions)
 

@@ -225,6 +225,26 @@ def run_key(naming: Naming, key: bytes) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": naming.metadata(naming.home), "data": data}
 
 
+def arguments_name(pod: str) -> str:
+    """Return what the Secret is called with what the agent's programs in a pod are called with."""
+    return f"{pod}-arguments"
+
+
+def arguments(naming: Naming, pod: str, step: str, words: Mapping[str, Sequence[object]]) -> Manifest:
+    """Return the Secret with what the agent's programs in a pod are called with.
+
+    Its tokens let their bearer pass for the pod: they are not for all who may look at pods.
+
+    Args:
+        naming: The run's names.
+        pod: The pod's name.
+        step: The step that the pod belongs to.
+        words: The arguments by the container's name.
+    """
+    texts = {container: json.dumps(each) for container, each in words.items()}
+    return secret(naming, arguments_name(pod), step, texts)
+
+
 def secret(naming: Naming, name: str, step: str, texts: Mapping[str, str]) -> Manifest:
     """Return a Secret of a step's."""
     metadata = naming.metadata(name, step)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from windtunnel.backends.kubernetes.objects import ApiCall, Manifest
+from windtunnel.backends.kubernetes.objects import ApiCall, Manifest, arguments
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.unit import Unit
 
@@ -27,6 +27,16 @@ class PodOrder:
     manifest: Manifest
     arguments: Callable[[str], Mapping[str, Sequence[object]]]
     resources: RunResources
+
+    def hand_over(self, pod: str) -> None:
+        """Make the Secret that a pod takes its arguments from, which is named after the pod as the driver makes it.
+
+        Args:
+            pod: The name that the pod has.
+        """
+        name, step = str(self.manifest["metadata"]["name"]), self.unit.step.name
+        made = arguments(self.resources.naming, name, step, self.arguments(pod))
+        self.resources.create(made, "what its collector has to know", step)
 
 
 @dataclass(frozen=True)
@@ -101,9 +111,10 @@ class DriverPods:
 
     def make(self, order: PodOrder) -> MadePod:
         """Create the pod (PlatformError)."""
-        step = order.unit.step.name
+        name, step = str(order.manifest["metadata"]["name"]), order.unit.step.name
+        order.hand_over(name)
         made = order.resources.create(order.manifest, "its pod", step)
-        return MadePod(str(order.manifest["metadata"]["name"]), step, made)
+        return MadePod(name, step, made)
 
     def strip(self, output: bytes) -> bytes:
         """Return the output: all of it is the step's."""

@@ -15,6 +15,7 @@ from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.objects import (
     Manifest,
     Naming,
+    arguments_name,
     script,
     script_environment,
     script_mount,
@@ -36,6 +37,8 @@ COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
 PROBE_SECONDS = 5
 """How long Kubernetes waits for the answer of a server in its client's pod, each time."""
+ARGUMENTS_MOUNT: Manifest = {"name": "windtunnel-arguments", "mountPath": str(ARGUMENTS), "readOnly": True}
+"""The mount of what a program of the agent's is called with."""
 _ROOT = 0
 
 
@@ -45,19 +48,15 @@ class Companions:
 
     Attributes:
         runner: The image of the collector.
-        collect: The collector's arguments: where it sends what to, and the tokens for it.
         grace: Seconds that it may take to end.
-        inputs: Path to the name, URL and token of an input.
+        inputs: Path to the name of an input at the hub.
         addresses: The run's own names, for a pod that may not ask for them.
-        secret: The Secret that has the arguments of our own containers, if they are not known when the pod is made.
     """
 
     runner: str
-    collect: Sequence[str]
     grace: float
-    inputs: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
-    secret: str = ""
 
 
 def pod(
@@ -86,7 +85,7 @@ def pod(
             *(_container(each, companions) for each in beside),
         ],
         "containers": [_container(main, companions)],
-        "volumes": [*_volumes(containers, companions), script_volume(naming)],
+        "volumes": [*_volumes(name, containers, companions), script_volume(naming)],
         "affinity": affinity(naming, placing),
     }
     metadata = naming.metadata(name, main.name)
@@ -132,7 +131,7 @@ def _container(container: ContainerSpec, companions: Companions) -> Manifest:
             ),
             *(
                 {"name": "inputs", "mountPath": str(WORK / path), "subPath": key, "readOnly": True}
-                for path, (key, _url, _token) in companions.inputs.items()
+                for path, key in companions.inputs.items()
             ),
         ],
     }
@@ -182,7 +181,7 @@ def _collector(companions: Companions, containers: Sequence[ContainerSpec]) -> M
             {"name": f"{each.name}-out", "mountPath": f"{RESULTS}/{each.name}/{OUT.name}"},
         )
     ]
-    found = _runner(COLLECTOR, companions, _collector_script(companions, COLLECTOR, companions.collect), mounts) | {
+    found = _runner(COLLECTOR, companions, _collector_script(COLLECTOR), [*mounts, ARGUMENTS_MOUNT]) | {
         "restartPolicy": "Always",
         # It reads what any user of the step's image wrote.
         "securityContext": {"runAsUser": _ROOT, "allowPrivilegeEscalation": False},
@@ -219,8 +218,7 @@ def _fetcher(companions: Companions, containers: Sequence[ContainerSpec]) -> Man
     mounts += [
         {"name": f"{each.name}-python", "mountPath": f"{PYTHONS}/{each.name}"} for each in containers if each.packages
     ]
-    arguments = fetcher_arguments(companions.inputs.values(), containers)
-    return _runner(FETCHER, companions, _collector_script(companions, FETCHER, arguments), mounts)
+    return _runner(FETCHER, companions, _collector_script(FETCHER), [*mounts, ARGUMENTS_MOUNT])
 
 
 def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequence[ContainerSpec] = ()) -> list[str]:
@@ -230,8 +228,8 @@ def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequen
     return ["fetch", *files, *trees]
 
 
-def _collector_script(companions: Companions, container: str, arguments: Sequence[str]) -> list[str]:
-    return script("agent.collector", *([f"@{ARGUMENTS / container}"] if companions.secret else arguments))
+def _collector_script(container: str) -> list[str]:
+    return script("agent.collector", f"@{ARGUMENTS / container}")
 
 
 def _runner(name: str, companions: Companions, command: list[str], mounts: list[dict[str, str]]) -> Manifest:
@@ -243,17 +241,11 @@ def _runner(name: str, companions: Companions, command: list[str], mounts: list[
         "env": [{"name": key, "value": value} for key, value in script_environment().items()],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [script_mount(), *mounts, *_arguments_mounts(companions)],
+        "volumeMounts": [script_mount(), *mounts],
     }
 
 
-def _arguments_mounts(companions: Companions) -> list[Manifest]:
-    return (
-        [{"name": "windtunnel-arguments", "mountPath": str(ARGUMENTS), "readOnly": True}] if companions.secret else []
-    )
-
-
-def _volumes(containers: Sequence[ContainerSpec], companions: Companions) -> list[Manifest]:
+def _volumes(name: str, containers: Sequence[ContainerSpec], companions: Companions) -> list[Manifest]:
     found: list[Manifest] = [
         {"name": f"{each.name}-{part}", "emptyDir": {}} for each in containers for part in ("work", "results", "out")
     ]
@@ -265,6 +257,5 @@ def _volumes(containers: Sequence[ContainerSpec], companions: Companions) -> lis
         if placed := _placed(each):
             items = [{"key": key, "path": str(PurePosixPath(path))} for path, key in placed.items()]
             found.append({"name": f"{each.name}-placed", **each.hidden.volume(each.config, items)})
-    if companions.secret:
-        found.append({"name": "windtunnel-arguments", "secret": {"secretName": companions.secret}})
+    found.append({"name": ARGUMENTS_MOUNT["name"], "secret": {"secretName": arguments_name(name)}})
     return found + ([{"name": "inputs", "emptyDir": {}}] if companions.inputs else [])

@@ -15,7 +15,8 @@ from windtunnel.backends.kubernetes.container_spec import belongings, container_
 from windtunnel.backends.kubernetes.objects import Manifest, Naming, Terms
 from windtunnel.backends.kubernetes.paths import api_path
 from windtunnel.backends.kubernetes.placing import Placing
-from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
+from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
+from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
 from windtunnel.backends.kubernetes.run_manifests import pod_name, step_service, warden_belongings
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.secrecy import Secrecy
@@ -104,18 +105,23 @@ class _Manifests:
             self._name_address(service["metadata"]["name"])
         away_from = [each.name for each in needed if each.placement == "apart"]
         for unit in units:
-            yield self._pod(unit, beside, Placing(away_from=away_from))
+            yield from self._pod(unit, beside, Placing(away_from=away_from))
 
-    def _pod(self, unit: Unit, beside: Sequence[Unit], placing: Placing) -> Manifest:
+    def _pod(self, unit: Unit, beside: Sequence[Unit], placing: Placing) -> Iterator[Manifest]:
         name = pod_name(self._naming, unit)
-        inputs = {item.path: (str(key), *self._input(str(key))) for key, item in enumerate(self._plan.inputs)}
-        collect = [self._hub, _TOKEN, _TOKEN, name]
+        inputs = {item.path: str(key) for key, item in enumerate(self._plan.inputs)}
         grace = grace_of(unit.step, [each.step for each in beside])
-        companions = Companions(runner_image(), collect, grace, inputs, self._addresses)
         containers = [
             container_spec(self._naming, self._secrecy, each, self._packages(each.step)) for each in (unit, *beside)
         ]
-        return pod(self._naming, name, containers, placing, companions)
+        fetched = [(key, *self._input(key)) for key in inputs.values()]
+        words = {
+            COLLECTOR: [self._hub, _TOKEN, _TOKEN, name],
+            FETCHER: fetcher_arguments(fetched, containers),
+        }
+        yield objects.arguments(self._naming, name, unit.step.name, words)
+        companions = Companions(runner_image(), grace, inputs, self._addresses)
+        yield pod(self._naming, name, containers, placing, companions)
 
     @property
     def _hub(self) -> str:

@@ -11,16 +11,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from windtunnel.backends.agent.places import INSTALLED, PATH_FILE
+from windtunnel.backends.agent.places import ARGUMENTS, INSTALLED, PATH_FILE
 from windtunnel.backends.base import Address, describe_status
 from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK
 from windtunnel.backends.kubernetes.calls import cluster_words
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.environment import Facts
-from windtunnel.backends.kubernetes.objects import Manifest, script, script_environment, script_mount
+from windtunnel.backends.kubernetes.objects import (
+    Manifest,
+    arguments,
+    arguments_name,
+    script,
+    script_environment,
+    script_mount,
+)
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
-from windtunnel.backends.kubernetes.pod_spec import COLLECT_SECONDS, Companions, pod
+from windtunnel.backends.kubernetes.pod_spec import ARGUMENTS_MOUNT, COLLECT_SECONDS, Companions, pod
+from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.startup import Startup
 from windtunnel.backends.kubernetes.task import PodTask
@@ -44,6 +52,7 @@ from windtunnel.run.control import POLL_SECONDS
 GRACE_SECONDS = 120
 """How long a collector may send what was installed."""
 _GONE_SECONDS = 30.0
+_INSTALLER = "installer"
 _NO_COMMAND = {"command_not_found", "command_not_runnable"}
 
 
@@ -134,6 +143,7 @@ class Installer:
         finally:
             with cluster_words("deleting pip's pod", step.name):
                 self.resources.cluster.delete("Pod", task.pod, 1)
+                self.resources.cluster.delete("Secret", arguments_name(task.pod))
             if task.output:
                 task.output.close()
         # The step's own pods have its labels, too: what selects them is not to find this one.
@@ -144,12 +154,12 @@ class Installer:
         work = resources.context.folder.path / "work"
         work.mkdir(exist_ok=True)
         name = f"{resources.naming.name(step.name)}-python"
-        told = resources.input(f"{_title(step)}-task")
-        argv = (interpreter(step.program), *script("kubernetes.pod.installer", *told)[1:])
+        argv = (interpreter(step.program), *script("kubernetes.pod.installer", f"@{ARGUMENTS / _INSTALLER}")[1:])
         container = ContainerSpec(step.name, _open(step.program), argv, script_environment())
-        companions = Companions(resources.runner, resources.collect(name), GRACE_SECONDS)
-        manifest = pod(resources.naming, name, [container], Placing(), companions)
+        manifest = pod(resources.naming, name, [container], Placing(), Companions(resources.runner, GRACE_SECONDS))
         _add_folders(manifest)
+        words = {COLLECTOR: resources.collect(name), _INSTALLER: resources.input(f"{_title(step)}-task")}
+        resources.create(arguments(resources.naming, name, step.name, words), "what pip's pod has to know", step.name)
         resources.create(manifest, "pip's pod", step.name)
         task = PodTask(
             unit=Unit(step, None, 1, Site(Address(name, None), WORK, OUT, METRICS), argv),
@@ -223,6 +233,6 @@ def _open(program: Program) -> Program:
 def _add_folders(manifest: Manifest) -> None:
     """Give pip's container our programs, and a place for what it installs."""
     container = manifest["spec"]["containers"][0]
-    container["volumeMounts"] += [script_mount(), {"name": "python", "mountPath": str(PYTHON)}]
+    container["volumeMounts"] += [script_mount(), ARGUMENTS_MOUNT, {"name": "python", "mountPath": str(PYTHON)}]
     container["resources"] = {"requests": {"cpu": "10m", "memory": "32Mi"}}
     manifest["spec"]["volumes"].append({"name": "python", "emptyDir": {}})

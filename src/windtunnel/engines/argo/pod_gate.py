@@ -9,7 +9,6 @@ Argo's own container, which tells of the end.
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import time
@@ -19,7 +18,6 @@ from typing import Any
 from urllib.parse import quote
 
 from windtunnel.backends.containers import signalled
-from windtunnel.backends.kubernetes import objects
 from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
 from windtunnel.backends.kubernetes.objects import ITERATION, ApiCall
 from windtunnel.backends.kubernetes.pod_maker import MadePod, PodOrder
@@ -27,7 +25,7 @@ from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.engines.argo.labels import CLIENTS, MAIN, WORKFLOW
-from windtunnel.engines.argo.pod_patch import GATE, arguments_name
+from windtunnel.engines.argo.pod_patch import GATE
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
 
@@ -81,12 +79,9 @@ class GatedPods:
         Raises:
             PlatformError: The API refuses, or Argo makes no pod any more (``no_pod``).
         """
-        resources, step, iteration = order.resources, order.unit.step.name, order.unit.iteration or 0
-        cluster, naming = resources.cluster, resources.naming
-        name = self._await(resources, step, iteration)
-        data = {container: json.dumps(words) for container, words in order.arguments(name).items()}
-        secret = objects.secret(naming, arguments_name(naming, step, iteration), step, data)
-        resources.create(secret, "what its collector has to know", step)
+        cluster, step = order.resources.cluster, order.unit.step.name
+        name = self._await(order.resources, step, order.unit.iteration or 0)
+        order.hand_over(name)
         node = order.manifest["spec"]["affinity"].get("nodeAffinity")
         body = {"spec": {"schedulingGates": None} | ({"affinity": {"nodeAffinity": node}} if node else {})}
         with cluster_words("letting its pod be scheduled", step):

@@ -69,11 +69,6 @@ def digest(planned: Mapping[str, str]) -> str:
     return sha256(json.dumps(dict(planned), sort_keys=True).encode()).hexdigest()
 
 
-def arguments_name(naming: Naming, job: str, iteration: int) -> str:
-    """Return what the Secret is called with what only the driver knows."""
-    return naming.name(f"{job}-arguments", iteration)
-
-
 def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> Manifest:
     """Return what makes of Argo's pod that of an iteration.
 
@@ -94,13 +89,12 @@ def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> 
             units.append(render(Launch(service, own, dict(values)), site))
         values |= site.address.values(service.name)
     units.insert(0, render(Launch(job, iteration, values), site_of(naming, job, iteration)))
-    inputs = {item.path: (str(number), "", "") for number, item in enumerate(plan.inputs)}
-    secret = arguments_name(naming, job.name, iteration)
+    inputs = {item.path: str(number) for number, item in enumerate(plan.inputs)}
     grace = grace_of(job, [unit.step for unit in units[1:]])
-    companions = Companions(runner, (), grace, inputs, secret=secret)
+    companions = Companions(runner, grace, inputs)
     placing = Placing([each.name for each in services if each.placement == "apart"])
     containers = [container_spec(naming, secrecy, unit) for unit in units]
-    spec = pod(naming, job.name, containers, placing, companions)["spec"]
+    spec = pod(naming, naming.name(job.name, iteration), containers, placing, companions)["spec"]
     return _as_patch(spec)
 
 

@@ -1,8 +1,9 @@
 """In a pod of a step's image, run by the interpreter that is to have the packages: installs them when it is told to.
 
-Run as ``installer URL TOKEN``. The task is at the hub once the driver knows which image this is, and that its
-cache lacks these packages: ``{"requirements": […], "settings": {…}, "certificates": "…"}``. The settings tell
-how pip reaches its index, and may have a password: so they are in no object of the cluster.
+Run with the URL of the task and its token. The task is at the hub once the driver knows which image
+this is, and that its cache lacks these packages: ``{"requirements": […], "settings": {…},
+"certificates": "…"}``. The settings tell how pip reaches its index, and may have a password: so they
+are in no object of the cluster.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 from windtunnel.backends.agent.dial_out import fetch
-from windtunnel.backends.agent.places import INSTALLED, PATH_FILE, PYTHON, RESULTS, SCRIPTS, WORK
+from windtunnel.backends.agent.places import INSTALLED, PATH_FILE, PYTHON, RESULTS, SCRIPTS, WORK, arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def environment(task: dict[str, Any]) -> dict[str, str]:
 
 def main() -> int:
     """Do the task; return pip's exit status."""
-    task = wait_task(*sys.argv[1:])
+    task = wait_task(*arguments())
     script = SCRIPTS / "windtunnel" / "backends" / "install.py"
     command = [sys.executable, "-I", str(script), str(PYTHON), "add", *task["requirements"]]
     status = subprocess.call(command, env=environment(task))  # noqa: S603 - ours
