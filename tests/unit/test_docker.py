@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
@@ -23,11 +23,12 @@ from windtunnel.backends import hurry, make_backend
 from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.base import RunContext
 from windtunnel.backends.docker import events, usage, warden
-from windtunnel.backends.docker.api import IS_FOLDER
+from windtunnel.backends.docker.api import IS_FOLDER, DockerApi, map_errors
 from windtunnel.backends.docker.config import proxy_variables
 from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.kept_output import KeptOutput
+from windtunnel.backends.docker.streams import lines
 from windtunnel.backends.docker.task import ContainerTask
 from windtunnel.backends.docker.usage import Cgroup, ContainerUsage, Look
 from windtunnel.backends.docker.warden import Daemon, DaemonError
@@ -633,3 +634,26 @@ def test_in_a_hurry_output_is_fetched_in_part(tmp_path: Path, monkeypatch: pytes
 
     assert output.path.read_text() == "one\n"
     assert output.trouble(is_over=True) == "its output could not be fetched: somebody is in a hurry"
+
+
+def test_an_event_that_breaks_off_is_none() -> None:
+    """The daemon was stopped while it told it: no bug of Windtunnel's."""
+    answer = cast("http.client.HTTPResponse", io.BytesIO(b'{"a": 1}\n\n{"b": 2}\n{"c": '))
+
+    assert list(lines(answer)) == [b'{"a": 1}\n', b'{"b": 2}\n']
+
+
+def test_an_answer_that_is_no_json_is_a_daemon_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the page of a proxy."""
+    page = Mock(status=200, read=lambda: b"<html>")
+    monkeypatch.setattr(Daemon, "connect", lambda *_: Mock(getresponse=lambda: page))
+
+    with pytest.raises(PlatformError, match="asking: the daemon does not answer: its answer is no JSON") as caught:
+        ask_daemon()
+    assert caught.value.code == "daemon_lost"
+
+
+def ask_daemon() -> None:
+    """Ask for something."""
+    with map_errors("asking"):
+        DockerApi({}).call("GET", "/info")

@@ -40,7 +40,10 @@ class DockerApi(Daemon):
 
     def call(self, method: str, path: str, body: Any = None, timeout: float = CALL_SECONDS) -> Any:
         """Ask the daemon and return its answer's JSON (DaemonError, OSError)."""
-        return super().call(method, path, body, timeout)
+        try:
+            return super().call(method, path, body, timeout)
+        except json.JSONDecodeError as error:
+            raise OSError(f"its answer is no JSON: {error}") from None
 
     def inspect_container(self, container: str) -> Mapping[str, Any]:
         """Return what the daemon knows of a container (DaemonError, OSError)."""

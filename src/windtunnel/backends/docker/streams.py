@@ -31,8 +31,8 @@ def frames(answer: http.client.HTTPResponse) -> Iterator[bytes]:
 
 
 def lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Yield the lines of an answer as they come."""
-    yield from answer
+    """Yield the lines of an answer as they come; one that breaks off is none."""
+    yield from (line for line in answer if line.endswith(b"\n") and line.strip())
 
 
 class Stream:
