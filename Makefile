@@ -11,6 +11,9 @@ export PYTHONDONTWRITEBYTECODE :=
 # Most tests wait most of their time, so more of them run at once than there are cores.
 WORKERS ?= 6
 
+# These hardly wait, and each process has to read all of them first.
+CHECK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
+
 CLUSTER := cd tests && ../.venv/bin/python -m cluster
 
 .PHONY: help demo check test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types collect format lock clean
@@ -34,7 +37,7 @@ demo: .venv/.compiled  ## Measure a web server with a load generator, both pure 
 	.venv/bin/windtunnel run flows/client_server.toml --report
 
 check: .venv/.compiled lint types  ## Run the checks, the unit tests, and the contracts without Docker; under a minute
-	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(WORKERS) -m "not platform and not alone and not full" \
+	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(CHECK_WORKERS) -m "not platform and not alone and not full" \
 	  tests/unit tests/golden tests/contract
 
 test: .venv/.compiled lint types  ## Run the checks and the tests
