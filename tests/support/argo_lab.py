@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import places
-from support import kubernetes_lab
+from support import kubernetes_api, kubernetes_lab
 from support.kubernetes_lab import kubectl
 from support.needs import lacking
 from windtunnel.backends import make_backend
@@ -76,7 +76,8 @@ class Workflow:
 
     def read(self) -> dict[str, Any]:
         """Return it as the API has it."""
-        return dict(json.loads(kubectl("get", "workflow", self.name, "--output", "json")))
+        path = f"/apis/argoproj.io/v1alpha1/namespaces/{kubernetes_api.namespace()}/workflows/{self.name}"
+        return kubernetes_api.read(path)
 
     @property
     def phase(self) -> str:
@@ -119,8 +120,8 @@ class Workflow:
 
     def pods(self) -> list[dict[str, Any]]:
         """Return the pods that Argo made for it and that are still there."""
-        selector = f"workflows.argoproj.io/workflow={self.name}"
-        return list(json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"])
+        path = f"/api/v1/namespaces/{kubernetes_api.namespace()}/pods"
+        return list(kubernetes_api.read(path, labelSelector=f"workflows.argoproj.io/workflow={self.name}")["items"])
 
     def until_collected(self, seconds: float) -> None:
         """Wait until Argo has collected its pods."""

@@ -16,11 +16,20 @@ from typing import IO, Any
 from cluster import docker as nodes
 from cluster import images as cluster_images
 from cluster import kubeconfig, places
-from support import docker_lab
+from support import docker_lab, kubernetes_api
 from support.needs import lacking
 from windtunnel.backends import make_backend
 
-KINDS = "pods,services,configmaps,secrets,jobs.batch,leases,networkpolicies"
+KINDS = {
+    "Pod": "/api/v1/pods",
+    "Service": "/api/v1/services",
+    "ConfigMap": "/api/v1/configmaps",
+    "Secret": "/api/v1/secrets",
+    "Job": "/apis/batch/v1/jobs",
+    "Lease": "/apis/coordination.k8s.io/v1/leases",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/networkpolicies",
+}
+"""What runs have, and where the API lists it."""
 KUBECTL = str(places.kubectl() or "kubectl")
 LEASE_SECONDS = 6
 """What the tests' drivers have: a run may outlive its driver by that, and half a minute."""
@@ -139,8 +148,7 @@ def objects_of(run_id: str) -> set[str]:
 
 def everything() -> Iterable[str]:
     """Return every object of the kinds that runs have."""
-    found = json.loads(kubectl("get", KINDS, "--all-namespaces", "--output", "json"))["items"]
-    return [f"{each['kind']} {each['metadata']['name']}" for each in found]
+    return [f"{kind} {name}" for kind, path in KINDS.items() for name in kubernetes_api.names(path)]
 
 
 def wait_empty(runs: Path, seconds: float = LEASE_SECONDS + 30.0) -> None:

@@ -16,7 +16,6 @@ from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
 RunRecorded = Callable[..., RunRecord]
-NAMESPACES = {"http://www.w3.org/2000/svg"}
 
 
 def test_a_run_without_samples_has_a_report(run_recorded: RunRecorded, single_node: str) -> None:

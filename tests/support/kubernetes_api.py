@@ -1,0 +1,50 @@
+"""Questions to a cluster that are asked again and again: in this process, as kubectl takes fifty times the CPU time."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from kubernetes import client, config
+
+_NAMES_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+
+
+def read(path: str, **query: str) -> dict[str, Any]:
+    """Return what the API has at a path, with the current context."""
+    return _get(f"{path}?{urlencode(query)}", "application/json")
+
+
+def names(path: str) -> list[str]:
+    """Return the names of the objects that a path lists."""
+    return [each["metadata"]["name"] for each in _get(path, _NAMES_ONLY)["items"] or ()]
+
+
+@cache
+def namespace() -> str:
+    """Return the namespace of the current context."""
+    _contexts, current = config.list_kube_config_contexts()
+    return str(current["context"].get("namespace") or "default")
+
+
+def _get(path: str, accept: str) -> dict[str, Any]:
+    api = _api()
+    answer = api.rest_client.pool_manager.request(
+        "GET", f"{api.configuration.host}{path}", headers=api.default_headers | _credentials() | {"Accept": accept}
+    )
+    assert answer.status == 200, f"{path}: {answer.data.decode(errors='replace')}"
+    found: dict[str, Any] = json.loads(answer.data)
+    return found
+
+
+@cache
+def _api() -> client.ApiClient:
+    return config.new_client_from_config()
+
+
+def _credentials() -> dict[str, str]:
+    """Return the header that lets somebody in who has a token; a certificate is the connection's."""
+    token = _api().configuration.get_api_key_with_prefix("authorization")
+    return {"authorization": token} if token else {}
