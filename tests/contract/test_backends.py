@@ -16,7 +16,8 @@ from support import docker_lab, kubernetes_lab
 from support.lab import SOON
 from support.needs import needing_a_platform
 from windtunnel.backends import make_backend
-from windtunnel.backends.base import Backend, Launch, RunContext, Session
+from windtunnel.backends.base import Backend, Launch, RunContext
+from windtunnel.backends.session import Session
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, TimedOut
 from windtunnel.plan import InputFile, Job, Liveness, Plan, Probe, Program, Readiness, Service
 from windtunnel.run.control import Control

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from windtunnel.backends.base import Handle
 from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.backends.running import Running
 from windtunnel.backends.session import Session
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.parsers import Measurement
@@ -315,7 +315,7 @@ def test_what_ended_an_iteration_is_the_cause_though_ending_it_fails_too(
     """What comes of a fault is told as a note."""
     stop = Session.stop
 
-    def fail(session: Session, handle: Handle) -> None:
+    def fail(session: Session, handle: Running) -> None:
         stop(session, handle)
         if handle.name == "client":
             raise PlatformError("its pod cannot be reached")
@@ -335,7 +335,7 @@ def test_what_was_measured_is_kept_though_ending_the_client_fails(
 ) -> None:
     """Its output was there before."""
 
-    def fail(_session: Session, _handle: Handle) -> None:
+    def fail(_session: Session, _handle: Running) -> None:
         raise PlatformError("its pod cannot be reached")
 
     monkeypatch.setattr(Session, "stop", fail)
@@ -353,7 +353,7 @@ def test_a_server_that_died_after_the_clients_last_request_is_a_dead_server(
     """Nobody was waiting when it died, so it is looked for once more when the numbers were read."""
     looked_for: list[str] = []
 
-    def check(_session: Session, services: Sequence[Handle]) -> None:
+    def check(_session: Session, services: Sequence[Running]) -> None:
         looked_for.extend(service.name for service in services)
         raise InvalidResult("server exited with status 9 while it was needed", code="server_died", step="server")
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from windtunnel.backends.base import Address
-from windtunnel.backends.probes import Answer, LogReader, ask, describe
-from windtunnel.plan import Probe
+from windtunnel.backends.platform import Collected, State
+from windtunnel.backends.probes import Answer, describe, reach
+from windtunnel.backends.readiness import Prober
+from windtunnel.backends.running import Running
+from windtunnel.backends.unit import Site, Unit
+from windtunnel.plan import Probe, Program, Readiness, Service
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -48,11 +53,37 @@ def nobody() -> Iterator[Address]:
         yield Address("127.0.0.1", taken.getsockname()[1])
 
 
-def answer(probe: Probe, address: Address, log: Path = Path("/nonexistent")) -> Answer:
-    """Ask once, with time enough; commands answer with what they were."""
-    return ask(
-        probe, address, log, lambda command, seconds: Answer(ok=True, detail=f"{command} {seconds}"), 5, LogReader()
-    )
+class Asked:
+    """A task at an address, whose commands answer with what they were."""
+
+    def __init__(self, unit: Unit, log: Path) -> None:
+        self.unit, self.log, self.address = unit, log, unit.site.address
+        self.state = State()
+        self.name = "server"
+
+    def reach(self, kind: str, port: int, target: str, seconds: float) -> Answer:
+        """Ask from here."""
+        return reach(kind, self.address.host, port, target, seconds)
+
+    def run(self, argv: Sequence[str], seconds: float) -> Answer:
+        """Run nothing."""
+        return Answer(ok=True, detail=f"{tuple(argv)} {seconds:g}")
+
+    def collect(self, into: Path) -> Collected:
+        """Have written nothing."""
+        del into
+        return Collected()
+
+    def remove(self) -> None:
+        """Leave nothing."""
+
+
+def answer(probe: Probe, address: Address, log: Path = Path("/nonexistent"), seconds: float = 5) -> Answer:
+    """Ask a service at an address once."""
+    step = Service(name="server", program=Program(command=("serve",)), ready=Readiness(probe=probe, within=5))
+    unit = Unit(step, None, 1, Site(address, Path(), Path(), Path()), ("serve",))
+    running = Running(Mock(spec_set=["kind"], kind="process"), [unit], Path(), [Asked(unit, log)])
+    return Prober(Mock(), lambda _services: None).ask(running, probe, seconds)
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 399])
@@ -79,7 +110,7 @@ def test_a_server_that_says_nothing_is_a_no() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address("127.0.0.1", silent.getsockname()[1])
         probe = Probe(kind="http", target="/")
-        found = ask(probe, address, Path(), lambda _command, _seconds: Answer(ok=True, detail=""), 0.05, LogReader())
+        found = answer(probe, address, seconds=0.05)
     assert found == Answer(ok=False, detail="no answer within 0.05 s", is_late=True)
 
 
@@ -87,17 +118,15 @@ def test_an_answer_that_is_no_http_is_told_as_such() -> None:
     """With its begin, and in one line."""
     with socket.create_server(("127.0.0.1", 0)) as other:
 
-        def answer() -> None:
+        def speak() -> None:
             connection, _ = other.accept()
             with connection:
                 connection.recv(4096)
                 connection.sendall(b"220 mail.example ESMTP" + b"x" * 100 + b"\r\n")
 
-        threading.Thread(target=answer).start()
+        threading.Thread(target=speak).start()
         address = Address("127.0.0.1", other.getsockname()[1])
-        found = ask(
-            Probe(kind="http", target="/"), address, Path(), lambda *_: Answer(ok=True, detail=""), 30, LogReader()
-        )
+        found = answer(Probe(kind="http", target="/"), address, seconds=30)
     assert found == Answer(ok=False, detail=f"its answer is no HTTP: '220 mail.example ESMTP{'x' * 58}'")
 
 
@@ -116,9 +145,7 @@ def test_a_server_that_trickles_is_a_no() -> None:
         thread = threading.Thread(target=trickle)
         thread.start()
         address = Address("127.0.0.1", slow.getsockname()[1])
-        found = ask(
-            Probe(kind="http", target="/"), address, Path(), lambda *_: Answer(ok=True, detail=""), 0.3, LogReader()
-        )
+        found = answer(Probe(kind="http", target="/"), address, seconds=0.3)
         done.set()
         thread.join()
     assert found == Answer(ok=False, detail="no answer within 0.3 s", is_late=True)

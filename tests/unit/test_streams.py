@@ -16,10 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windtunnel import patterns
-from windtunnel.backends.base import Address
-from windtunnel.backends.probes import LogReader, ask
+from windtunnel.backends.probes import LogReader
 from windtunnel.errors import Cancelled, InvalidResult
-from windtunnel.plan import MetricSpec, Probe
+from windtunnel.plan import MetricSpec
 from windtunnel.run.extraction import Source, extract
 from windtunnel.run.folder import tail
 from windtunnel.run.output import CHUNK, LONGEST_LINE, NotAFile, open_file, open_to_append, read_chunks, split_lines
@@ -117,9 +116,7 @@ def test_a_probe_of_a_log_that_is_no_file_is_a_no(no_file: tuple[Path, str]) -> 
 
 def ask_log(log: Path, pattern: str, reader: LogReader) -> tuple[bool, str]:
     """Ask whether a log has a line."""
-    answer = ask(
-        Probe(kind="log", target=pattern), Address("127.0.0.1", 1), log, lambda *_: pytest.fail("no command"), 5, reader
-    )
+    answer = reader.ask(log, pattern, 5)
     return answer.ok, answer.detail
 
 

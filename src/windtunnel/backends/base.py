@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.resources import Resources
 from windtunnel.backends.traits import Traits
-from windtunnel.plan import InputFile, Job, Plan, Service
+from windtunnel.plan import Job, Plan, Service
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
@@ -20,6 +20,7 @@ from windtunnel.substitution import address_names
 
 if TYPE_CHECKING:
     from windtunnel.backends.preview import Document, Draft
+    from windtunnel.backends.session import Session
 
 WARDEN_MARGIN_SECONDS = 60.0
 
@@ -106,119 +107,6 @@ class Launch(Generic[StepT]):
         if self.installs:
             return f"{self.step.name}.requirements"
         return self.step.name if self.iteration is None else f"{self.step.name}.{self.iteration}"
-
-
-class Handle(Protocol):
-    """A step that was started."""
-
-    @property
-    def name(self) -> str:
-        """The step's name."""
-        ...
-
-    @property
-    def address(self) -> Address:
-        """Where others reach it."""
-        ...
-
-    @property
-    def metrics(self) -> Path | None:
-        """Its ``$WINDTUNNEL_METRICS`` file, on this machine once the step was stopped."""
-        ...
-
-
-class Session(Protocol):
-    """One run on a backend; its warden stands before anything else is made."""
-
-    def fetch(self, inputs: Sequence[InputFile]) -> None:
-        """Fetch and verify the inputs.
-
-        Raises:
-            PlatformError: One cannot be had, or is not what it should be.
-        """
-        ...
-
-    def install(self, steps: Sequence[Service | Job]) -> None:
-        """Install the Python packages that steps require, for all of their starts.
-
-        Raises:
-            PlatformError: They cannot be installed (``requirements_failed``).
-            TimedOut, Cancelled: As the run's control says.
-        """
-        ...
-
-    def start_service(self, launch: Launch[Service]) -> Handle:
-        """Start a service; it need not be ready.
-
-        Raises:
-            PlatformError: It cannot be started.
-        """
-        ...
-
-    def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
-        """Wait until a service answers, while `others` live; from then on it is watched.
-
-        Raises:
-            PlatformError: It did not in time, or ended; the text has its last answer.
-            InvalidResult: One of `others` died.
-            TimedOut, Cancelled: As the run's control says.
-        """
-        ...
-
-    def start_job(self, launch: Launch[Job]) -> Handle:
-        """Start one iteration of a job.
-
-        Raises:
-            PlatformError: It cannot be started.
-        """
-        ...
-
-    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
-        """Wait for the first of: the job's end, a service's death, deadline, cancel.
-
-        Returns:
-            The job's exit status; -N when signal N killed it.
-
-        Raises:
-            BenchmarkFailed: The job ended for a reason that its status does not tell, such as
-                lack of memory.
-            PlatformError: The job was taken away, or the platform is lost.
-            InvalidResult: A service died; the text says how.
-            TimedOut, Cancelled: As the run's control says.
-        """
-        ...
-
-    def check(self, services: Sequence[Handle]) -> None:
-        """Return if the run may go on and the services live.
-
-        Raises:
-            InvalidResult: A service died; the text says how.
-            TimedOut, Cancelled: As the run's control says.
-        """
-        ...
-
-    def stop(self, handle: Handle) -> None:
-        """End a step and collect what it wrote to ``$WINDTUNNEL_OUT``; again is harmless."""
-        ...
-
-    def environment(self) -> dict[str, Any]:
-        """Return what the platform says of itself, for ``environment.json``; such as versions, images."""
-        ...
-
-    def survivors(self) -> list[str]:
-        """Return by name what of this run is still there.
-
-        What the run itself stands on, such as its warden, counts once it was closed.
-        """
-        ...
-
-    def created(self) -> int:
-        """Return how many resources this run made so far."""
-        ...
-
-    def close(self) -> None:
-        """End everything of the run, the warden too; again is harmless."""
-        ...
 
 
 def describe_status(status: int) -> str:

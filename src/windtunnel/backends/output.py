@@ -1,45 +1,15 @@
-"""What backends that hear of changes share: waits are woken, and output is written as it comes."""
+"""A container's output, which is appended to a file as it comes."""
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from windtunnel.backends.notifier import Notifier
-from windtunnel.run.control import Control
-from windtunnel.run.threads import start_thread
 
 SILENT_SECONDS = 10.0
 """How long a container that has ended may be silent before the rest of its output is not waited for any more."""
 NO_END = "the end of its output did not come"
-
-
-class Changes:
-    """A wait for conditions, which are asked after each change. Any thread may wait, or tell of a change.
-
-    Args:
-        control: The run's; it fails if a thread of these changes does.
-    """
-
-    def __init__(self, control: Control) -> None:
-        self._control = control
-        self._changed = threading.Condition()
-
-    def start_thread(self, name: str, work: Callable[[], None]) -> threading.Thread:  # noqa: TID251 - a type
-        """Start a thread of the run, whose end is a change."""
-        return start_thread(self._control, name, work, self.notify)
-
-    def notify(self) -> None:
-        """Wake all who wait: something has changed."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def wait_change(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `condition` holds, asked after each change; tell whether it does."""
-        with self._changed:
-            return self._changed.wait_for(condition, seconds)
 
 
 class OutputFile:
@@ -47,7 +17,7 @@ class OutputFile:
 
     Args:
         path: The file.
-        changes: Told of the end of the output.
+        notifier: Told of the end of the output.
 
     Attributes:
         path: The file.
@@ -55,11 +25,11 @@ class OutputFile:
         problem: Why it could not be written, if so.
     """
 
-    def __init__(self, path: Path, changes: Changes | Notifier) -> None:
+    def __init__(self, path: Path, notifier: Notifier) -> None:
         self.path = path
         self.has_ended = False
         self.problem: str | None = None
-        self._changes = changes
+        self._notifier = notifier
         self._heard_at = 0.0
         self._file = path.open("ab", buffering=0)
 
@@ -88,4 +58,4 @@ class OutputFile:
     def _end(self) -> None:
         self._file.close()
         self.has_ended = True
-        self._changes.notify()
+        self._notifier.notify()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from windtunnel.backends.asking import Answer, ask_http, ask_tcp
@@ -12,13 +12,10 @@ from windtunnel.patterns import SPAN, TooSlow, find_all
 from windtunnel.plan import Probe
 from windtunnel.run.output import read_chunks
 
-__all__ = ["OVER_NETWORK", "Answer", "CommandProbe", "LogReader", "ask", "describe", "reach"]
+__all__ = ["OVER_NETWORK", "Answer", "LogReader", "describe", "reach"]
 
 OVER_NETWORK = frozenset({"http", "tcp"})
 """The kinds of probes that are asked over the network."""
-
-CommandProbe = Callable[[tuple[str, ...], float], Answer]
-"""Runs a command where the server runs, for at most so many seconds."""
 
 
 class LogReader:
@@ -51,29 +48,6 @@ class LogReader:
         except TooSlow as error:
             return Answer(ok=False, detail=f"the pattern takes too long: {error}")
         return Answer(ok=False, detail="not in the output so far")
-
-
-def ask(  # noqa: PLR0913, PLR0917 - a question, and all that it may be asked of
-    probe: Probe, address: Address, log: Path, run_command: CommandProbe, timeout: float, reader: LogReader
-) -> Answer:
-    """Ask once.
-
-    Args:
-        probe: The question.
-        address: The server's address; the probe may name another port.
-        log: The server's output, for a log probe.
-        run_command: How a command probe is run there.
-        timeout: Seconds that the answer may take.
-        reader: What reads that log, the same each time.
-    """
-    port = probe.port or address.port or 0
-    if probe.kind == "http":
-        return ask_http(address.host, port, probe.target, timeout)
-    if probe.kind == "tcp":
-        return ask_tcp(address.host, port, timeout)
-    if probe.kind == "log":
-        return reader.ask(log, probe.target, timeout)
-    return run_command(probe.command, timeout)
 
 
 def reach(kind: str, host: str, port: int, target: str, seconds: float) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.base import Handle, Launch, RunContext
+from windtunnel.backends.base import Launch, RunContext
 from windtunnel.backends.inputs import fetch_input
 from windtunnel.backends.platform import Metered, Platform, ReportsUsage, SharesPod
 from windtunnel.backends.readiness import Prober
@@ -139,7 +139,7 @@ class Session:
         needed = self._context.plan.services_for(job)
         return [self._in_client[each.name] for each in needed if each.name in self._in_client]
 
-    def until_ready(self, handle: Handle, others: Sequence[Handle]) -> None:
+    def until_ready(self, handle: Running, others: Sequence[Running]) -> None:
         """Wait until a service answers, while `others` live; from then on it is watched.
 
         One in its client's pod is asked when that starts.
@@ -159,7 +159,7 @@ class Session:
             )
         self._prober.watch_liveness(running)
 
-    def wait(self, job: Handle, services: Sequence[Handle]) -> int:
+    def wait(self, job: Running, services: Sequence[Running]) -> int:
         """Wait for the first of: the job's end, a service's death, deadline, cancel.
 
         Returns:
@@ -222,7 +222,7 @@ class Session:
                 self._doubted.add(task.unit.label)
                 self._journal.doubt(f"{task.unit.step.name}: {doubt}")
 
-    def check(self, services: Sequence[Handle]) -> None:
+    def check(self, services: Sequence[Running]) -> None:
         """Return if the run may go on and the services live.
 
         Raises:
@@ -247,7 +247,7 @@ class Session:
                     log_tail=tail(running.tasks[0].log),
                 )
 
-    def stop(self, handle: Handle) -> None:
+    def stop(self, handle: Running) -> None:
         """End a step (stop command, SIGTERM, SIGKILL) and keep what it wrote; again is harmless."""
         running = _own(handle)
         if running.is_stopped:
@@ -289,7 +289,8 @@ class Session:
             self._usage.close()
 
 
-def _own(handle: Handle) -> Running:
+def _own(handle: Running) -> Running:
+    """Return a step that was started (TypeError if it is none)."""
     if not isinstance(handle, Running):
         msg = f"not a step of this session: {handle!r}"
         raise TypeError(msg)

@@ -11,7 +11,8 @@ from windtunnel.analysis.failures import find_failures
 from windtunnel.analysis.flaws import find_flaws
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import has_measured, judge, missing_samples, summarise_usage
-from windtunnel.backends.base import RunContext, Session
+from windtunnel.backends.base import RunContext
+from windtunnel.backends.session import Session
 from windtunnel.engines.request import Request
 from windtunnel.engines.storing import Storing
 from windtunnel.engines.walk import HURRY_SECONDS, Call, Walk

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from windtunnel.backends.base import Handle, Launch, RunContext, Session, describe_status
+from windtunnel.backends.base import Launch, RunContext, describe_status
+from windtunnel.backends.running import Running
+from windtunnel.backends.session import Session
 from windtunnel.errors import BenchmarkFailed, Cancelled, InvalidResult, TimedOut, WindtunnelError
 from windtunnel.plan import Job, Service
 from windtunnel.run.control import GracePeriod
@@ -51,7 +53,7 @@ class Walk:
         self._folder = context.folder
         self._session = session
         self._call = call
-        self._up: dict[str, Handle] = {}
+        self._up: dict[str, Running] = {}
 
     def run(self) -> None:
         """Do all of the plan's steps in order; what is up at the end stays up.
@@ -172,7 +174,7 @@ class Walk:
                 log_tail=tail(self._folder.log(job.name, iteration)),
             )
 
-    def _finish_iteration(self, job: Job, iteration: int, handle: Handle, status: int | None) -> None:
+    def _finish_iteration(self, job: Job, iteration: int, handle: Running, status: int | None) -> None:
         """End what is left of an iteration, and keep what it measured, also a failed one's."""
         self._journal.check_room()
         tally, before = Tally(job.name, iteration, iteration <= job.warmup), len(self._journal.samples)
@@ -189,7 +191,7 @@ class Walk:
                     self._journal.note(f"and {more} more like these", job.name, iteration)
                 self._journal.finish(tally, status=status, samples=len(self._journal.samples) - before)
 
-    def _keep_samples(self, job: Job, handle: Handle, tally: Tally) -> None:
+    def _keep_samples(self, job: Job, handle: Running, tally: Tally) -> None:
         """Write down what an iteration measured, as it is read; what was read before an error is kept."""
         iteration, now = tally.iteration, time.time()
         seconds = HURRY_SECONDS if self._control.is_urgent else max(self._control.left, READ_SECONDS)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.backends import output as hearing
-from windtunnel.backends.output import SILENT_SECONDS, Changes, OutputFile
+from windtunnel.backends import output as module
+from windtunnel.backends.notifier import Notifier
+from windtunnel.backends.output import SILENT_SECONDS, OutputFile
 from windtunnel.run.control import Control
 
 
-class Counted(Changes):
+class Counted(Notifier):
     """Counts how often it is told of a change."""
 
     def __init__(self) -> None:
@@ -37,9 +38,9 @@ class Taken(OutputFile):
 
 def test_output_is_waited_for_as_long_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the container's end, and again from each piece, also an empty one; what does not come is told."""
-    now, changes = 100.0, Counted()
-    monkeypatch.setattr(hearing, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
-    output = Taken(tmp_path / "client.log", changes)
+    now, notifier = 100.0, Counted()
+    monkeypatch.setattr(module, "time", type("Clock", (), {"monotonic": staticmethod(lambda: now)}))
+    output = Taken(tmp_path / "client.log", notifier)
     died_at = now
     now += SILENT_SECONDS - 1
     assert output.is_awaited(died_at)
@@ -53,10 +54,10 @@ def test_output_is_waited_for_as_long_as_it_comes(tmp_path: Path, monkeypatch: p
     assert not output.is_awaited(died_at)
     assert output.trouble(is_over=False) is None
     assert output.trouble(is_over=True) == "the end of its output did not come"
-    assert changes.told == 0
+    assert notifier.told == 0
     output.end()
     assert output.trouble(is_over=True) is None
-    assert changes.told == 1
+    assert notifier.told == 1
     assert (tmp_path / "client.log").read_bytes() == b"late\n"
 
 
