@@ -10,6 +10,7 @@ from typing import Any
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import RunContext, warden_seconds
 from windtunnel.backends.containers import HOME, WORK
+from windtunnel.backends.docker.api import DockerApi
 from windtunnel.backends.docker.preview import preview
 from windtunnel.backends.docker.resources import DockerResources
 from windtunnel.backends.docker.warden import Daemon, DaemonError
@@ -64,7 +65,7 @@ class DockerBackend:
     def resources(self) -> DockerResources | None:
         """Return what runs have on the daemon, if it answers; the SDK is not needed for that."""
         try:
-            daemon = Daemon()
+            daemon = DockerApi()
             daemon.call("GET", "/version", timeout=ASK_SECONDS)
         except (DaemonError, OSError, ValueError):
             return None

@@ -20,12 +20,12 @@ from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.making import ResourceMaker
 from windtunnel.backends.docker.networks import Networks
+from windtunnel.backends.docker.resources import DockerResources
 from windtunnel.backends.docker.run_spec import environment_volume_name, input_volume_name
 from windtunnel.backends.docker.streams import Output
 from windtunnel.backends.docker.task import ContainerTask
 from windtunnel.backends.docker.tracer import pack_tracer
 from windtunnel.backends.docker.volumes import Volume, filling
-from windtunnel.backends.docker.warden import find
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.environments import Environments
 from windtunnel.backends.labels import RunLabels
@@ -262,8 +262,7 @@ class DockerPlatform:
 
     def left(self) -> list[str]:
         """Return containers, and once this is closed the networks and volumes too, as the daemon knows them."""
-        with map_errors("looking for what is left"):
-            found = list(find(self._api, self._maker.run_id))
+        found = DockerResources(self._api).find(self._maker.run_id)
         return [str(resource) for resource in found if self._is_closed or resource.kind == "container"]
 
     def created(self) -> int:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from windtunnel.backends.agent.spawn import has_warden
-from windtunnel.backends.docker.warden import Daemon, DaemonError, Resource, find, remove_all
-from windtunnel.backends.docker.warden_client import DAEMON_LOST
+from windtunnel.backends.docker.api import map_errors
+from windtunnel.backends.docker.warden import Daemon, Resource, find, remove_all
 from windtunnel.backends.labels import DRIVER, EXPIRES
-from windtunnel.errors import PlatformError
 from windtunnel.run.driver import is_alive
 
 
@@ -23,10 +22,8 @@ class DockerResources:
 
     def find(self, run_id: str | None = None) -> Sequence[Resource]:
         """Return the containers, networks and volumes of a run, or of any (PlatformError)."""
-        try:
+        with map_errors("looking for what is left"):
             return list(find(self._daemon, run_id))
-        except (DaemonError, OSError, ValueError) as error:
-            raise PlatformError(f"looking for what is left: {error}", code=DAEMON_LOST) from None
 
     def remove(self, found: Sequence[Resource]) -> None:
         """Remove resources, those of a kind side by side: one that hangs keeps no other."""
