@@ -153,7 +153,7 @@ def test_what_kubernetes_hides_of_a_pod_is_in_its_secret() -> None:
         "kubernetes", TEXT.replace('ready = { exec = ["ask", "--token", "swordfish-5"] }\n', "")
     ).documents
     (web,) = [each for each in documents if each["kind"] == "Pod" and each["metadata"]["name"].startswith("web-")]
-    (secret,) = [each for each in documents if each["kind"] == "Secret" and "stringData" in each]
+    (secret,) = [each for each in documents if "variable-0" in each.get("stringData", {})]
     variables = {each["name"]: each for each in web["spec"]["containers"][0]["env"]}
 
     assert variables["API_TOKEN"]["valueFrom"]["secretKeyRef"] == {
