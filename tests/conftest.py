@@ -62,7 +62,7 @@ def nothing_left() -> Iterator[Callable[[], None]]:
         deadline = time.monotonic() + seconds
         while left := {pid: name for pid, name in living().items() if pid not in before}:
             assert time.monotonic() < deadline, f"still alive: {left}"
-            time.sleep(0.02)
+            time.sleep(0.05)
 
     yield check
     check()
