@@ -93,6 +93,7 @@ class Copy:
         place = self.folder / "here"
         place.mkdir(exist_ok=True)
         env = {**os.environ, "PYTHONPATH": f"{self.folder / 'src'}:{self.folder}"}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # each call would compile the copy again
         done = subprocess.run(
             [sys.executable, *arguments], cwd=place, env=env, capture_output=True, text=True, timeout=300, check=False
         )
