@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from windtunnel.backends.kubernetes.calls import Cluster
+from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo import __main__ as argo_main
 from windtunnel.engines.argo import causes, drive, status
 from windtunnel.engines.argo.finish import finish as finish_workflow

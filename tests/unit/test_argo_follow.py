@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from windtunnel.backends.kubernetes.calls import Cluster
+from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo import status as run_status
 from windtunnel.engines.argo.follow import Follower
 from windtunnel.engines.argo.labels import FOLDER

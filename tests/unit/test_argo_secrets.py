@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
-from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused
+from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.cli.app import app
 from windtunnel.engines.argo import parameter_values

@@ -19,10 +19,10 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.agent import deeds
 from windtunnel.backends.agent.collector import unpack
 from windtunnel.backends.agent.places import token_for
-from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes import manifests
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
-from windtunnel.backends.kubernetes.install import manifests
-from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.install import manifests as rights
+from windtunnel.backends.kubernetes.manifests import Naming
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, pod
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
@@ -76,7 +76,7 @@ def waiting(reason: str, message: str = "") -> PodView:
 
 
 @pytest.mark.parametrize(
-    ("view", "code", "may_pass"),
+    ("view", "code", "is_transient"),
     [
         (waiting("ImagePullBackOff", "Back-off pulling"), "image_pull", False),
         (waiting("ErrImagePull", "i: not found"), "image_pull", False),
@@ -100,12 +100,12 @@ def waiting(reason: str, message: str = "") -> PodView:
         (PodView({"metadata": {"deletionTimestamp": "x"}}), "removed", False),
     ],
 )
-def test_a_pod_that_will_not_start_says_why(view: PodView, code: str, *, may_pass: bool) -> None:
+def test_a_pod_that_will_not_start_says_why(view: PodView, code: str, *, is_transient: bool) -> None:
     """The API's own reason becomes a cause; what may pass by itself is told apart."""
     trouble = view.trouble()
 
     assert trouble is not None
-    assert (trouble.code, trouble.may_pass) == (code, may_pass)
+    assert (trouble.code, trouble.is_transient) == (code, is_transient)
 
 
 def test_the_words_of_the_scheduler_and_of_an_eviction_are_kept() -> None:
@@ -240,10 +240,10 @@ def test_what_stores_a_run_is_none_of_its_objects() -> None:
 
 def test_only_what_stores_a_run_mounts_its_claim() -> None:
     """Without root's rights, which no volume of a group needs."""
-    terms = objects.Terms("runner", 60, 30)
+    spec = manifests.WardenSpec("runner", 60, 30)
     job, store = (
-        objects.warden_job(naming(), each, "/lease", 60)["spec"]["template"]["spec"]
-        for each in (terms, replace(terms, claim="results"))
+        manifests.warden_job(naming(), each, "/lease", 60)["spec"]["template"]["spec"]
+        for each in (spec, replace(spec, claim="results"))
     )
 
     assert not any("persistentVolumeClaim" in each for each in job["volumes"])
@@ -309,7 +309,7 @@ def test_all_objects_belong_to_the_run_and_carry_its_labels() -> None:
     assert metadata["labels"]["label.windtunnel.dev/team"] == "caching"
     assert metadata["annotations"]["label.windtunnel.dev/odd"] == "-x"
     job = {"metadata": {"name": "warden", "uid": "u"}}
-    assert objects.owner_reference(job)["uid"] == "u"
+    assert manifests.owner_reference(job)["uid"] == "u"
 
 
 def test_two_runs_have_no_name_in_common() -> None:
@@ -329,7 +329,7 @@ def test_a_token_opens_one_path_alone() -> None:
 def test_the_programs_for_pods_are_all_there() -> None:
     """Each is in the ConfigMap, under the path at which it is imported."""
     names = naming()
-    data, items = objects.scripts(names)["data"], objects.script_volume(names)["configMap"]["items"]
+    data, items = manifests.scripts(names)["data"], manifests.script_volume(names)["configMap"]["items"]
 
     assert {item["key"] for item in items} == set(data)
     for item in items:
@@ -340,7 +340,7 @@ def test_the_programs_for_pods_are_all_there() -> None:
 
 def test_what_is_installed_is_json_and_gives_wardens_one_right() -> None:
     """A warden may look at leases, nothing else."""
-    found = manifests("somewhere")
+    found = rights("somewhere")
     json.dumps(found)
     (role,) = [each for each in found if each["kind"] == "Role" and each["metadata"]["name"] == "windtunnel-warden"]
 

@@ -13,10 +13,10 @@ import pytest
 from support.pod_tasks import pod_task
 from windtunnel.backends.base import Address
 from windtunnel.backends.containers import METRICS, OUT, WORK
-from windtunnel.backends.kubernetes import troubles as module
-from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes import diagnosis as module
+from windtunnel.backends.kubernetes.api import Cluster, Refused
+from windtunnel.backends.kubernetes.diagnosis import Diagnosis, check_own, to_error
 from windtunnel.backends.kubernetes.pods import PodView
-from windtunnel.backends.kubernetes.troubles import Troubles, check_own, to_error
 from windtunnel.backends.results import tell_lack
 from windtunnel.backends.running import Running
 from windtunnel.backends.unit import Site, Unit
@@ -84,9 +84,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SILENCE_SECONDS", 0.0)
 
 
-def judge(api: Api) -> Troubles:
+def judge(api: Api) -> Diagnosis:
     """Return a judge of what an API tells."""
-    return Troubles(cast("Cluster", api))
+    return Diagnosis(cast("Cluster", api))
 
 
 @pytest.mark.usefixtures("impatient")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kubernetes.client import Configuration
 
-from windtunnel.backends.kubernetes import calls, kubeconfig
+from windtunnel.backends.kubernetes import api, kubeconfig
 from windtunnel.backends.kubernetes.resources import ClusterObject, KubernetesResources
 from windtunnel.backends.reap import reap_all
 from windtunnel.backends.resources import end_orphans
@@ -42,13 +42,13 @@ def test_a_credential_plugin_that_fails_is_told_in_its_words(
 def test_reap_says_that_it_could_not_look_into_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It said that nothing was left behind; of what it just ended that is not known either."""
     _configure(monkeypatch, tmp_path, {})
-    monkeypatch.setattr(calls, "OUTAGE_SECONDS", 0.1)
+    monkeypatch.setattr(api, "OUTAGE_SECONDS", 0.1)
     monkeypatch.setattr("windtunnel.backends.reap.BACKENDS", ["kubernetes"])
     orphan = ClusterObject("Pod", "server", "default", "run", 0)
 
     (words,) = reap_all(tmp_path / "runs", dry_run=True).unknown
     assert "namespace default of c cannot be looked at: " in words
-    assert end_orphans(KubernetesResources(calls.connect()), [orphan]) == [orphan]
+    assert end_orphans(KubernetesResources(api.connect()), [orphan]) == [orphan]
 
 
 def _configure(monkeypatch: pytest.MonkeyPatch, folder: Path, user: dict[str, Any]) -> None:

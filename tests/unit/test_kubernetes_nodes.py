@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from windtunnel.backends.kubernetes.nodes import Ground, choose_ground, has_choice
+from windtunnel.backends.kubernetes.nodes import SchedulingHints, choose_hints, has_choice
 from windtunnel.backends.kubernetes.placing import HOSTNAME, ZONE
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
 
@@ -49,7 +49,7 @@ def plan(
 )
 def test_servers_leave_a_node_to_their_client_if_they_could_take_all(given: Plan, nodes: str, kept: str | None) -> None:
     """Not if there are more nodes than pods, nor if they can do with no other, nor if the client has its own."""
-    assert choose_ground(given, [node(name) for name in nodes]) == Ground(None, kept)
+    assert choose_hints(given, [node(name) for name in nodes]) == SchedulingHints(None, kept)
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_only_nodes_that_take_the_client_count(
     given = plan({"replicas": 2}, client={"tolerations": tuple(tolerations)})
     nodes = [node("a"), node("b"), node("c", **spec)]
 
-    assert choose_ground(given, nodes).kept == kept
+    assert choose_hints(given, nodes).kept == kept
 
 
 def test_a_run_keeps_to_the_zone_with_the_most_nodes() -> None:
     """Of those that suit all of its steps; within it, a node is kept for the client."""
     nodes = [node("a", "east"), node("b", "west"), node("c", "west"), node("d", "west", unschedulable=True)]
 
-    assert choose_ground(plan({"replicas": 2}), nodes) == Ground("west", "b")
-    assert choose_ground(plan({"replicas": 2}, client={"node_selector": {"disk": "ssd"}}), nodes).zone == "east"
+    assert choose_hints(plan({"replicas": 2}), nodes) == SchedulingHints("west", "b")
+    assert choose_hints(plan({"replicas": 2}, client={"node_selector": {"disk": "ssd"}}), nodes).zone == "east"
 
 
 def test_a_zone_that_the_user_chose_is_theirs() -> None:
@@ -87,7 +87,7 @@ def test_a_zone_that_the_user_chose_is_theirs() -> None:
     nodes = [node("a", "east"), node("b", "west"), node("c", "west")]
     given = plan({"replicas": 2}, server_program={"node_selector": {ZONE: "east"}})
 
-    assert choose_ground(given, nodes).zone is None
+    assert choose_hints(given, nodes).zone is None
 
 
 @pytest.mark.parametrize(

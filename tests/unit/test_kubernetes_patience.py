@@ -12,7 +12,7 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 
 from windtunnel.backends.kubernetes import patience as module
-from windtunnel.backends.kubernetes.calls import API_LOST, OUTAGE_SECONDS, Cluster
+from windtunnel.backends.kubernetes.api import API_LOST, OUTAGE_SECONDS, Cluster
 from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.errors import PlatformError
 

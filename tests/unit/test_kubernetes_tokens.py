@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
-from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.manifests import Naming
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodOrder
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, pod

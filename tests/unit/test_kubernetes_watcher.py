@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from windtunnel.backends.kubernetes import watcher as module
-from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.api import Cluster, Refused
 from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.notifier import Notifier

@@ -44,7 +44,7 @@ class KubernetesBackend:
         """Return why pods cannot be run, or None."""
         if reason := missing_extra(self.name, self.traits.needs):
             return reason
-        from windtunnel.backends.kubernetes.calls import Refused, connect
+        from windtunnel.backends.kubernetes.api import Refused, connect
 
         try:
             cluster = connect()
@@ -77,7 +77,7 @@ class KubernetesBackend:
         """Return what runs have in the configured namespace, if a cluster is configured (PlatformError)."""
         if missing_extra(self.name, self.traits.needs):
             return None
-        from windtunnel.backends.kubernetes.calls import connect
+        from windtunnel.backends.kubernetes.api import connect
         from windtunnel.backends.kubernetes.kubeconfig import is_configured
         from windtunnel.backends.kubernetes.resources import KubernetesResources
 
@@ -85,7 +85,7 @@ class KubernetesBackend:
 
     def open(self, context: RunContext) -> Session:
         """Make the warden of a run, which will own all of it."""
-        from windtunnel.backends.kubernetes.calls import connect
+        from windtunnel.backends.kubernetes.api import connect
         from windtunnel.backends.kubernetes.platform import KubernetesPlatform
         from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
 

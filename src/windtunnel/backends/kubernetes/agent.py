@@ -15,7 +15,7 @@ from typing import IO, Any
 from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.places import input_file
 from windtunnel.backends.asking import Answer
-from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
+from windtunnel.backends.kubernetes.api import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.exec import Exec
 from windtunnel.backends.kubernetes.patience import HURRY_SECONDS
 from windtunnel.errors import PlatformError

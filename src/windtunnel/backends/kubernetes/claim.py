@@ -15,8 +15,8 @@ from typing import IO
 from windtunnel.addresses import ClaimAddress
 from windtunnel.backends.agent.places import CLAIM
 from windtunnel.backends.kubernetes.agent import PIECE, Agent
-from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
-from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms, script
+from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
+from windtunnel.backends.kubernetes.manifests import WARDEN, Naming, WardenSpec, script
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -73,8 +73,8 @@ class ClaimUpload(Upload):
         naming = Naming.of(RunLabels(folder.run_id, plan, time.time() + _MOST_SECONDS), token_hex(2))
         self._watcher = Watcher(Notifier(control), cluster, naming.selector)
         self._closing.callback(self._watcher.close)
-        terms = Terms(runner_image(), _MOST_SECONDS, lease_seconds(), self._store.claim)
-        self._warden = Warden(cluster, naming, terms, self._watcher)
+        spec = WardenSpec(runner_image(), _MOST_SECONDS, lease_seconds(), self._store.claim)
+        self._warden = Warden(cluster, naming, spec, self._watcher)
         self._closing.callback(self._warden.close)
         self._agent = Agent(cluster, lambda: self._warden.await_pod(self._check), script("agent.deeds"), WARDEN)
         self._closing.callback(self._agent.close)
@@ -126,7 +126,7 @@ class ClaimUpload(Upload):
 
 def _check_claim(cluster: Cluster, name: str) -> None:
     """Raise PlatformError if there is no such claim, or its volume is lost; one that waits for a pod is fine."""
-    with cluster_words(f"looking at the claim {name}"):
+    with map_errors(f"looking at the claim {name}"):
         try:
             claim = cluster.call("GET", cluster.path("PersistentVolumeClaim", name))
         except Refused as error:

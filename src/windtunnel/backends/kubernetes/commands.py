@@ -11,7 +11,7 @@ from websocket import WebSocketException
 
 from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import describe_status
-from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.api import Cluster, Refused, map_errors
 from windtunnel.errors import PlatformError
 
 _ERRORS = 3
@@ -28,8 +28,8 @@ def run_command(cluster: Cluster, container: Container, step: str, argv: Sequenc
     Raises:
         PlatformError: There is no such command there, this user may not run any, or the API is away for too long.
     """
-    with cluster_words("running a command in its pod", step):
-        answer = cluster.insist(lambda: _run(cluster, container, argv, seconds))
+    with map_errors("running a command in its pod", step):
+        answer = cluster.retry(lambda: _run(cluster, container, argv, seconds))
     if any(word in answer.detail for word in _MISSING) and "exec" in answer.detail:
         raise PlatformError(f"{step}: command not found: {argv[0]}, in its image", code="command_not_found", step=step)
     return answer

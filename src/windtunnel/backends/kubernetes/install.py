@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.backends import make_backend
-from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
+from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.errors import PlatformError
 from windtunnel.installing import Installed
@@ -66,7 +66,7 @@ def apply(cluster: Cluster, wanted: Iterable[dict[str, Any]]) -> Iterator[str]:
     for manifest in wanted:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         query = {"fieldManager": _FIELD_MANAGER, "force": "true"}
-        with cluster_words(f"making the {kind} {name}"):
+        with map_errors(f"making the {kind} {name}"):
             cluster.call("APPLY", path_of(manifest), manifest, query)
         yield f"{kind} {name}"
 
@@ -80,7 +80,7 @@ def path_of(manifest: Mapping[str, Any]) -> str:
 
 
 def _check_namespace(cluster: Cluster) -> None:
-    with cluster_words(f"namespace {cluster.namespace} of {cluster.context}"):
+    with map_errors(f"namespace {cluster.namespace} of {cluster.context}"):
         try:
             cluster.call("GET", f"/api/v1/namespaces/{cluster.namespace}")
         except Refused as error:

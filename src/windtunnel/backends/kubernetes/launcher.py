@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from windtunnel.backends.kubernetes.admitted import changes
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec, belongings, container_spec
-from windtunnel.backends.kubernetes.objects import Manifest, arguments_name
+from windtunnel.backends.kubernetes.manifests import Manifest, arguments_name
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodOrder
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER

@@ -16,7 +16,7 @@ Node = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Ground:
+class SchedulingHints:
     """What holds for all pods of servers.
 
     Attributes:
@@ -38,7 +38,7 @@ def has_choice(plan: Plan) -> bool:
     return sum(service.replicas for service in servers_with_pods(plan)) > 1
 
 
-def choose_ground(plan: Plan, nodes: Sequence[Node]) -> Ground:
+def choose_hints(plan: Plan, nodes: Sequence[Node]) -> SchedulingHints:
     """Return where a plan's servers should go.
 
     The scheduler places one pod after the other, servers first. It spreads them over all nodes
@@ -52,7 +52,7 @@ def choose_ground(plan: Plan, nodes: Sequence[Node]) -> Ground:
     steps: list[Step] = [*servers_with_pods(plan), *plan.jobs]
     zone = _best_zone([_usable(nodes, step.program) for step in steps], steps)
     there = [node for node in nodes if zone is None or _labels(node).get(ZONE) == zone]
-    return Ground(zone, _keep(plan, there))
+    return SchedulingHints(zone, _keep(plan, there))
 
 
 def _best_zone(usable: Iterable[Sequence[Node]], steps: Iterable[Step]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from windtunnel.backends.kubernetes.objects import Manifest, Naming, step_selector
+from windtunnel.backends.kubernetes.manifests import Manifest, Naming, step_selector
 
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 _ARCHITECTURE = "kubernetes.io/arch"

@@ -12,11 +12,12 @@ from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import Address, Launch, RunContext
 from windtunnel.backends.containers import PYTHON
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, cluster_words
+from windtunnel.backends.kubernetes.api import API_LOST, Cluster, map_errors
 from windtunnel.backends.kubernetes.container_spec import site_of
+from windtunnel.backends.kubernetes.diagnosis import check_own
 from windtunnel.backends.kubernetes.environment import Facts
 from windtunnel.backends.kubernetes.launcher import Launcher, PodGroup
-from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms, script
+from windtunnel.backends.kubernetes.manifests import WARDEN, Naming, WardenSpec, script
 from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker
 from windtunnel.backends.kubernetes.requirements import Installer
@@ -27,7 +28,6 @@ from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.shutdown import Shutdown
 from windtunnel.backends.kubernetes.startup import Startup
-from windtunnel.backends.kubernetes.troubles import check_own
 from windtunnel.backends.kubernetes.usage import UsageReader
 from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
@@ -85,8 +85,8 @@ class KubernetesPlatform:
 
     def _begin(self, naming: Naming, seconds: float) -> None:
         cluster, context = self._cluster, self._context
-        terms = Terms(runner_image(), seconds, lease_seconds(), last_calls=self._job_pods.last_calls)
-        self._warden = Warden(cluster, naming, terms, self._watcher)
+        spec = WardenSpec(runner_image(), seconds, lease_seconds(), last_calls=self._job_pods.last_calls)
+        self._warden = Warden(cluster, naming, spec, self._watcher)
         self._closing.callback(self._warden.close)
         self._agent = Agent(cluster, lambda: self._warden.await_pod(self._check_run), script("agent.deeds"), WARDEN)
         self._closing.callback(self._agent.close)
@@ -96,7 +96,7 @@ class KubernetesPlatform:
             cluster=cluster,
             naming=self._warden.naming,
             key=self._warden.key,
-            runner=terms.image,
+            runner=spec.image,
             watcher=self._watcher,
             agent=self._agent,
             results=Results(self._agent, context.folder, context.journal),
@@ -207,7 +207,7 @@ class KubernetesPlatform:
         if not self._is_closed:
             self._shutdown.await_removal()
         try:
-            with cluster_words("looking for what is left"):
+            with map_errors("looking for what is left"):
                 return self._warden.left(steps_only=not self._is_closed)
         except PlatformError as error:
             if error.code != API_LOST:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from windtunnel.backends.kubernetes.objects import ApiCall, Manifest, arguments
+from windtunnel.backends.kubernetes.manifests import ApiCall, Manifest, arguments
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.unit import Unit
 

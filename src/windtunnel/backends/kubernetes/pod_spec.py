@@ -12,7 +12,7 @@ from windtunnel.backends.agent.places import PYTHON as PYTHONS
 from windtunnel.backends.agent.places import WORK as WORKS
 from windtunnel.backends.containers import OUT, PYTHON, RESULTS, WORK
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
-from windtunnel.backends.kubernetes.objects import (
+from windtunnel.backends.kubernetes.manifests import (
     Manifest,
     Naming,
     arguments_name,

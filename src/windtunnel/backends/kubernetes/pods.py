@@ -39,13 +39,13 @@ class Trouble:
     Attributes:
         code: A stable word for machines.
         words: For people.
-        may_pass: Whether it may yet go away by itself.
+        is_transient: Whether it may yet go away by itself.
         container: Whose fault it is, if a container's.
     """
 
     code: str
     words: str
-    may_pass: bool = False
+    is_transient: bool = False
     container: str | None = None
 
 
@@ -141,7 +141,7 @@ class PodView(View):
             return found
         scheduled = self.conditions().get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-            return Trouble("unschedulable", f"cannot be scheduled: {scheduled.get('message')}", may_pass=True)
+            return Trouble("unschedulable", f"cannot be scheduled: {scheduled.get('message')}", is_transient=True)
         containers = [
             *(self.status.get("initContainerStatuses") or ()),
             *(self.status.get("containerStatuses") or ()),
@@ -156,13 +156,16 @@ def _container_trouble(status: Mapping[str, Any]) -> Trouble | None:
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     reason, message = str(waiting.get("reason")), str(waiting.get("message") or "")
     if reason in _NO_IMAGE or reason in _NO_IMAGE_YET:
-        may_pass = reason == "ErrImagePull" and not any(word in message for word in _DEFINITIVE)
+        is_transient = reason == "ErrImagePull" and not any(word in message for word in _DEFINITIVE)
         return Trouble(
-            "image_pull", f"has no image {status['image']}: {message or reason}", may_pass=may_pass, container=name
+            "image_pull",
+            f"has no image {status['image']}: {message or reason}",
+            is_transient=is_transient,
+            container=name,
         )
     if reason in _NO_CONTAINER_YET:
         return _start_trouble(message, name) or Trouble(
-            "container_failed", f"has no container: {message}", may_pass=True, container=name
+            "container_failed", f"has no container: {message}", is_transient=True, container=name
         )
     if ended.get("reason") in _NOT_STARTED:
         text = str(ended.get("message") or ended["reason"])

@@ -10,9 +10,9 @@ from typing import Any
 from windtunnel.backends.agent.places import PORT
 from windtunnel.backends.base import Launch, warden_seconds
 from windtunnel.backends.containers import PYTHON
-from windtunnel.backends.kubernetes import objects
+from windtunnel.backends.kubernetes import manifests
 from windtunnel.backends.kubernetes.container_spec import belongings, container_spec, is_in_client, site_of
-from windtunnel.backends.kubernetes.objects import Manifest, Naming, Terms
+from windtunnel.backends.kubernetes.manifests import Manifest, Naming, WardenSpec
 from windtunnel.backends.kubernetes.paths import api_path
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
@@ -76,13 +76,13 @@ class _Manifests:
     def _warden(self) -> Iterator[Manifest]:
         naming = self._naming
         seconds = warden_seconds(self._plan, self._plan.timeout)
-        terms = Terms(runner_image(), seconds, lease_seconds())
+        wanted = WardenSpec(runner_image(), seconds, lease_seconds())
         path = api_path(named_namespace() or "default", "Lease", naming.home)
-        job = objects.warden_job(naming, terms, path, seconds)
+        job = manifests.warden_job(naming, wanted, path, seconds)
         yield job
         owned = {"metadata": {"name": job["metadata"]["name"], "uid": _UID}}
-        self._naming = replace(naming, owner=objects.owner_reference(owned))
-        for manifest in warden_belongings(self._naming, _KEY, terms.lease):
+        self._naming = replace(naming, owner=manifests.owner_reference(owned))
+        for manifest in warden_belongings(self._naming, _KEY, wanted.lease):
             if manifest["kind"] == "Lease":
                 manifest["spec"] |= {"acquireTime": _TIME, "renewTime": _TIME}
             yield manifest
@@ -119,7 +119,7 @@ class _Manifests:
             COLLECTOR: [self._hub, _TOKEN, _TOKEN, name],
             FETCHER: fetcher_arguments(fetched, containers),
         }
-        yield objects.arguments(self._naming, name, unit.step.name, words)
+        yield manifests.arguments(self._naming, name, unit.step.name, words)
         companions = Companions(runner_image(), grace, inputs, self._addresses)
         yield pod(self._naming, name, containers, placing, companions)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from windtunnel.backends.agent.places import ARGUMENTS, INSTALLED, PATH_FILE
 from windtunnel.backends.base import Address, describe_status
 from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK
-from windtunnel.backends.kubernetes.calls import cluster_words
+from windtunnel.backends.kubernetes.api import map_errors
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.environment import Facts
-from windtunnel.backends.kubernetes.objects import (
+from windtunnel.backends.kubernetes.manifests import (
     Manifest,
     arguments,
     arguments_name,
@@ -141,7 +141,7 @@ class Installer:
                 raise failed(step, error.message.removeprefix(f"{step.name}: ")) from None
             yield task
         finally:
-            with cluster_words("deleting pip's pod", step.name):
+            with map_errors("deleting pip's pod", step.name):
                 self.resources.cluster.delete("Pod", task.pod, 1)
                 self.resources.cluster.delete("Secret", arguments_name(task.pod))
             if task.output:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from windtunnel.backends.kubernetes.calls import API_LOST, Cluster, Refused
-from windtunnel.backends.kubernetes.objects import ITERATION
+from windtunnel.backends.kubernetes.api import API_LOST, Cluster, Refused
+from windtunnel.backends.kubernetes.manifests import ITERATION
 from windtunnel.backends.labels import RUN
 from windtunnel.errors import PlatformError
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from windtunnel.backends.agent.places import PORT
-from windtunnel.backends.kubernetes import objects
-from windtunnel.backends.kubernetes.objects import WARDEN, Manifest, Naming
+from windtunnel.backends.kubernetes import manifests
+from windtunnel.backends.kubernetes.manifests import WARDEN, Manifest, Naming
 from windtunnel.backends.unit import Unit
 from windtunnel.plan import Service
 
@@ -17,9 +17,9 @@ def warden_belongings(naming: Naming, key: bytes, lease_seconds: float) -> list[
         key: The run's key.
         lease_seconds: How long the run goes on without its driver.
     """
-    hub = objects.service(naming, naming.home, WARDEN, {"batch.kubernetes.io/job-name": naming.home}, [PORT])
+    hub = manifests.service(naming, naming.home, WARDEN, {"batch.kubernetes.io/job-name": naming.home}, [PORT])
     hub["metadata"] = naming.metadata(naming.home)
-    return [objects.run_key(naming, key), objects.scripts(naming), objects.lease(naming, lease_seconds), hub]
+    return [manifests.run_key(naming, key), manifests.scripts(naming), manifests.lease(naming, lease_seconds), hub]
 
 
 def step_service(naming: Naming, unit: Unit) -> Manifest | None:
@@ -29,8 +29,8 @@ def step_service(naming: Naming, unit: Unit) -> Manifest | None:
         return None
     asked = [service.ready.probe.port, service.live.probe.port if service.live else None]
     ports = sorted({port for port in (unit.site.address.port, *asked) if port})
-    selector = objects.step_selector(naming, service.name)
-    return objects.service(naming, unit.site.address.host, service.name, selector, ports)
+    selector = manifests.step_selector(naming, service.name)
+    return manifests.service(naming, unit.site.address.host, service.name, selector, ports)
 
 
 def pod_name(naming: Naming, unit: Unit) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 from windtunnel.backends.agent.places import PORT, token_for
 from windtunnel.backends.base import RunContext
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
-from windtunnel.backends.kubernetes.objects import Naming
+from windtunnel.backends.kubernetes.api import Cluster, map_errors
+from windtunnel.backends.kubernetes.manifests import Naming
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.watcher import Watcher
 
@@ -47,7 +47,7 @@ class RunResources:
 
     def create(self, manifest: Mapping[str, Any], what: str, step: str | None = None) -> Any:
         """Create an object, count it and return it (PlatformError)."""
-        with cluster_words(what, step):
+        with map_errors(what, step):
             made = self.cluster.create(manifest)
         self.created += 1
         return made

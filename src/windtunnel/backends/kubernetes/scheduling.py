@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 
-from windtunnel.backends.kubernetes.calls import Cluster, Refused
-from windtunnel.backends.kubernetes.nodes import MANY, Ground, choose_ground, has_choice
+from windtunnel.backends.kubernetes.api import Cluster, Refused
+from windtunnel.backends.kubernetes.nodes import MANY, SchedulingHints, choose_hints, has_choice
 from windtunnel.backends.kubernetes.placing import ZONE, Placing
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.plan import Job, Plan, Service
@@ -24,7 +24,7 @@ class Scheduling:
     def __init__(self, plan: Plan, cluster: Cluster, zone_of: Callable[[str], str | None]) -> None:
         self._plan, self._cluster, self._zone_of = plan, cluster, zone_of
         self._nodes: dict[str, str] = {}
-        self._ground: Ground | None = None
+        self._known_hints: SchedulingHints | None = None
 
     def note(self, tasks: Sequence[PodTask]) -> None:
         """Note where tasks went that were started."""
@@ -39,9 +39,9 @@ class Scheduling:
         """
         node = self._nodes.get(step.name)
         if isinstance(step, Service):
-            ground = self._look_at_ground()
-            kept = ground.kept if step.placement == "apart" else None
-            return Placing(zone=ground.zone, node=node, kept=kept, architecture=architecture)
+            hints = self._hints()
+            kept = hints.kept if step.placement == "apart" else None
+            return Placing(zone=hints.zone, node=node, kept=kept, architecture=architecture)
         services = self._plan.services_for(step)
         nodes = [self._nodes[each.name] for each in services if each.name in self._nodes]
         zones = [zone for each in nodes if (zone := self._zone_of(each))]
@@ -49,12 +49,12 @@ class Scheduling:
         has_chosen = ZONE in step.program.node_selector
         return Placing(away_from, zones[0] if zones and not has_chosen else None, node, architecture=architecture)
 
-    def _look_at_ground(self) -> Ground:
+    def _hints(self) -> SchedulingHints:
         """Look at the nodes once, if that could make a difference and this user may."""
-        if self._ground is None:
-            self._ground = Ground()
+        if self._known_hints is None:
+            self._known_hints = SchedulingHints()
             if has_choice(self._plan):
                 with contextlib.suppress(Refused):
                     found = self._cluster.call("GET", "/api/v1/nodes", query={"limit": MANY})
-                    self._ground = choose_ground(self._plan, found["items"])
-        return self._ground
+                    self._known_hints = choose_hints(self._plan, found["items"])
+        return self._known_hints

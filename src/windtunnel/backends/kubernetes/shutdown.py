@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from windtunnel.backends.kubernetes.calls import cluster_words
+from windtunnel.backends.kubernetes.api import map_errors
 from windtunnel.backends.kubernetes.commands import run_command
 from windtunnel.backends.kubernetes.launcher import PodGroup
-from windtunnel.backends.kubernetes.objects import script
+from windtunnel.backends.kubernetes.manifests import script
 from windtunnel.backends.kubernetes.pod_spec import COLLECT_SECONDS
 from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.run_resources import RunResources
@@ -118,6 +118,6 @@ class Shutdown:
 
     def _remove_belongings(self, group: PodGroup) -> None:
         """Delete what belongs to pods that are gone; it would go with the run too."""
-        with cluster_words("removing what it had", group.step):
+        with map_errors("removing what it had", group.step):
             for kind, name in group.belongings:
                 self._resources.cluster.delete(kind, name)

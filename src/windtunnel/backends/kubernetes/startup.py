@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 
 from windtunnel.backends.base import describe_status
+from windtunnel.backends.kubernetes.diagnosis import Diagnosis, to_error
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.task import PodTask
-from windtunnel.backends.kubernetes.troubles import Troubles, to_error
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Service
 from windtunnel.run.control import POLL_SECONDS
@@ -24,7 +24,7 @@ class Startup:
 
     def __init__(self, resources: RunResources) -> None:
         self._resources, self._notifier = resources, resources.watcher.notifier
-        self._troubles = Troubles(resources.cluster)
+        self._diagnosis = Diagnosis(resources.cluster)
 
     def wait(self, tasks: Sequence[PodTask], sidecars: Sequence[PodTask] = ()) -> None:
         """Return when all tasks run, or have run.
@@ -53,7 +53,7 @@ class Startup:
                 _check_sidecar(each, began)
 
     def _check_trouble(self, task: PodTask) -> None:
-        trouble = None if task.has_terminated_well else self._troubles.of_pod(task.view)
+        trouble = None if task.has_terminated_well else self._diagnosis.of_pod(task.view)
         if trouble:
             if trouble.code == "removed" and task.maker.removal_seconds:
                 self._notifier.wait(lambda: False, task.maker.removal_seconds)

@@ -16,13 +16,13 @@ from pathlib import Path
 from windtunnel.backends.base import Address, describe_status
 from windtunnel.backends.containers import exit_status, signalled
 from windtunnel.backends.hurry import unhurried
-from windtunnel.backends.kubernetes.calls import cluster_words
+from windtunnel.backends.kubernetes.api import map_errors
 from windtunnel.backends.kubernetes.commands import run_command
+from windtunnel.backends.kubernetes.diagnosis import check_own
 from windtunnel.backends.kubernetes.output import Output, Source
 from windtunnel.backends.kubernetes.pod_maker import PodMaker
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.run_resources import RunResources
-from windtunnel.backends.kubernetes.troubles import check_own
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.probes import Answer
 from windtunnel.backends.unit import Unit
@@ -258,7 +258,7 @@ class PodTask:
     def delete(self, grace: float) -> None:
         """Have its pod deleted, with so many seconds of grace."""
         self.is_pod_kept = False
-        with cluster_words("deleting its pod", self.unit.step.name):
+        with map_errors("deleting its pod", self.unit.step.name):
             self.resources.cluster.delete("Pod", self.pod, max(self.maker.least_grace, grace))
 
     def remove(self) -> None:

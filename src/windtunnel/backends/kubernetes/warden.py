@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from windtunnel.backends.kubernetes import objects
-from windtunnel.backends.kubernetes.calls import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, cluster_words
-from windtunnel.backends.kubernetes.objects import WARDEN, Naming, Terms
+from windtunnel.backends.kubernetes import manifests
+from windtunnel.backends.kubernetes.api import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, map_errors
+from windtunnel.backends.kubernetes.diagnosis import Diagnosis, check_own, to_error
+from windtunnel.backends.kubernetes.manifests import WARDEN, Naming, WardenSpec
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.resources import KINDS, each_of
 from windtunnel.backends.kubernetes.run_manifests import warden_belongings
 from windtunnel.backends.kubernetes.settings import ACCOUNT
-from windtunnel.backends.kubernetes.troubles import Troubles, check_own, to_error
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
@@ -37,7 +37,7 @@ class Warden:
     Args:
         cluster: Where.
         naming: The run's names.
-        terms: Its image, deadline and lease.
+        spec: Its image, deadline and lease.
         watcher: Tells of its pod, and is told when it is lost.
 
     Attributes:
@@ -50,9 +50,9 @@ class Warden:
         PlatformError: The API refuses; what was made until then goes by itself.
     """
 
-    def __init__(self, cluster: Cluster, naming: Naming, terms: Terms, watcher: Watcher) -> None:
-        self._cluster, self._terms, self._lease, self._watcher = cluster, terms, terms.lease, watcher
-        self._troubles = Troubles(cluster)
+    def __init__(self, cluster: Cluster, naming: Naming, spec: WardenSpec, watcher: Watcher) -> None:
+        self._cluster, self._spec, self._lease, self._watcher = cluster, spec, spec.lease, watcher
+        self._diagnosis = Diagnosis(cluster)
         self.created = 0
         self.address = ""
         self.key = secrets.token_bytes(32)
@@ -63,10 +63,10 @@ class Warden:
         self.naming = naming
         self._check_account()
         name, self._who = naming.home, f"the run's {naming.title}"
-        with cluster_words(f"making {self._who}"):
+        with map_errors(f"making {self._who}"):
             lease_path = cluster.path("Lease", name)
-            job = cluster.create(objects.warden_job(naming, terms, lease_path, self._seconds()))
-            self.naming = replace(naming, owner=objects.owner_reference(job))
+            job = cluster.create(manifests.warden_job(naming, spec, lease_path, self._seconds()))
+            self.naming = replace(naming, owner=manifests.owner_reference(job))
             try:
                 self._make_belongings()
             except BaseException:
@@ -82,7 +82,7 @@ class Warden:
 
     def _check_account(self) -> None:
         try:
-            with cluster_words("looking at the cluster"):
+            with map_errors("looking at the cluster"):
                 try:
                     self._cluster.call("GET", self._cluster.path("ServiceAccount", ACCOUNT))
                 except Refused as error:
@@ -108,13 +108,13 @@ class Warden:
             raise self._lost
         pods = self._pods()
         for view in pods:
-            if trouble := self._troubles.of_pod(view):
+            if trouble := self._diagnosis.of_pod(view):
                 raise to_error(self._who, trouble)
             check_own(view, [WARDEN])
             if ended := view.terminated(WARDEN):
                 words = f"{self._who} ended with status {ended.get('exitCode')}: {ended.get('message', '')}"
                 raise PlatformError(words.rstrip(": "), code="warden_lost")
-        if not pods and (trouble := self._troubles.of_job(self.naming.home)):
+        if not pods and (trouble := self._diagnosis.of_job(self.naming.home)):
             raise to_error(self._who, trouble)
 
     def is_ending(self) -> bool:
@@ -133,7 +133,7 @@ class Warden:
         return pod
 
     def _pods(self) -> list[PodView]:
-        return [view for view in self._watcher.views().values() if objects.PART in view.labels]
+        return [view for view in self._watcher.views().values() if manifests.PART in view.labels]
 
     def close(self) -> None:
         """Remove everything of the run; return when it is gone, or after a minute."""
@@ -158,7 +158,7 @@ class Warden:
 
     def left(self, *, steps_only: bool = False) -> list[str]:
         """Return what the cluster has of this run, by kind and name; the run's own objects too unless `steps_only`."""
-        return list(self._remaining(self.naming.made + (f",!{objects.PART}" if steps_only else "")))
+        return list(self._remaining(self.naming.made + (f",!{manifests.PART}" if steps_only else "")))
 
     def _remaining(self, selector: str) -> Iterator[str]:
         """Yield what the cluster has with some labels, kind by kind."""
@@ -185,7 +185,7 @@ class Warden:
         self._alive = now
 
     def _renew(self) -> None:
-        body = {"spec": {"renewTime": objects.micro_time()}}
+        body = {"spec": {"renewTime": manifests.micro_time()}}
         try:
             self._ask("PATCH", "Lease", body)
         except Refused as error:
@@ -204,7 +204,7 @@ class Warden:
     def _seconds(self, *, is_running: bool = False) -> int:
         """Return the Job's deadline, counted from its start."""
         unattended = time.monotonic() - self._began + self._lease + UNATTENDED_SECONDS
-        return math.ceil(self._terms.seconds if is_running else min(unattended, self._terms.seconds))
+        return math.ceil(self._spec.seconds if is_running else min(unattended, self._spec.seconds))
 
     def _ask(self, method: str, kind: str, body: object) -> None:
         path = self._cluster.path(kind, self.naming.home)

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from urllib3.exceptions import HTTPError
 
-from windtunnel.backends.kubernetes.calls import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
+from windtunnel.backends.kubernetes.api import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.pods import PodView, View
 from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import PlatformError

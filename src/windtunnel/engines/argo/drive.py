@@ -14,8 +14,8 @@ from typing import Any
 
 from windtunnel.backends.agent.places import result_file
 from windtunnel.backends.kubernetes import KubernetesBackend
-from windtunnel.backends.kubernetes.calls import Cluster, connect
-from windtunnel.backends.kubernetes.objects import Manifest
+from windtunnel.backends.kubernetes.api import Cluster, connect
+from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from windtunnel.backends.kubernetes.calls import Cluster, Refused, cluster_words
-from windtunnel.backends.kubernetes.objects import ITERATION
+from windtunnel.backends.kubernetes.api import Cluster, Refused, map_errors
+from windtunnel.backends.kubernetes.manifests import ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.engines.argo.labels import CLIENTS, COMPONENT, PLAN, WORKFLOW
 from windtunnel.engines.argo.pod_gate import is_held
@@ -37,7 +37,7 @@ def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | N
     """
     deadline = time.monotonic() + MAKING_SECONDS
     while time.monotonic() < deadline:
-        with cluster_words(f"the pods of workflow {workflow}"):
+        with map_errors(f"the pods of workflow {workflow}"):
             pods = [PodView(each) for each in cluster.find("Pod", f"{WORKFLOW}={workflow}")]
         try:
             if _fail(cluster, list(filter(is_held, pods)), words):

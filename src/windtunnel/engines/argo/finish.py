@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from windtunnel.backends.kubernetes.calls import Cluster, connect
+from windtunnel.backends.kubernetes.api import Cluster, connect
 from windtunnel.backends.kubernetes.resources import KubernetesResources
 from windtunnel.backends.resources import remove_all
 from windtunnel.engines.argo.causes import cause_of, failure_of, leave, words_of

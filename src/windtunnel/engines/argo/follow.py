@@ -13,7 +13,7 @@ from typing import Any
 
 from windtunnel.backends.archive import unpack
 from windtunnel.backends.kubernetes.agent import Agent
-from windtunnel.backends.kubernetes.calls import Cluster
+from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, MAIN
 from windtunnel.engines.argo.status import read_record, refusal_of, stopped_early
 from windtunnel.engines.argo.workflow import annotate, annotations_of, change, drives, pods_in, read

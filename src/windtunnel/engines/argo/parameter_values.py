@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from windtunnel.addresses import is_object_name
-from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, connect
+from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect
 from windtunnel.errors import UsageError
 from windtunnel.secrets import Redaction
 

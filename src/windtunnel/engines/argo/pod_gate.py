@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import quote
 
 from windtunnel.backends.containers import signalled
-from windtunnel.backends.kubernetes.calls import Cluster, cluster_words
-from windtunnel.backends.kubernetes.objects import ITERATION, ApiCall
+from windtunnel.backends.kubernetes.api import Cluster, map_errors
+from windtunnel.backends.kubernetes.manifests import ITERATION, ApiCall
 from windtunnel.backends.kubernetes.pod_maker import MadePod, PodOrder
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.run_resources import RunResources
@@ -84,7 +84,7 @@ class GatedPods:
         order.hand_over(name)
         node = order.manifest["spec"]["affinity"].get("nodeAffinity")
         body = {"spec": {"schedulingGates": None} | ({"affinity": {"nodeAffinity": node}} if node else {})}
-        with cluster_words("letting its pod be scheduled", step):
+        with map_errors("letting its pod be scheduled", step):
             cluster.call("PATCH", cluster.path("Pod", name), body)
         return MadePod(name, MAIN)
 
@@ -118,7 +118,7 @@ class GatedPods:
 
     def _check_workflow(self, cluster: Cluster, step: str) -> None:
         """Raise if the workflow will make no pod any more."""
-        with cluster_words("looking at its workflow", step):
+        with map_errors("looking at its workflow", step):
             workflow = cluster.call("GET", self.workflow)
         for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
             # Succeeded without this one: somebody took an iteration out of the workflow.

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from windtunnel.backends.base import Launch, warden_seconds
 from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_client, site_of
-from windtunnel.backends.kubernetes.objects import Manifest, Naming
+from windtunnel.backends.kubernetes.manifests import Manifest, Naming
 from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
 from windtunnel.backends.kubernetes.secrecy import Secrecy

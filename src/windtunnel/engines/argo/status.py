@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from windtunnel.backends.kubernetes.calls import Cluster
+from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo.labels import BEGUN, EXIT_CODE, RECORD, REFUSED, RUN, STATUS, VALIDITY
 from windtunnel.engines.argo.workflow import annotate, annotations_of, change
 from windtunnel.errors import Cancelled, PlatformError, TimedOut, UsageError, WindtunnelError

@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from typing import Any
 
-from windtunnel.backends.kubernetes.calls import CONFLICT, NOT_FOUND, Cluster, Refused, cluster_words
+from windtunnel.backends.kubernetes.api import CONFLICT, NOT_FOUND, Cluster, Refused, map_errors
 from windtunnel.engines.argo.build import Submission
 from windtunnel.engines.argo.labels import ACCOUNT
 from windtunnel.engines.argo.workflow import path, require_api
@@ -27,12 +27,12 @@ def submit(cluster: Cluster, submission: Submission) -> str:
     _require_account(cluster)
     made = submission.made
     place = path(cluster, _PLURALS[made["kind"]])
-    with cluster_words(f"submitting the {made['kind']}"):
+    with map_errors(f"submitting the {made['kind']}"):
         created = _create(cluster, place, made) if made["kind"] == "Workflow" else _apply(cluster, place, made)
     name = str(created["metadata"]["name"])
     if submission.secret:
         try:
-            with cluster_words("making the Secret with its benchmark"):
+            with map_errors("making the Secret with its benchmark"):
                 _hide(cluster, created, submission)
         except PlatformError:
             # A schedule may be an older one, which goes on with what it has.

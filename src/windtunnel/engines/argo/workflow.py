@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from windtunnel.backends import make_backend
-from windtunnel.backends.kubernetes.calls import NOT_FOUND, Cluster, Refused, cluster_words, connect
+from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
 from windtunnel.engines.argo.labels import BACKEND, COMPONENT, DRIVE, WORKFLOW
 from windtunnel.errors import PlatformError
 
@@ -41,13 +41,13 @@ def path(cluster: Cluster, kind: str, name: str = "") -> str:
 
 def read(cluster: Cluster, name: str) -> dict[str, Any]:
     """Return a workflow (PlatformError)."""
-    with cluster_words(f"workflow {name}"):
+    with map_errors(f"workflow {name}"):
         return dict(cluster.call("GET", path(cluster, "workflows", name)))
 
 
 def change(cluster: Cluster, name: str, body: dict[str, Any]) -> None:
     """Change a workflow by a JSON merge patch (PlatformError)."""
-    with cluster_words(f"workflow {name}"):
+    with map_errors(f"workflow {name}"):
         cluster.call("PATCH", path(cluster, "workflows", name), body)
 
 
@@ -83,6 +83,6 @@ def pods_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
 
 def drives(cluster: Cluster, name: str) -> bool:
     """Tell whether a workflow's driver still runs."""
-    with cluster_words(f"the driver of workflow {name}"):
+    with map_errors(f"the driver of workflow {name}"):
         pods = cluster.find("Pod", f"{WORKFLOW}={name},{COMPONENT}={DRIVE}")
     return any(pod["status"].get("phase") not in _OVER for pod in pods)

@@ -111,7 +111,7 @@ class Naming:
 
 
 @dataclass(frozen=True)
-class Terms:
+class WardenSpec:
     """What a warden is made with.
 
     Attributes:
@@ -139,17 +139,17 @@ def owner_reference(job: Mapping[str, Any]) -> Manifest:
     return {"apiVersion": "batch/v1", "kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
 
 
-def warden_job(naming: Naming, terms: Terms, lease_path: str, seconds: float) -> Manifest:
+def warden_job(naming: Naming, wanted: WardenSpec, lease_path: str, seconds: float) -> Manifest:
     """Return the Job that owns everything: it ends when its pod does, or after so many seconds, and goes then."""
     name = naming.home
     env = {
         "WINDTUNNEL_LEASE": lease_path,
-        "WINDTUNNEL_LEASE_SECONDS": str(terms.lease),
-        "WINDTUNNEL_LAST_CALLS": json.dumps(terms.last_calls),
+        "WINDTUNNEL_LEASE_SECONDS": str(wanted.lease),
+        "WINDTUNNEL_LAST_CALLS": json.dumps(wanted.last_calls),
     }
     container: Manifest = {
         "name": WARDEN,
-        "image": terms.image,
+        "image": wanted.image,
         "imagePullPolicy": "IfNotPresent",
         "command": script("kubernetes.pod.lease"),
         "env": [{"name": key, "value": value} for key, value in (env | script_environment()).items()],
@@ -176,9 +176,9 @@ def warden_job(naming: Naming, terms: Terms, lease_path: str, seconds: float) ->
             {"name": "hub", "emptyDir": {}},
         ],
     }
-    if terms.claim:
+    if wanted.claim:
         container["volumeMounts"].append({"name": "claim", "mountPath": str(CLAIM)})
-        pod["volumes"].append({"name": "claim", "persistentVolumeClaim": {"claimName": terms.claim}})
+        pod["volumes"].append({"name": "claim", "persistentVolumeClaim": {"claimName": wanted.claim}})
         # A volume that is this group's already is not walked through.
         pod["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch"
     template = naming.metadata(name)

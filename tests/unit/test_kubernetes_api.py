@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient
 
-from windtunnel.backends.kubernetes.calls import Cluster, Refused
+from windtunnel.backends.kubernetes.api import Cluster, Refused
 
 MINE: dict[str, Any] = {
     "name": "warden-1",

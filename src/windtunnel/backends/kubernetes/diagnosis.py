@@ -9,8 +9,8 @@ from typing import Any
 
 from windtunnel.backends.agent.client import agent_bug
 from windtunnel.backends.agent.protocol import BUG
-from windtunnel.backends.kubernetes.calls import Cluster, Refused, is_quota
-from windtunnel.backends.kubernetes.objects import WARDEN
+from windtunnel.backends.kubernetes.api import Cluster, Refused, is_quota
+from windtunnel.backends.kubernetes.manifests import WARDEN
 from windtunnel.backends.kubernetes.pods import OWN_CONTAINERS, PodView, Trouble
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.errors import PlatformError
@@ -22,7 +22,7 @@ SILENCE_SECONDS = 3.0
 
 
 @dataclass
-class Troubles:
+class Diagnosis:
     """Judges the pods of a run.
 
     Attributes:
@@ -39,7 +39,7 @@ class Troubles:
         check_own(view)
         trouble = view.trouble()
         if trouble is None and view.is_being_made and (words := self._complaint("Pod", view.name)):
-            trouble = Trouble("container_failed", f"cannot be started: {words}", may_pass=True)
+            trouble = Trouble("container_failed", f"cannot be started: {words}", is_transient=True)
         return self._lasting(view.name, trouble)
 
     def of_job(self, name: str) -> Trouble | None:
@@ -53,7 +53,7 @@ class Troubles:
             return None
         now = time.monotonic()
         is_young = now < self._since.setdefault(name, now) + PATIENCE_SECONDS
-        return None if trouble.may_pass and is_young else trouble
+        return None if trouble.is_transient and is_young else trouble
 
     def _complaint(self, kind: str, name: str) -> str | None:
         """Return what the cluster last told of an object, if it was a warning; asked for now and then."""
@@ -85,9 +85,9 @@ def check_own(view: PodView, names: Sequence[str] = OWN_CONTAINERS) -> None:
 def _no_pod(words: str) -> Trouble:
     if ACCOUNT in words:
         return Trouble(
-            "not_installed", f"has no pod: {words}; make it once: windtunnel install kubernetes", may_pass=True
+            "not_installed", f"has no pod: {words}; make it once: windtunnel install kubernetes", is_transient=True
         )
-    return Trouble("quota" if is_quota(words) else "forbidden", f"has no pod: {words}", may_pass=True)
+    return Trouble("quota" if is_quota(words) else "forbidden", f"has no pod: {words}", is_transient=True)
 
 
 def _moment(event: dict[str, Any]) -> str:

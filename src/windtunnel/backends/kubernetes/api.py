@@ -140,7 +140,7 @@ class Cluster:
             raise OSError(_brief(error)) from None
         raise Refused(answer.status, _words(text))
 
-    def insist(self, what: Callable[[], T]) -> T:
+    def retry(self, what: Callable[[], T]) -> T:
         """Do `what` until the API answers, an outage long (PlatformError after that; what it refuses is raised)."""
         deadline, pause = time.monotonic() + OUTAGE_SECONDS, _FIRST_PAUSE
         while True:
@@ -160,7 +160,7 @@ class Cluster:
 
     def call(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         """Ask until the API answers, and return the answer's JSON (Refused, PlatformError)."""
-        return self.insist(lambda: self.ask(method, path, body, query))
+        return self.retry(lambda: self.ask(method, path, body, query))
 
     def create(self, thing: Mapping[str, Any]) -> Any:
         """Create an object and return it; one that was created though the answer was lost is returned too."""
@@ -217,7 +217,7 @@ class Cluster:
 
 
 @contextmanager
-def cluster_words(what: str, step: str | None = None) -> Iterator[None]:
+def map_errors(what: str, step: str | None = None) -> Iterator[None]:
     """Turn what the API refuses into a PlatformError that says what was asked for."""
     try:
         yield
