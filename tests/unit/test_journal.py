@@ -15,7 +15,6 @@ from windtunnel.run.events import Event, EventType
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal, UsageSample
 from windtunnel.run.samples import Sample
-from windtunnel.run.threads import start_thread
 
 
 @pytest.fixture
@@ -155,7 +154,7 @@ def test_a_full_disk_ends_the_run_whichever_thread_meets_it(folder: RunFolder, n
         "samples": lambda: journal.add_samples([Sample("rate", 1.0, None, 1, 5.0, "client")]),
         "usage": lambda: journal.add_usage(UsageSample("server", 5.0, 0.5, 1.25, None, 1024, 2)),
     }
-    start_thread(control, "usage", writes[name]).join()
+    control.threads.start("usage", writes[name]).join()
     writes[name]()
 
     with pytest.raises(PlatformError, match="results cannot be written: No space left on device") as caught:

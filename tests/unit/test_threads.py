@@ -20,7 +20,6 @@ from windtunnel.run.control import Control
 from windtunnel.run.events import Event
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
-from windtunnel.run.threads import start_thread
 
 RunRecorded = Callable[..., RunRecord]
 FULL = PlatformError("no room", code="store_failed")
@@ -39,7 +38,7 @@ def test_a_thread_that_dies_is_a_bug() -> None:
     """Each that asks the run's control is told: exit 70, with the traceback; a wait ends at once."""
     control = Control(3600)
     began = time.monotonic()
-    start_thread(control, "usage", fail(KeyError("pid")))
+    control.threads.start("usage", fail(KeyError("pid")))
 
     with pytest.raises(WindtunnelError, match=r"a bug of Windtunnel's: KeyError: 'pid'") as caught:
         control.wait(60)
@@ -53,8 +52,8 @@ def test_a_thread_that_dies_is_a_bug() -> None:
 def test_an_error_with_a_cause_of_its_own_keeps_it() -> None:
     """A platform that is lost is no bug; the first failure counts."""
     control = Control(3600)
-    start_thread(control, "first", fail(FULL)).join()
-    start_thread(control, "second", fail(KeyError("pid"))).join()
+    control.threads.start("first", fail(FULL)).join()
+    control.threads.start("second", fail(KeyError("pid"))).join()
 
     with pytest.raises(PlatformError) as caught:
         control.check()
@@ -64,7 +63,7 @@ def test_an_error_with_a_cause_of_its_own_keeps_it() -> None:
 def test_who_waits_is_woken_after_the_failure_is_known() -> None:
     """What is done at a thread's end finds the failure told."""
     control, found = Control(3600), []
-    start_thread(control, "usage", fail(KeyError("pid")), lambda: found.append(control.failure)).join()
+    control.threads.start("usage", fail(KeyError("pid")), lambda: found.append(control.failure)).join()
 
     assert [type(failure) for failure in found] == [WindtunnelError]
 
@@ -72,7 +71,7 @@ def test_who_waits_is_woken_after_the_failure_is_known() -> None:
 def test_a_thread_that_comes_to_its_end_is_no_failure() -> None:
     """Its end is told, and the run goes on."""
     control, ends = Control(3600), []
-    start_thread(control, "usage", lambda: None, lambda: ends.append(1)).join()
+    control.threads.start("usage", lambda: None, lambda: ends.append(1)).join()
 
     control.check()
     assert ends == [1]
@@ -83,7 +82,7 @@ def dying(control: Control, error: Exception) -> Callable[[Event], None]:
 
     def observe(event: Event) -> None:
         if event.type == "iteration_started":
-            start_thread(control, "usage", fail(error)).join()
+            control.threads.start("usage", fail(error)).join()
 
     return observe
 
@@ -113,7 +112,7 @@ def test_a_thread_that_died_explains_what_fails_after_it(run_recorded: RunRecord
 
     def observe(event: Event) -> None:
         if event.type == "iteration_starting":
-            start_thread(control, "warden", fail(KeyError("pid"))).join()
+            control.threads.start("warden", fail(KeyError("pid"))).join()
 
     backend = RecordingBackend({"client": [Outcome(error=lost)]})
     record = run_recorded(single_node, backend, control=control, observers=[observe])
@@ -142,7 +141,7 @@ def test_a_thread_that_dies_at_the_end_is_told_too(run_recorded: RunRecorded, si
 
     def observe(event: Event) -> None:
         if event.type == "measured":
-            start_thread(control, "usage", fail(FULL)).join()
+            control.threads.start("usage", fail(FULL)).join()
 
     record = run_recorded(
         single_node, RecordingBackend({"client": [Outcome(output="rate=5")]}), control=control, observers=[observe]
@@ -250,7 +249,7 @@ def test_a_thread_that_has_not_ended_is_told_by_its_name(
     """It is a bug, and costs a while and a note, not the result."""
     monkeypatch.setattr(execute, "JOIN_SECONDS", 0.1)
     release, control = threading.Event(), Control(3600)
-    start_thread(control, "forgotten", lambda: release.wait(60))
+    control.threads.start("forgotten", lambda: release.wait(60))
     record = run_recorded(single_node, RecordingBackend({"client": [Outcome(output="rate=5")]}), control=control)
     release.set()
 
@@ -261,7 +260,7 @@ def test_a_thread_that_has_not_ended_is_told_by_its_name(
 def test_a_thread_that_leaves_by_sys_exit_is_a_bug() -> None:
     """Python ends such a thread without a word."""
     control = Control(3600)
-    start_thread(control, "usage", sys.exit).join()
+    control.threads.start("usage", sys.exit).join()
 
     with pytest.raises(WindtunnelError, match="SystemExit"):
         control.check()

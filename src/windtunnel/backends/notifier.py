@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 
 from windtunnel.run.control import POLL_SECONDS, Control
-from windtunnel.run.threads import start_thread
 
 
 class Notifier:
@@ -23,7 +22,7 @@ class Notifier:
 
     def start_thread(self, name: str, work: Callable[[], None]) -> threading.Thread:  # noqa: TID251 - a type
         """Start a thread of the run, whose end is a change."""
-        return start_thread(self._control, name, work, self.notify)
+        return self._control.threads.start(name, work, self.notify)
 
     def notify(self) -> None:
         """Wake all threads that wait: something has changed."""

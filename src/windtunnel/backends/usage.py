@@ -11,7 +11,6 @@ from typing import Protocol
 
 from windtunnel.run.control import Control
 from windtunnel.run.journal import UsageSample
-from windtunnel.run.threads import start_thread
 
 INTERVAL_SECONDS = 0.5
 SHORTEST_SECONDS = 0.2
@@ -87,7 +86,7 @@ class UsageSampler:
         with self._lock:
             self._watched[label] = watched
             if self._thread is None:
-                self._thread = start_thread(self._control, "usage", self._run)
+                self._thread = self._control.threads.start("usage", self._run)
 
     def sample(self, label: str) -> None:
         """Sample a step now: it is about to be told to end."""

@@ -5,10 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from windtunnel.run.control import Control
 
 
 class ThreadGroup:
@@ -56,10 +52,3 @@ class ThreadGroup:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return [thread.name for thread in threads if thread.is_alive()]
-
-
-def start_thread(
-    control: Control, name: str, work: Callable[[], object], then: Callable[[], object] = lambda: None
-) -> threading.Thread:  # noqa: TID251 - a type
-    """Start a thread of a run, as `ThreadGroup.start` does: an exception of `work` makes the run's control fail."""
-    return control.threads.start(name, work, then)
