@@ -22,7 +22,7 @@ from windtunnel.cli.output import (
     shorten,
 )
 from windtunnel.cli.showing import print_record
-from windtunnel.cli.tables import Column, print_table, shown
+from windtunnel.cli.tables import Column, limit_rows, print_table
 from windtunnel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def runs(store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -
             "–" if head.exit_code is None else str(head.exit_code),
             head.backend,
         ]
-        for folder, head in listed[-shown(len(listed), "older runs", "`windtunnel runs | less` has them all") :]
+        for folder, head in listed[-limit_rows(len(listed), "older runs", "`windtunnel runs | less` has them all") :]
     ]
     print_table(columns, rows)
 

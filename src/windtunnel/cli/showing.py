@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from windtunnel.analysis.formatting import column_number, failed
 from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, shorten
-from windtunnel.cli.tables import Column, print_table, shown
+from windtunnel.cli.tables import Column, limit_rows, print_table
 
 if TYPE_CHECKING:
     from windtunnel.run.record import Cause, MetricSummary, RunRecord, Upload
@@ -67,7 +67,7 @@ def _print_upload(upload: Upload, cause: Cause | None) -> None:
 def _print_metrics(metrics: Mapping[str, MetricSummary]) -> None:
     columns = [Column("metric", is_folded=True), Column("unit")]
     columns += [Column(name, is_right=True) for name in ("n", "mean", "95 % interval", "median", "p90", "p99")]
-    most = shown(len(metrics), "more metrics", "--json has them all")
+    most = limit_rows(len(metrics), "more metrics", "--json has them all")
     rows = []
     for name, metric in islice(metrics.items(), most):
         middle = (column_number(value) for value in (metric.median, metric.p90, metric.p99))

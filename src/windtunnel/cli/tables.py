@@ -77,7 +77,7 @@ def _print_blocks(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> N
         out.print(line)
 
 
-def shown(count: int, what: str, others: str) -> int:
+def limit_rows(count: int, what: str, others: str) -> int:
     """Return how many rows of a table to print, and tell a person of the others.
 
     Args:

@@ -115,7 +115,7 @@ class Walk:
 
         def ready() -> None:
             others = [handle for other, handle in self._up.items() if other != name]
-            with self._journal.phase(name, "ready", iteration), self._told(name, iteration):
+            with self._journal.phase(name, "ready", iteration), self._naming_step(name, iteration):
                 self._session.until_ready(self._up[name], others)
             self._journal.emit(EventType.SERVICE_READY, name, iteration)
 
@@ -149,7 +149,7 @@ class Walk:
         handle = self._session.start_job(Launch(job, iteration, self._values(iteration)))
         status: int | None = None
         try:
-            with self._journal.phase(job.name, "run", iteration, warmup=warmup), self._told(job.name, iteration):
+            with self._journal.phase(job.name, "run", iteration, warmup=warmup), self._naming_step(job.name, iteration):
                 self._journal.emit(EventType.ITERATION_STARTED, job.name, iteration)
                 status = self._session.wait(handle, list(self._up.values()))
         except BaseException:
@@ -211,7 +211,7 @@ class Walk:
             self._journal.add_samples(batch)
 
     @contextmanager
-    def _told(self, step: str, iteration: int | None) -> Iterator[None]:
+    def _naming_step(self, step: str, iteration: int | None) -> Iterator[None]:
         """Name the step in which the deadline or a cancel came, with its last lines."""
         try:
             yield

@@ -12,7 +12,7 @@ from windtunnel.errors import InvalidResult
 from windtunnel.parsers import PARSERS, Attempts, Measurement
 from windtunnel.patterns import TooSlow, find_all
 from windtunnel.plan import MetricSpec
-from windtunnel.run.numbers import finite, number_around, read_number, shown
+from windtunnel.run.numbers import finite, number_around, quoted, read_number
 from windtunnel.run.output import read_chunks, split_lines
 from windtunnel.run.tally import Tally
 
@@ -104,14 +104,14 @@ def _by_pattern(source: Source, metric: MetricSpec, name: str, pattern: str) -> 
 def _matched(match: regex.Match[str]) -> float:
     """Return the number in the first group of a match (ValueError if that is none, or only a part of one)."""
     if match[1] is None:
-        msg = f"{shown(match[0])} matches without the first group"
+        msg = f"{quoted(match[0])} matches without the first group"
         raise ValueError(msg)
     begin, end = match.span(1)
     # Where the pattern itself says what stands beside the group, that is meant.
     first = begin if match.start() < begin else 0
     last = end if end < match.end() else len(match.string)
     if (whole := number_around(match.string, (begin, end), (first, last))) != match[1]:
-        msg = f"{shown(match[1])} is only a part of {whole}; match all of it, or what stands beside it too"
+        msg = f"{quoted(match[1])} is only a part of {whole}; match all of it, or what stands beside it too"
         raise ValueError(msg)
     return read_number(match[1])
 
@@ -153,12 +153,12 @@ def _other_source(metrics: Sequence[MetricSpec], name: str) -> str | None:
 def _measurement(line: Mapping[str, Any], declared: Mapping[str | None, str | None]) -> Measurement:
     value = line["value"]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        msg = f"{shown(value)} is not a number"
+        msg = f"{quoted(value)} is not a number"
         raise TypeError(msg)
     name, unit = line["metric"], line.get("unit")
     for key, text in (("metric", name), ("unit", unit or "x")):
         if not isinstance(text, str) or not text or not text.isprintable() or len(text) > _LONGEST_NAME:
-            msg = f"{key} {shown(text)} is not a short text without control characters"
+            msg = f"{key} {quoted(text)} is not a short text without control characters"
             raise TypeError(msg)
     labels = {str(key): str(item) for key, item in dict(line.get("labels") or {}).items()}
     time = None if line.get("time") is None else finite(float(line["time"]))

@@ -42,7 +42,7 @@ def read_number(text: str) -> float:
             return finite(float(plain))
     except ValueError:
         pass
-    msg = f"{shown(text)} is not a number"
+    msg = f"{quoted(text)} is not a number"
     if _DIGITS.fullmatch(text) and _SEPARATED.search(text):
         msg += (
             " that can mean one thing only (a comma may be a decimal one, or stand between thousands);"
@@ -78,6 +78,6 @@ def number_around(text: str, part: tuple[int, int], within: tuple[int, int]) -> 
     return minus[0] + number if minus else number
 
 
-def shown(text: object) -> str:
+def quoted(text: object) -> str:
     """Return a value as a message has it: quoted, and cut if it is long."""
     return repr(f"{text[:_SHOWN]}…" if isinstance(text, str) and len(text) > _SHOWN else text)

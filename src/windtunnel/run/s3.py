@@ -122,12 +122,12 @@ class Bucket:
         """Return the SHA-256 checksum that the store tells of an object; None if it tells none."""
         with self._words(key, "s3:GetObject"):
             answer = self._client.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
-        return _told(answer)
+        return _checksum_of(answer)
 
     def put(self, key: str, data: bytes, checksum: str) -> str | None:
         """Write an object, which the store takes only if it has this checksum; return the one that it tells."""
         with self._words(key, "s3:PutObject"):
-            return _told(self._client.put_object(Bucket=self.name, Key=key, Body=data, ChecksumSHA256=checksum))
+            return _checksum_of(self._client.put_object(Bucket=self.name, Key=key, Body=data, ChecksumSHA256=checksum))
 
     def begin(self, key: str) -> str:
         """Begin an upload in parts and return its id."""
@@ -164,7 +164,7 @@ class Bucket:
     def finish(self, key: str, upload: str, parts: Sequence[Mapping[str, Any]]) -> str | None:
         """Make an object of its parts; return the checksum that the store tells."""
         with self._words(key, "s3:PutObject"):
-            return _told(
+            return _checksum_of(
                 self._client.complete_multipart_upload(
                     Bucket=self.name, Key=key, UploadId=upload, MultipartUpload={"Parts": list(parts)}
                 )
@@ -208,11 +208,11 @@ class Bucket:
         return f"{message or 'refused'} ({code}, from {endpoint})"
 
 
-def _told(answer: Mapping[str, Any]) -> str | None:
+def _checksum_of(answer: Mapping[str, Any]) -> str | None:
     value = answer.get("ChecksumSHA256")
     return str(value) if value else None
 
 
 def _part(number: int, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    checksum = {"ChecksumSHA256": _told(answer)} if _told(answer) else {}
+    checksum = {"ChecksumSHA256": _checksum_of(answer)} if _checksum_of(answer) else {}
     return {"PartNumber": number, "ETag": answer["ETag"]} | checksum
