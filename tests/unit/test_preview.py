@@ -132,7 +132,8 @@ def test_a_preview_has_the_units_that_a_run_starts(
     shown = [unit for units in draft.starts(lambda launch: sites[launch.label], lambda _step: None) for unit in units]
 
     def told(units: Sequence[Unit]) -> list[tuple[object, ...]]:
-        return [(unit.label, unit.argv, unit.env, unit.files, unit.values) for unit in units]
+        # Also in the same order.
+        return [(each.label, each.argv, list(each.env.items()), each.files, each.values) for each in units]
 
     assert told(shown) == told(started)
     assert len(shown) == 3

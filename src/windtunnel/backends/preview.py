@@ -62,7 +62,7 @@ class Draft:
             if isinstance(step, Service) and step.name not in fresh:
                 yield self._start(Launch(step, None, dict(up)), site, environment, up)
             elif isinstance(step, Job):
-                first = {**up, "ITERATION": "1"}
+                first = {"ITERATION": "1", **up}
                 for service in self.plan.services_for(step) if step.fresh else ():
                     yield self._start(Launch(service, 1, dict(first)), site, environment, first)
                 yield self._start(Launch(step, 1, first), site, environment, {})
