@@ -11,6 +11,8 @@ import pytest
 from support import docker_lab, kubernetes_lab
 from support.recorded import outcome
 from windtunnel.backends import make_backend
+from windtunnel.backends.kubernetes import manifests
+from windtunnel.backends.kubernetes.manifests import Manifest, Naming
 from windtunnel.benchmark import parse
 from windtunnel.engines import inline
 from windtunnel.engines.request import Request
@@ -93,6 +95,35 @@ def test_a_thread_that_dies_of_a_bug_ends_the_run(
     assert not record.resources.left
     # What a thread had open when it died is closed now, not in the next test.
     gc.collect()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [("usage.py", "        found = _read()\n"), ("hub.py", "        token = self.headers.get(")],
+    ids=["collector", "hub"],
+)
+@pytest.mark.timeout(170)
+def test_a_bug_of_what_runs_in_pods_beside_the_steps_ends_the_run(
+    run: Callable[..., RunRecord], monkeypatch: pytest.MonkeyPatch, file: str, line: str
+) -> None:
+    """Exit 70 with the traceback, where the cluster would start a collector again, and a hub would refuse for ever."""
+    whole = manifests.scripts
+
+    def broken(naming: Naming) -> Manifest:
+        made = whole(naming)
+        text = made["data"][f"backends.agent.{file}"]
+        assert text.count(line) == 1
+        made["data"][f"backends.agent.{file}"] = text.replace(line, f"        raise KeyError('a bug')\n{line}")
+        return made
+
+    monkeypatch.setattr(manifests, "scripts", broken)
+    record = run("kubernetes")
+
+    assert outcome(record)[:3] == (70, "failed", "internal")
+    assert record.cause is not None
+    assert record.cause.log_tail[-1] == "KeyError: 'a bug'"
+    assert not record.resources.left
 
 
 def test_a_disk_that_is_full_for_the_usage_thread_alone_ends_the_run(run: Callable[..., RunRecord]) -> None:
