@@ -36,9 +36,10 @@ help:  ## Show the commands
 demo: .venv/.compiled  ## Measure a web server with a load generator, both pure Python
 	.venv/bin/windtunnel run flows/client_server.toml --report
 
+# Without the copies of the whole package that a backend and a strategy are added to.
 check: .venv/.compiled lint types  ## Run the checks, the unit tests, and the contracts without Docker; under a minute
 	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(CHECK_WORKERS) -m "not platform and not alone and not full" \
-	  tests/unit tests/golden tests/contract
+	  tests/unit tests/golden tests/contract --ignore tests/contract/test_additions.py
 
 test: .venv/.compiled lint types  ## Run the checks and the tests
 	$(RUN) pytest -n $(WORKERS) -m "not alone and not full" --durations 10
