@@ -122,3 +122,12 @@ def test_backends_know_no_engine() -> None:
     words = re.compile(r"argo|hera|prefect|workflow", re.IGNORECASE)
 
     assert [path for path in backends.rglob("*.py") if words.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_parser_is_imported_when_a_benchmark_names_it(tmp_path: Path, single_node: str) -> None:
+    """The others would make `plan` slower: each compiles its patterns."""
+    text = single_node + '\n[[metrics]]\nparser = "wrk"\nname = "requests"\n'
+    (tmp_path / "b.toml").write_text(text, encoding="utf-8")
+    loaded = modules_after(tmp_path, CALL, "plan", "b.toml")
+    parsers = {name.rpartition(".")[2] for name in loaded if name.startswith("windtunnel.parsers.")}
+    assert parsers == {"base", "text", "wrk"}

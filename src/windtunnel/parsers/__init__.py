@@ -6,19 +6,34 @@ stable, and a benchmark file may select among them.
 
 from __future__ import annotations
 
-from windtunnel.parsers.ab import AB
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from windtunnel.extras import load
 from windtunnel.parsers.base import Attempts, Measurement, Parser
-from windtunnel.parsers.locust import LOCUST
-from windtunnel.parsers.pgbench import PGBENCH
-from windtunnel.parsers.redis_benchmark import REDIS_BENCHMARK
-from windtunnel.parsers.siege import SIEGE
-from windtunnel.parsers.wrk import WRK
 from windtunnel.suggest import suggest
 
 __all__ = ["PARSERS", "Attempts", "Measurement", "Parser", "check_metric", "check_name"]
 
-_ALL = (AB, LOCUST, PGBENCH, REDIS_BENCHMARK, SIEGE, WRK)
-PARSERS: dict[str, Parser] = {parser.name: parser for parser in _ALL}
+_NAMES = ("ab", "locust", "pgbench", "redis-benchmark", "siege", "wrk")
+
+
+class _Table(Mapping[str, Parser]):
+    """The parsers by name; a parser is imported when it is asked for, since each takes time to compile."""
+
+    def __getitem__(self, name: str) -> Parser:
+        if name not in _NAMES:
+            raise KeyError(name)
+        return cast("Parser", load(f"windtunnel.parsers.{name.replace('-', '_')}:PARSER"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
+
+
+PARSERS = _Table()
 
 
 def check_name(name: str) -> str:

@@ -77,4 +77,4 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
     yield from measurements(_METRICS, values)
 
 
-AB = Parser("ab", _METRICS, _parse)
+PARSER = Parser("ab", _METRICS, _parse)

@@ -62,4 +62,4 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
         yield Measurement(name, float(value), _METRICS[name].unit)
 
 
-LOCUST = Parser("locust", _METRICS, _parse)
+PARSER = Parser("locust", _METRICS, _parse)

@@ -120,4 +120,4 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
         yield from measurements(_METRICS, _values(rows), {"script": label})
 
 
-PGBENCH = Parser("pgbench", _METRICS, _parse)
+PARSER = Parser("pgbench", _METRICS, _parse)

@@ -120,4 +120,4 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement]:
     yield from waiting
 
 
-REDIS_BENCHMARK = Parser("redis-benchmark", _METRICS, _parse)
+PARSER = Parser("redis-benchmark", _METRICS, _parse)

@@ -105,4 +105,4 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
     yield from measurements(_METRICS, values)
 
 
-SIEGE = Parser("siege", _METRICS, _parse)
+PARSER = Parser("siege", _METRICS, _parse)

@@ -82,4 +82,4 @@ def _parse(lines: Iterable[str]) -> Iterator[Measurement | Attempts]:
     yield from measurements(_METRICS, values)
 
 
-WRK = Parser("wrk", _METRICS, _parse)
+PARSER = Parser("wrk", _METRICS, _parse)
