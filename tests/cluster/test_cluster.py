@@ -12,7 +12,7 @@ from cluster.shell import Failed, run
 from support import needs
 
 # The first pods of a session wait for each other; nothing here takes so long on its own.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,6 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def run(lab: Lab, backend: str) -> Run:
     """Run a benchmark on it; ``IMAGE`` is the tests' image, which the process backend ignores."""
-    lab.patience = 150
 
     def run_(text: str, *arguments: str) -> Result:
         image = "ignored" if backend == "process" else docker_lab.image()

@@ -10,7 +10,7 @@ import pytest
 
 from support.lab import Lab, Result
 
-pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(600)]
 Run = Callable[..., Result]
 OTHER_USER = 4321
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'

@@ -18,7 +18,7 @@ from support.needs import lacking
 pytestmark = [
     pytest.mark.platform,
     pytest.mark.usefixtures("cluster_empty", "nothing_left"),
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(600),
 ]
 ZONE = "topology.kubernetes.io/zone"
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"\n'
@@ -72,7 +72,6 @@ def insist(*arguments: str, seconds: float = 60) -> None:
 
 def run(lab: Lab, text: str, *arguments: str) -> tuple[Result, dict[str, set[str]]]:
     """Run a benchmark; return the result, and the nodes on which kubectl saw each step."""
-    lab.patience = 150
     with seen_pods() as pods:
         result = lab.run(text, "--backend", "kubernetes", *arguments)
     return result, nodes_of(pods, result.record["run_id"])

@@ -9,7 +9,7 @@ import pytest
 
 from support.lab import Lab, Result
 
-pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(600)]
 Run = Callable[..., Result]
 LAST_WORDS = 100  # MiB
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'

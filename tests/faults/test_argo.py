@@ -17,7 +17,7 @@ from support.claims import volume
 from support.docker_lab import client_server, single_node
 from support.kubernetes_lab import kubectl, objects_of
 
-pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(900)]
 full = pytest.mark.full
 GONE_SECONDS = 30.0
 TWENTY = 20

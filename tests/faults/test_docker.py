@@ -60,7 +60,7 @@ def test_a_container_that_somebody_pauses_is_doubted(lab: Lab) -> None:
     script = "while [ ! -e go ]; do sleep 0.1; done; echo rate=4"
     file = lab.write(single_node(shell(script), RATE))
     with lab.start("run", str(file), "--backend", "docker", "--json") as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         name = f"{lab.only_run().name}-client.1"
         with docker_client() as client:
             client.api.pause(name)
@@ -112,14 +112,14 @@ def test_a_server_that_is_killed_from_outside_is_heard_at_once(lab: Lab) -> None
     """`docker kill` during the benchmark: exit 5, the signal's name, samples so far are kept."""
     file = lab.write(client_server(client="--hang-in 1"))
     with lab.start("run", str(file), "--backend", "docker", "--json") as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         deadline = time.monotonic() + 10
         with docker_client() as client:
             while not (tail(lab.only_run() / "logs" / "client.1.log")) and time.monotonic() < deadline:
                 time.sleep(0.05)
             client.api.kill(f"{lab.only_run().name}-server")
             killed = time.time()
-        lab.wait_for('"cause"', 60)
+        lab.wait_for('"cause"')
         heard = time.time() - killed
         result = finish(process)
 
@@ -135,7 +135,7 @@ def test_a_client_that_is_removed_from_outside_is_the_platforms_failure(lab: Lab
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         with docker_client() as client:
             client.api.remove_container(f"{lab.only_run().name}-client.1", v=True, force=True)
         result = finish(process)
@@ -148,7 +148,7 @@ def test_a_server_that_is_removed_from_outside_did_not_die(lab: Lab) -> None:
     """Exit 5 with that as the cause, as of a pod that somebody deletes: it was not killed for anything that it did."""
     file = lab.write(client_server(client="--hang-in 1"))
     with lab.start("run", str(file), "--backend", "docker", "--json") as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         with docker_client() as client:
             client.api.remove_container(f"{lab.only_run().name}-server", v=True, force=True)
         result = finish(process)
@@ -162,7 +162,7 @@ def test_a_network_that_is_removed_under_a_run_ends_it(lab: Lab) -> None:
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         name = lab.only_run().name
         with docker_client() as client:
             for step in ("server", "client.1"):
@@ -225,7 +225,7 @@ def test_ctrl_c_during_a_benchmark_ends_it_soon(lab: Lab) -> None:
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         time.sleep(1)
         process.send_signal(signal.SIGINT)
         began = time.monotonic()

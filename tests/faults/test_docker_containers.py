@@ -177,7 +177,7 @@ def test_a_containers_own_volumes_go_with_it(lab: Lab) -> None:
     with lab.start(
         "run", str(lab.write(client_server(client="--hang-in 1"))), "--backend", "docker", "--json"
     ) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         with docker_client() as client:
             mounts = client.api.inspect_container(f"{lab.only_run().name}-server")["Mounts"]
             process.send_signal(signal.SIGTERM)
@@ -191,7 +191,7 @@ def test_containers_of_a_run_carry_its_labels(lab: Lab) -> None:
     """The run, the benchmark, the step, when it expires, and the user's own under a prefix."""
     text = client_server(client="--hang-in 1", keys='labels = { team = "caching" }')
     with lab.start("run", str(lab.write(text)), "--backend", "docker", "--json") as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         name = lab.only_run().name
         with docker_client() as client:
             found = client.api.inspect_container(f"{name}-server")

@@ -85,7 +85,7 @@ def test_sigkill_while_it_starts_leaves_nothing(
 ) -> None:
     """At moments that are no boundary."""
     with start(lab) as process:
-        lab.wait_for("run_started", 60)
+        lab.wait_for("run_started")
         time.sleep(delay)
         process.kill()
         finish(process)
@@ -96,7 +96,7 @@ def test_sigkill_while_it_starts_leaves_nothing(
 def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: Check) -> None:
     """The driver does its work then: exit 3, and nothing stays."""
     with start(lab) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         warden_of(process.pid).kill()
         result = finish(process)
     nothing_left()
@@ -109,7 +109,7 @@ def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: Check) -> 
 def test_the_deadline_ends_everything_while_the_driver_is_stopped(lab: Lab, docker_empty: Check) -> None:
     """A driver that hangs (SIGSTOP) does not keep a run alive for ever: the warden is told to end by SIGTERM here."""
     with start(lab) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         warden = warden_of(process.pid)
         process.send_signal(signal.SIGSTOP)
         warden.terminate()
@@ -122,7 +122,7 @@ def test_the_deadline_ends_everything_while_the_driver_is_stopped(lab: Lab, dock
 def test_reap_ends_what_lost_driver_and_warden(lab: Lab, nothing_left: Check) -> None:
     """Both are killed at once; `reap --dry-run` names what is left, `reap` ends it; a living run is left alone."""
     with start(lab) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         name = lab.only_run().name
         assert not [found for found in json.loads(lab.call("reap", "--json").stdout)["found"] if name in found]
         warden = warden_of(process.pid)
@@ -151,8 +151,8 @@ def test_two_runs_at_once_do_not_see_each_other(lab: Lab, nothing_left: Check, t
         start(lab) as killed,
         start(other, client_server(server="--latency 0.05", client="--requests 100")) as kept,
     ):
-        lab.wait_for("iteration_started", 60)
-        other.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
+        other.wait_for("iteration_started")
         killed.kill()
         finish(killed)
         result = finish(kept)
@@ -165,7 +165,7 @@ def test_two_runs_at_once_do_not_see_each_other(lab: Lab, nothing_left: Check, t
 def test_a_container_of_somebody_else_on_the_network_does_not_keep_it(lab: Lab, docker_empty: Check) -> None:
     """It is taken off the network, and lives on."""
     with docker_client() as client, start(lab) as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         name = lab.only_run().name
         image = client.api.inspect_container(f"{name}-server")["Image"]
         guest = client.containers.run(image, ["sleep", "60"], name=f"guest-of-{lab.path.name}", detach=True, init=True)
@@ -185,9 +185,9 @@ def test_a_daemon_that_is_lost_for_a_while_is_swept_when_it_is_back(lab: Lab, do
     with Proxy() as proxy:
         lab.env = lab.env | {"DOCKER_HOST": proxy.host}
         with start(lab) as process:
-            lab.wait_for("iteration_started", 60)
+            lab.wait_for("iteration_started")
             proxy.cut()
-            lab.wait_for('"cause"', 60)
+            lab.wait_for('"cause"')
             assert len(inventory(lab.path)) == 3
             proxy.mend()
             result = finish(process)

@@ -8,7 +8,7 @@ from support.docker_lab import client_server, single_node
 from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, REQUESTS, Fault
 from support.lab import finish
 
-pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 full = pytest.mark.full
 SAME_POD = 'placement = "same-pod"'
 LIMIT = 'resources = { memory = "64Mi" }'

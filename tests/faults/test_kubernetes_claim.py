@@ -26,7 +26,7 @@ from windtunnel.plan import Plan
 from windtunnel.run.control import Control, GracePeriod
 from windtunnel.run.folder import RunFolder
 
-pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
 
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
 BIG = 5 << 20

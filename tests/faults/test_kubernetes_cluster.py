@@ -13,7 +13,7 @@ from support.kubernetes_lab import kubectl
 from support.lab import finish
 from support.needs import lacking
 
-pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(("step", "exit_code"), [("client", 3), pytest.param("server", 5, marks=pytest.mark.full)])

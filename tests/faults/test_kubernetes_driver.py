@@ -17,7 +17,7 @@ from support.kubernetes_faults import FINISH_SECONDS, NO_IMAGE, REQUESTS, Fault
 from support.kubernetes_lab import LEASE_SECONDS, everything, salt
 from support.lab import Lab, finish
 
-pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 full = pytest.mark.full
 
 
@@ -71,7 +71,7 @@ def killed_at(process: subprocess.Popen[str], kind: str, lab: Lab) -> Iterator[t
 def test_sigkill_while_it_starts_leaves_nothing(fault: Fault, delay: float) -> None:
     """At moments that are no boundary."""
     with start(fault.lab, client_server(client="--hang-in 1")) as process:
-        fault.lab.wait_for("run_started", 60)
+        fault.lab.wait_for("run_started")
         time.sleep(delay)
         process.kill()
         finish(process)
@@ -83,7 +83,7 @@ def test_a_driver_that_dies_before_its_warden_runs_leaves_nothing(fault: Fault) 
     """The Job's deadline ends the run then: its driver extended it for as long as the pod was on its way."""
     fault.lab.env = fault.lab.env | {"WINDTUNNEL_RUNNER_IMAGE": NO_IMAGE}
     with start(fault.lab, client_server()) as process:
-        fault.lab.wait_for("service_starting", 60)
+        fault.lab.wait_for("service_starting")
         time.sleep(2)
         process.kill()
         finish(process)
@@ -107,7 +107,7 @@ def test_a_driver_that_stops_for_longer_than_its_lease_has_lost_its_run(fault: F
 def test_a_driver_that_stops_for_less_than_its_lease_goes_on(fault: Fault) -> None:
     """Neither it nor the warden gives up."""
     with start(fault.lab, client_server(server="--latency 0.05", client="--requests 200")) as process:
-        fault.lab.wait_for("iteration_started", 60)
+        fault.lab.wait_for("iteration_started")
         process.send_signal(signal.SIGSTOP)
         time.sleep(LEASE_SECONDS / 2)
         process.send_signal(signal.SIGCONT)
@@ -124,7 +124,7 @@ def test_two_runs_at_once_do_not_see_each_other(fault: Fault, tmp_path: Path) ->
     other.path.mkdir()
     kept_text = client_server(server="--latency 0.05", client="--requests 200")
     with fault.hanging() as killed, start(other, kept_text) as kept:
-        other.wait_for("iteration_started", 60)
+        other.wait_for("iteration_started")
         killed.kill()
         finish(killed)
         fault.killed("two runs at once")

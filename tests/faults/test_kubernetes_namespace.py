@@ -11,7 +11,7 @@ from support.kubernetes_faults import NO_IMAGE, Fault, installed, namespace, wri
 from windtunnel.backends.kubernetes.install import RUNNER, manifests
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 
-pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 full = pytest.mark.full
 
 

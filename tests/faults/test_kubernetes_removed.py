@@ -12,7 +12,7 @@ from support.docker_lab import client_server
 from support.kubernetes_faults import FINISH_SECONDS, LOG_SECONDS, REQUESTS, Fault, shell_client
 from support.lab import finish
 
-pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 full = pytest.mark.full
 BOTH, FIRST = 2 * REQUESTS, REQUESTS
 """Samples: those of the iteration that was over, and of the one that hung; only the warden can hand on the latter's."""

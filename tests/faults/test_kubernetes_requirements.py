@@ -19,7 +19,7 @@ from support.lab import Lab, Result, finish
 from support.needs import lacking
 from support.package_index import SCRIPT, Index, package_index
 
-pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
 
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
 IMPORT = ["python3", "-c", "import speed; speed.main()"]

@@ -62,7 +62,7 @@ def test_sealed_is_refused_where_the_network_does_not_enforce_it(lab: Lab) -> No
     (lab.path / "data.txt").write_text("5")
     with policy_agent.mine(), seen_pods() as pods:
         with lab.start("run", str(lab.write(benchmark("sealed", {}))), "--backend", "kubernetes", "--json") as process:
-            lab.wait_for("service_starting", 60)
+            lab.wait_for("service_starting")
             policy = _policy_of(lab.only_run().name)
             stdout, _stderr = process.communicate(timeout=90)
         record = json.loads(stdout)

@@ -19,7 +19,7 @@ package("prefect")
 NothingLeft = Callable[[], None]
 # Prefect's temporary server takes its time to start on a busy machine.
 START_SECONDS = 180
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture

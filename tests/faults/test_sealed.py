@@ -185,7 +185,7 @@ def test_a_sealed_runs_volume_and_networks_go_when_the_driver_is_killed(
     inputs = '[[inputs]]\nsrc = "data.txt"\npath = "data.txt"'
     text = client_server(client="--hang-in 1", server_keys=SEALED, tables=inputs)
     with lab.start("run", str(lab.write(text)), "--backend", "docker", "--json") as process:
-        lab.wait_for("iteration_started", 60)
+        lab.wait_for("iteration_started")
         name = lab.only_run().name
         with docker_client() as client:
             server = client.api.inspect_container(f"{name}-server")

@@ -100,12 +100,11 @@ def test_a_trace_of_system_calls_has_no_secret(lab: Lab) -> None:
     assert leaks(text) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_prefect_engine_tells_a_server_no_secret(lab: Lab) -> None:
     """Parameters, states, logs, artifacts and results, all in its home and database, have none."""
     package("prefect")
     lab.env |= prefect_home.own_server(lab.path / "prefect")
-    lab.patience = 240
     file = lab.write(full_of_secrets("full", end=3))
     result = lab.call("run", str(file), "--engine", "prefect", "--json")
 

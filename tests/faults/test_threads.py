@@ -136,7 +136,7 @@ def test_one_in_a_pod_is_ended_when_the_driver_is_killed(lab: Lab, cluster_empty
     text = docker_lab.client_server(server="--ignore-term --end-main-thread", client="--hang-in 1")
     file = lab.write(text.replace(docker_lab.image(), kubernetes_lab.image()))
     with lab.start("run", str(file), "--backend", "kubernetes") as process:
-        lab.wait_for_log("client", "hanging", 60, process)
+        lab.wait_for_log("client", "hanging", process=process)
         process.kill()
         finish(process)
     cluster_empty()

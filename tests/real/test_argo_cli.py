@@ -18,7 +18,7 @@ from support.kubernetes_lab import kubectl
 from support.lab import Lab
 from support.s3_lab import BUCKET, S3Lab, s3_server
 
-pytestmark = [pytest.mark.usefixtures("nothing_left", "argo"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.usefixtures("nothing_left", "argo"), pytest.mark.timeout(900)]
 
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(.)"'
 

@@ -19,7 +19,7 @@ from support.kubernetes_lab import kubectl
 from support.lab import Lab, Result
 from support.secrets import KEPT, full_of_secrets, leaks, leaks_below
 
-pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(900)]
 full = pytest.mark.full
 ENCODED = "Authorization: Bearer Zpw_bearer"
 """One that is long enough to be known in base64 from what images and certificates have."""
@@ -80,7 +80,6 @@ def tokens_in(text: str, run_id: str) -> set[str]:
 @pytest.mark.usefixtures("argo")
 def test_a_submitted_benchmark_shows_no_secret_and_its_secret_goes_with_it(lab: Lab) -> None:
     """Neither as a parameter nor in what Argo makes of it; `render` refuses."""
-    lab.patience = 240
     file = str(lab.write(marked.benchmark()))
     with marked.watched(*KINDS, *ARGOS) as seen:
         result = lab.call("submit", file, "--set", marked.OVERRIDE, "--wait", "--json")
@@ -110,7 +109,6 @@ def test_a_client_that_prints_secrets_of_every_kind_shows_them_in_its_own_output
     lab: Lab, how: tuple[str, ...]
 ) -> None:
     """What a program prints is its pod's to show; what is kept of it has none."""
-    lab.patience = 240
     file = lab.write(full_of_secrets("full", image=kubernetes_lab.image()))
     with marked.watched(*KINDS, *ARGOS) as seen:
         result = lab.call(how[0], str(file), *how[1:], "--json")

@@ -11,7 +11,7 @@ from support import docker_lab, kubernetes_lab
 from support.lab import Lab, Result
 from support.servers import SIEGE_KEYS, nginx, postgres, redis
 
-pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(600)]
 RATES = {
     "redis": "requests_per_second{test=GET}",
     "nginx": "requests_per_second",
@@ -35,13 +35,6 @@ def cluster(request: pytest.FixtureRequest) -> str:
     """The image of servers, which the cluster has; nothing of the runs may be left there."""
     request.getfixturevalue("cluster_empty")
     return kubernetes_lab.image("servers")
-
-
-@pytest.fixture
-def patient(lab: Lab) -> Lab:
-    """A folder whose runs may take their time."""
-    lab.patience = 200
-    return lab
 
 
 def siege(image: str, access_log: str = "off") -> str:
@@ -83,35 +76,35 @@ def stopped_well(lab: Lab, server: str) -> bool:
 
 
 @each_server
-def test_a_server_on_docker(patient: Lab, docker: str, server: str) -> None:
+def test_a_server_on_docker(lab: Lab, docker: str, server: str) -> None:
     """Valid, and stopped by its own command."""
-    result = patient.run(SERVERS[server](docker), "--backend", "docker")
+    result = lab.run(SERVERS[server](docker), "--backend", "docker")
 
     assert_valid(result, server)
-    assert stopped_well(patient, server)
+    assert stopped_well(lab, server)
 
 
 @one_server
-def test_a_server_on_another_node_than_its_client(patient: Lab, cluster: str, server: str) -> None:
+def test_a_server_on_another_node_than_its_client(lab: Lab, cluster: str, server: str) -> None:
     """Valid; the cluster's own word for where the pods were is that of the run's environment."""
     with kubernetes_lab.seen_pods() as pods:
-        result = patient.run(SERVERS[server](cluster), "--backend", "kubernetes")
+        result = lab.run(SERVERS[server](cluster), "--backend", "kubernetes")
 
     assert_valid(result, server)
-    assert stopped_well(patient, server)
+    assert stopped_well(lab, server)
     nodes = kubernetes_lab.nodes_of(pods, result.record["run_id"])
     assert len(nodes["server"]) == len(nodes["client"]) == 1
     assert nodes["server"] != nodes["client"]
-    environment = json.loads((patient.only_run() / "environment.json").read_text())
+    environment = json.loads((lab.only_run() / "environment.json").read_text())
     assert {step: set(each["nodes"]) for step, each in environment["steps"].items()} == nodes
 
 
 @one_server
-def test_a_server_in_one_pod_with_its_client(patient: Lab, cluster: str, server: str) -> None:
+def test_a_server_in_one_pod_with_its_client(lab: Lab, cluster: str, server: str) -> None:
     """Valid; each iteration is a pod of its own, of both, and no other pod of the run has the server."""
     placement = ("--set", "server.placement=same-pod")
     with kubernetes_lab.seen_pods() as pods:
-        result = patient.run(SERVERS[server](cluster), "--backend", "kubernetes", *placement)
+        result = lab.run(SERVERS[server](cluster), "--backend", "kubernetes", *placement)
 
     assert_valid(result, server)
     salt = kubernetes_lab.salt(result.record["run_id"])
@@ -125,14 +118,14 @@ def test_a_server_in_one_pod_with_its_client(patient: Lab, cluster: str, server:
 
 
 @pytest.mark.parametrize("backend", ["docker", "kubernetes"])
-def test_all_replicas_of_a_server_are_hit(request: pytest.FixtureRequest, patient: Lab, backend: str) -> None:
+def test_all_replicas_of_a_server_are_hit(request: pytest.FixtureRequest, lab: Lab, backend: str) -> None:
     """Behind one name; each has requests in its own log, and none is lost."""
     image = request.getfixturevalue({"docker": "docker", "kubernetes": "cluster"}[backend])
     text = siege(image, access_log="/dev/stdout")
-    result = patient.run(text, "--backend", backend, "--set", f"server.replicas={REPLICAS}")
+    result = lab.run(text, "--backend", backend, "--set", f"server.replicas={REPLICAS}")
 
     assert_valid(result, "nginx")
-    logs = sorted((patient.only_run() / "logs").glob("server*.log"))
+    logs = sorted((lab.only_run() / "logs").glob("server*.log"))
     hits = [log.read_text().count("Siege/") for log in logs]
     assert len(hits) == REPLICAS
     assert min(hits) > 0

@@ -18,7 +18,7 @@ from support.needs import package
 from windtunnel.backends.kubernetes.settings import runner_image
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "kubernetes.md"
-pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -78,7 +78,6 @@ def test_a_prefect_flow_runs_a_benchmark_on_the_cluster(lab: Lab, tmp_path: Path
     package("prefect")
     kubernetes_lab.image()
     lab.env |= prefect_home.own_server(tmp_path / "prefect")
-    lab.patience = 200
     result = lab.run(docker_lab.client_server(), "--backend", "kubernetes", "--engine", "prefect")
 
     assert result.exit_code == 0, result.stderr

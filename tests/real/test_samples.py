@@ -16,7 +16,7 @@ FULL = pytest.mark.full
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("strategy", "backend"),
     [
@@ -34,7 +34,6 @@ def test_a_sample_is_valid_as_it_is(request: pytest.FixtureRequest, lab: Lab, st
     if backend == "kubernetes":
         request.getfixturevalue("cluster_empty")
         kubernetes_lab.need_project_images()
-    lab.patience = 240
     assert lab.call("init", strategy).exit_code == 0
     result = lab.call("run", f"{strategy}.toml", "--backend", backend, "--json", "--report")
 

@@ -32,14 +32,14 @@ def test_prefect_server(worker: PrefectLab) -> None:
 def test_process(lab: Lab) -> None:
     """A driver with its warden, a server and a client that hangs."""
     with lab.start("run", str(lab.write(client_server(client="--hang-in 1")))) as process:
-        lab.wait_for_log("client", "client: hanging", 60, process)
+        lab.wait_for_log("client", "client: hanging", process=process)
         hold("process")
 
 
 def test_containers(lab: Lab) -> None:
     """A run on Docker that hangs."""
     with lab.start("run", str(lab.write(in_containers(client="--hang-in 1"))), "--backend", "docker") as process:
-        lab.wait_for_log("client", "client: hanging", 60, process)
+        lab.wait_for_log("client", "client: hanging", process=process)
         hold("containers")
 
 

@@ -25,7 +25,7 @@ ARGO = places.binary("argo")
 TEMPLATES = Path(__file__).parents[2] / "argo_templates"
 OVER = {"Succeeded", "Failed", "Error"}
 CONTROLLER = ("--namespace", "argo", "deployment/workflow-controller")
-SECONDS = 180.0
+SECONDS = 400.0
 
 
 @cache

@@ -16,6 +16,10 @@ from typing import Any
 import psutil
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
+RUN_SECONDS = 240.0
+"""How long a run may take on a machine with ten times as much to do as it can."""
+EVENT_SECONDS = 120.0
+"""How long it may take until something happens in it."""
 SOON = 40.0
 """Seconds that what waits for nothing takes at most, on a busy machine too; what it would wait for takes longer."""
 AS_ANY_USER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner") if os.geteuid() == 0 else ()
@@ -35,7 +39,7 @@ class Lab:
 
     path: Path
     env: dict[str, str] = field(default_factory=lambda: dict(os.environ))
-    patience: float = 60
+    patience: float = RUN_SECONDS
     prefix: tuple[str, ...] = ()
 
     def write(self, text: str, name: str = "benchmark.toml") -> Path:
@@ -69,7 +73,7 @@ class Lab:
         """Write a benchmark and run it with ``--json``."""
         return self.call("run", str(self.write(text)), "--json", *arguments)
 
-    def wait_for(self, event: str, seconds: float = 20) -> None:
+    def wait_for(self, event: str, seconds: float = EVENT_SECONDS) -> None:
         """Wait until a run in the store has told an event."""
         deadline = time.monotonic() + seconds
         while not any(event in path.read_text() for path in self.path.glob("runs/*/events.jsonl")):
@@ -77,7 +81,7 @@ class Lab:
             time.sleep(0.01)
 
     def wait_for_log(
-        self, step: str, text: str, seconds: float = 20, process: subprocess.Popen[str] | None = None
+        self, step: str, text: str, seconds: float = EVENT_SECONDS, process: subprocess.Popen[str] | None = None
     ) -> str:
         """Wait until a step has written something, while a driver lives, and return all that it wrote."""
         deadline = time.monotonic() + seconds
@@ -127,7 +131,7 @@ class Result:
         return str(self.record["cause"]["code"])
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 60) -> Result:
+def finish(process: subprocess.Popen[str], timeout: float = RUN_SECONDS) -> Result:
     """Wait for a command and return what it came to."""
     try:
         stdout, stderr = process.communicate(timeout=timeout)

@@ -110,7 +110,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 
 
 @pytest.mark.full
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_million_samples_cost_little_memory(tmp_path: Path) -> None:
     """Written down, summarised and read back, all in one process of less than 200 MB."""
     command = [sys.executable, "-c", MILLIONS, str(tmp_path)]
