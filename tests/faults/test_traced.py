@@ -128,6 +128,33 @@ def test_a_tracer_is_not_taken_for_a_process_that_is_left(lab: Lab) -> None:
     assert "left processes behind" not in result.stderr
 
 
+def test_a_traced_server_that_fails_is_dead_whatever_it_leaves(lab: Lab) -> None:
+    """Its worker answers on, and the client that it outlives succeeds: no number of it is called valid."""
+    number, end = lab.path / "number", lab.path / "end"
+    server = f"sleep 1000 & echo $$ > {number}; echo up; until [ -e {end} ]; do sleep 0.05; done; exit 3"
+    client = f"touch {end}; while kill -0 $(cat {number}); do sleep 0.05; done; sleep 0.3; echo rate=1"
+    steps = {"server": ["sh", "-c", server.replace("$", "$$")], "client": ["sh", "-c", client.replace("$", "$$")]}
+    text = f"""
+spec_version = "1"
+[benchmark]
+name = "faulty"
+strategy = "client-server"
+[server]
+command = {json.dumps(steps["server"])}
+ready = {{ log = "up", within = "30s" }}
+{TRACED}
+[client]
+command = {json.dumps(steps["client"])}
+{RATE}
+"""
+    result = lab.run(text, "--backend", "process")
+
+    assert result.exit_code == 5, result.stderr
+    assert result.cause == "server_died"
+    assert "server exited with status 3 while it was needed" in result.record["cause"]["message"]
+    assert record(lab, "server")[0]
+
+
 def test_a_traced_image_may_have_a_user_and_be_sealed(lab: Lab, docker_empty: None) -> None:
     """The tracer needs no privileges, and nothing of the image."""
     del docker_empty

@@ -542,6 +542,15 @@ def test_a_container_whose_output_is_awaited_runs_still() -> None:
     assert task_of(known, job()).state.phase == "running"
 
 
+def test_nobody_listens_to_a_container_that_a_lost_daemon_does_not_remove() -> None:
+    """Its output is closed all the same, and the run has no thread that does not end."""
+    known = container()
+    with pytest.raises(PlatformError, match="removing it: the daemon does not answer"):
+        task_of(known, job(), api=Mock(remove_container=Mock(side_effect=TimeoutError("timed out")))).remove()
+
+    cast("Mock", known.output).close.assert_called_once()
+
+
 def collect(pieces: list[bytes], folder: Path, is_urgent: Callable[[], bool] = lambda: False) -> tuple[Running, Mock]:
     """Keep the results of a client whose container holds these; return it, and the run's context."""
     api = Mock(fetch_archive=lambda *_: nullcontext((iter(pieces), {"mode": IS_FOLDER})))
@@ -613,6 +622,22 @@ def test_output_that_the_daemon_kept_is_fetched_whole(tmp_path: Path) -> None:
 
     assert output.trouble(is_over=True) is None
     assert output.path.read_text() == "one\ntwo\nthree\n"
+
+
+def test_output_that_the_daemon_kept_is_fetched_though_results_cannot_be_kept(tmp_path: Path) -> None:
+    """What is lost is the results alone."""
+    stat, data = {"mode": IS_FOLDER}, frame(b"one\n")
+    api = Mock(
+        fetch_archive=lambda *_: nullcontext((iter([b"no archive"]), stat)),
+        answer=lambda *_: nullcontext(Answered(data, breaks=False)),
+    )
+    known = container(exit_code=0)
+    known.output = KeptOutput(api, "1", tmp_path / "log")
+    task = task_of(known, job(), Mock(control=Mock(is_urgent=False)), api)
+    with pytest.raises(PlatformError, match="what it wrote cannot be kept"):
+        task.collect(tmp_path / "results")
+
+    assert known.output.path.read_text() == "one\n"
 
 
 def test_output_that_breaks_off_or_is_not_there_any_more_is_told(tmp_path: Path) -> None:

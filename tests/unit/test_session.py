@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from windtunnel.backends.base import Launch, RunContext
 from windtunnel.backends.platform import State
 from windtunnel.backends.probes import Answer
-from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingPlatform
+from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingPlatform, RecordingTask
 from windtunnel.backends.running import Running
 from windtunnel.backends.session import Session
 from windtunnel.errors import BenchmarkFailed, Cancelled, InvalidResult, PlatformError
@@ -85,6 +86,20 @@ def test_a_service_that_never_answers_is_told_with_its_last_words(open_run: Open
         run.serve(replace(SERVER, ready=Readiness(probe=PROBE, within=0.2)))
 
     assert (caught.value.code, caught.value.log_tail) == ("not_ready", ("starting",))
+
+
+@pytest.mark.parametrize("kind", ["tcp", "exec"])
+def test_only_a_question_over_the_network_is_told_where_a_server_has_to_listen(
+    open_run: Opened, monkeypatch: pytest.MonkeyPatch, kind: Literal["tcp", "exec"]
+) -> None:
+    """A command asks within the container: there, 127.0.0.1 is the server's own."""
+    monkeypatch.setattr(RecordingPlatform, "kind", "container")
+    probe = Probe(kind=kind, command=("ask",) if kind == "exec" else ())
+    run = open_run(Outcome(answers=[NO]))
+    with pytest.raises(PlatformError) as caught:
+        run.serve(replace(SERVER, ready=Readiness(probe=probe, within=0.05)))
+
+    assert ("has to listen on all addresses" in caught.value.message) is (kind == "tcp")
 
 
 @pytest.mark.parametrize(
@@ -226,6 +241,19 @@ def test_a_service_in_the_background_is_told(open_run: Opened) -> None:
     run.serve()
 
     assert [words for words in run.told("note") if "went to the background" in words]
+
+
+def test_a_service_that_has_just_died_is_not_told_to_be_in_the_background(
+    open_run: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answered, and ended before anybody looked again."""
+    run = open_run()
+    server = run.session.start_service(Launch(SERVER, None, {}))
+    alive = iter([State(), State()])  # when it was asked, and when it had answered
+    monkeypatch.setattr(RecordingTask, "state", property(lambda _task: next(alive, DEAD)))
+    run.session.until_ready(server, [])
+
+    assert run.told("note") == []
 
 
 def test_what_a_job_left_behind_is_told_and_ended(open_run: Opened) -> None:

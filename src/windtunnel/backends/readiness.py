@@ -112,7 +112,8 @@ class Prober:
         for task in running.tasks:
             answer = _ask_task(running, task, probe, seconds)
             if not answer.ok:
-                return answer if running.is_reached else self._with_hint(running, answer)
+                is_hinted = probe.kind in OVER_NETWORK and not running.is_reached
+                return self._with_hint(running, answer) if is_hinted else answer
         running.is_reached = running.is_reached or probe.kind in OVER_NETWORK
         platform = running.platform
         if isinstance(platform, Routes) and running.address.port and not running.is_routed:

@@ -153,7 +153,7 @@ class Session:
         if not running.tasks:
             return
         self._prober.await_ready(running, [_own(other) for other in others])
-        if any(task.state.status is not None for task in running.tasks):
+        if any(state.phase == "running" and state.status is not None for state in (t.state for t in running.tasks)):
             self._journal.note(
                 "went to the background; in a container it would end: run it in the foreground", running.name
             )

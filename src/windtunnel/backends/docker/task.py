@@ -138,6 +138,9 @@ class ContainerTask:
         """Fetch what it wrote, as much of it as there is time for."""
         others: frozenset[PurePosixPath] = frozenset()
         lacks = []
+        output = self.container.output
+        if isinstance(output, KeptOutput):
+            output.fetch(lambda: self.context.control.is_urgent)
         try:
             others = self._fetch(into)
         except _GoneError as error:
@@ -145,9 +148,6 @@ class ContainerTask:
         except HurryError:
             words = "what it wrote was fetched in part: somebody is in a hurry"
             self.context.journal.note(words, self.unit.step.name)
-        output = self.container.output
-        if isinstance(output, KeptOutput):
-            output.fetch(lambda: self.context.control.is_urgent)
         if trouble := output.trouble(is_over=self.container.exit_code is not None):
             lacks.append(trouble)
         return Collected("; ".join(lacks), others)
@@ -176,9 +176,11 @@ class ContainerTask:
     def remove(self) -> None:
         """Remove the container with its own volumes."""
         self.forget(self.container)
-        with map_errors("removing it", step=self.unit.step.name):
-            self.api.remove_container(self.container.id)
-        self.container.output.close()
+        try:
+            with map_errors("removing it", step=self.unit.step.name):
+                self.api.remove_container(self.container.id)
+        finally:
+            self.container.output.close()
 
 
 class _GoneError(Exception):

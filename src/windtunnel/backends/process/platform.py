@@ -124,6 +124,7 @@ class ProcessPlatform:
         """End process trees, and tell which inputs were changed while they ran."""
         for task in tasks:
             if isinstance(task, ProcessTask):
+                task.await_tracer()
                 self._end(task.child, grace, task.unit.label)
                 self._check_inputs(task)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from windtunnel.backends.artifacts import remove_tree
 from windtunnel.backends.base import Address, RunContext, describe_status
+from windtunnel.backends.notifier import seconds_until
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.probes import Answer, reach
 from windtunnel.backends.process.programs import Programs
@@ -17,6 +17,7 @@ from windtunnel.backends.process.usage import TreeUsage
 from windtunnel.backends.process.warden_client import Child
 from windtunnel.backends.unit import Unit
 from windtunnel.backends.usage import Reading
+from windtunnel.plan import Job
 from windtunnel.run.folder import tail
 
 TRACER_SECONDS = 2.0
@@ -65,13 +66,24 @@ class ProcessTask:
         child = self.child
         if child.is_over:
             return State("gone", child.status, child.ended_at)
-        if child.status is None or self._is_traced_still():
+        if child.status is None or self._may_be_tracer():
             return State()
         is_daemon = child.status == 0 and child.left
         return State("running" if is_daemon else "ended", child.status, child.ended_at)
 
-    def _is_traced_still(self) -> bool:
-        return self.unit.program.trace and time.monotonic() < self.child.ended_at + TRACER_SECONDS
+    def _may_be_tracer(self) -> bool:
+        """Tell whether what is left may be the tracer alone; a service that failed has ended whatever is left."""
+        may_go_on = self.child.status == 0 or isinstance(self.unit.step, Job)
+        return may_go_on and bool(seconds_until(self._tracer_deadline))
+
+    @property
+    def _tracer_deadline(self) -> float:
+        return self.child.ended_at + TRACER_SECONDS if self.unit.program.trace else 0.0
+
+    def await_tracer(self) -> None:
+        """Give the tracer of a command that has ended the time to end by itself: its record is whole then."""
+        if self.child.status is not None:
+            self.context.notifier.wait_patiently(lambda: self.child.gone, seconds_until(self._tracer_deadline))
 
     def reach(self, kind: str, port: int, target: str, seconds: float) -> Answer:
         """Ask it over the network, from here."""
