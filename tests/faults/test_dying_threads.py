@@ -62,7 +62,7 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., RunReco
 @pytest.mark.parametrize(
     ("backend", "place"),
     [
-        ("process", "readiness.Prober._watch"),
+        ("process", "health.Prober._watch"),
         ("process", "usage.UsageSampler._sample"),
         ("process", "process.warden_client.WardenClient._apply"),
         pytest.param("process", "process.warden_client.WardenClient._watch", marks=pytest.mark.full),

@@ -20,7 +20,7 @@ from support.kubernetes_lab import image, kubectl
 from support.lab import Lab, Result, finish
 from windtunnel.addresses import ClaimAddress
 from windtunnel.backends.kubernetes.agent import PIECE, Agent
-from windtunnel.backends.kubernetes.claim import ClaimUpload
+from windtunnel.backends.kubernetes.volume_claim import ClaimUpload
 from windtunnel.errors import PlatformError, TimedOut
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control, GracePeriod

@@ -11,9 +11,9 @@ from pathlib import Path
 from windtunnel.backends import BACKENDS, make_backend
 from windtunnel.backends.preview import Document, preview_plan
 from windtunnel.benchmark import load
-from windtunnel.documents import to_yaml
 from windtunnel.engines.argo.templates import template
 from windtunnel.strategies import STRATEGIES, make_plan
+from windtunnel.yaml_documents import to_yaml
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

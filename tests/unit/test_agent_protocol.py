@@ -63,7 +63,7 @@ def ask(channel: Script, hear: Callable[[dict[str, Any]], None] = lambda _event:
 def agent() -> Iterator[Client]:
     """Lend an agent of this machine, in an interpreter that has nothing installed."""
     program = Path(protocol.__file__).with_name("__main__.py")
-    command = [sys.executable, "-I", "-S", str(program), "agent.deeds"]
+    command = [sys.executable, "-I", "-S", str(program), "agent.request_handlers"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         pipe = Pipe(process)
         client = Client(pipe)

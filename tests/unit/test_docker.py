@@ -19,7 +19,7 @@ from unittest.mock import Mock
 import pytest
 
 from support.needs import package
-from windtunnel.backends import hurry, make_backend
+from windtunnel.backends import make_backend, urgency
 from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.base import RunContext
 from windtunnel.backends.docker import events, usage, warden
@@ -34,9 +34,9 @@ from windtunnel.backends.docker.usage import Cgroup, ContainerUsage, Look
 from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.platform import State
-from windtunnel.backends.refusals import check_support
 from windtunnel.backends.results import keep_results
 from windtunnel.backends.running import Running
+from windtunnel.backends.support import check_support
 from windtunnel.backends.unit import Unit
 from windtunnel.errors import Cancelled, InvalidResult, PlatformError, Unsupported, WindtunnelError
 from windtunnel.plan import InputFile, Isolation, Job, Plan, Probe, Program, Readiness, Service
@@ -575,7 +575,7 @@ def test_metrics_that_are_no_file_end_the_run(tmp_path: Path, kind: bytes) -> No
 
 def test_in_a_hurry_what_was_fetched_until_then_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a large output is not waited for; a note tells."""
-    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    monkeypatch.setattr(urgency, "HURRY_SECONDS", 0.0)
     pieces = archive_of(*((f"results/out/{name}", tarfile.REGTYPE, name * 50_000) for name in "abcd"))
     asked = itertools.count()
     _running, context = collect(pieces, tmp_path, lambda: next(asked) > len(pieces) // 2)
@@ -652,7 +652,7 @@ def test_output_that_breaks_off_or_is_not_there_any_more_is_told(tmp_path: Path)
 
 def test_in_a_hurry_output_is_fetched_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of it is not waited for."""
-    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    monkeypatch.setattr(urgency, "HURRY_SECONDS", 0.0)
     asked = itertools.count()
     data = frame(b"one\n") + frame(b"two\n")
     output = fetched(tmp_path, lambda *_: nullcontext(Answered(data, breaks=False)), lambda: next(asked) > 0)

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windtunnel.documents import to_yaml
+from windtunnel.yaml_documents import to_yaml
 
 
 @given(st.dictionaries(st.text(), st.text() | st.lists(st.text()) | st.none() | st.booleans() | st.integers()))

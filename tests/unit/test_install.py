@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from windtunnel.backends import install, requirements
+from windtunnel.backends import install_packages, pip
 from windtunnel.plan import Program
 
 
@@ -26,7 +26,7 @@ from windtunnel.plan import Program
 )
 def test_requirements_are_for_the_commands_interpreter(command: tuple[str, ...], wanted: str) -> None:
     """A command that is none gets python3's."""
-    assert requirements.interpreter(Program(command=command)) == wanted
+    assert pip.interpreter(Program(command=command)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_requirements_are_for_the_commands_interpreter(command: tuple[str, ...],
 )
 def test_a_command_gets_its_environments_interpreter(command: list[str], wanted: list[str]) -> None:
     """Also where it names another one by its path."""
-    assert requirements.with_environment(command, PurePosixPath("/e")) == wanted
+    assert pip.with_environment(command, PurePosixPath("/e")) == wanted
 
 
 class Unannotated(ast.NodeTransformer):
@@ -53,7 +53,7 @@ class Unannotated(ast.NodeTransformer):
 
 def test_what_installs_packages_is_written_for_python_3_8() -> None:
     """It is run by the image's Python: no newer syntax, and no ``|`` of dicts, which came with 3.9."""
-    tree = Unannotated().visit(ast.parse(requirements.SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 8)))
+    tree = Unannotated().visit(ast.parse(pip.SCRIPT.read_text(encoding="utf-8"), feature_version=(3, 8)))
 
     newer = [node for node in ast.walk(tree) if isinstance(node, (ast.BinOp, ast.AugAssign))]
     assert [node.lineno for node in newer if isinstance(node.op, ast.BitOr)] == []
@@ -65,10 +65,10 @@ def test_an_interpreter_without_pip_says_so(
     """Neither its own nor ensurepip's is there: the environment is not whole, and the last line tells why."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setattr(subprocess, "run", lambda argv, **_options: subprocess.CompletedProcess(argv, 1))
-    monkeypatch.setattr(sys, "argv", ["install.py", str(tmp_path / "e"), "alone", "speed"])
+    monkeypatch.setattr(sys, "argv", ["install_packages.py", str(tmp_path / "e"), "alone", "speed"])
 
-    assert install.main() == 1
-    assert capsys.readouterr().out.splitlines()[-1] == install.NO_PIP
+    assert install_packages.main() == 1
+    assert capsys.readouterr().out.splitlines()[-1] == install_packages.NO_PIP
     assert not (tmp_path / "e" / "packages.json").exists()
 
 
@@ -81,10 +81,10 @@ def test_pips_own_configuration_is_handed_on(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     monkeypatch.setenv("PIP_TIMEOUT", "9")
     monkeypatch.setenv("https_proxy", "http://localhost:3128")
-    settings = requirements.pip_settings()
+    settings = pip.pip_settings()
 
     assert settings["PIP_INDEX_URL"] == "https://a:b@index.example/simple"
     assert settings["PIP_TIMEOUT"] == "9"
     assert "PIP_TARGET" not in settings
-    assert requirements.local_names(settings) == ["https_proxy"]
-    assert not requirements.local_names({"PIP_INDEX_URL": "https://localhost.example/simple"})
+    assert pip.local_names(settings) == ["https_proxy"]
+    assert not pip.local_names({"PIP_INDEX_URL": "https://localhost.example/simple"})

@@ -16,19 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windtunnel.backends import make_backend
-from windtunnel.backends.agent import deeds
+from windtunnel.backends.agent import request_handlers
 from windtunnel.backends.agent.collector import unpack
 from windtunnel.backends.agent.places import token_for
 from windtunnel.backends.kubernetes import manifests
+from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.install import manifests as rights
 from windtunnel.backends.kubernetes.manifests import Naming
-from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, pod
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.labels import RunLabels
-from windtunnel.backends.refusals import check_support
+from windtunnel.backends.support import check_support
 from windtunnel.errors import Unsupported, UsageError
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
 
@@ -258,20 +258,20 @@ def test_a_file_that_arrives_in_pieces_is_there_when_it_is_whole(tmp_path: Path)
     digest = hashlib.sha256(data).hexdigest()
     first, rest = base64.b64encode(data[:4]).decode(), base64.b64encode(data[4:]).decode()
     for _twice in range(2):
-        deeds.write_file(path, 0, first)
-    assert deeds.look_file(path, len(data)) == {
+        request_handlers.write_file(path, 0, first)
+    assert request_handlers.look_file(path, len(data)) == {
         "sha256": None,
         "part": 4,
         "part_sha256": hashlib.sha256(data[:4]).hexdigest(),
     }
     with pytest.raises(ValueError, match="did not arrive as it was sent"):
-        deeds.finish_file(path, 4, digest)
+        request_handlers.finish_file(path, 4, digest)
 
-    deeds.write_file(path, 4, rest)
+    request_handlers.write_file(path, 4, rest)
     for _twice in range(2):
-        deeds.finish_file(path, len(data), digest)
-    assert deeds.look_file(path, len(data)) == {"sha256": digest, "part": 0, "part_sha256": None}
-    assert deeds.look_file(path, 4)["sha256"] is None
+        request_handlers.finish_file(path, len(data), digest)
+    assert request_handlers.look_file(path, len(data)) == {"sha256": digest, "part": 0, "part_sha256": None}
+    assert request_handlers.look_file(path, 4)["sha256"] is None
     assert Path(path).read_bytes() == data
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from windtunnel.backends.kubernetes.admitted import changes
+from windtunnel.backends.kubernetes.admission import changes
 
 
 def pod(limits: dict[str, str] | None = None, image: str = "i", more: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from windtunnel.backends.kubernetes.affinity import HOSTNAME, ZONE
 from windtunnel.backends.kubernetes.nodes import SchedulingHints, choose_hints, has_choice
-from windtunnel.backends.kubernetes.placing import HOSTNAME, ZONE
 from windtunnel.plan import Job, Plan, Probe, Program, Readiness, Service
 
 READY = Readiness(probe=Probe(kind="tcp"), within=5)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from windtunnel.backends.kubernetes import output as module
 from windtunnel.backends.kubernetes.api import Cluster, Refused
-from windtunnel.backends.kubernetes.lines import Lines, Stamp
+from windtunnel.backends.kubernetes.log_lines import Lines, Stamp
 from windtunnel.backends.kubernetes.output import Output, Source
 from windtunnel.backends.kubernetes.watcher import shut
 from windtunnel.backends.notifier import Notifier

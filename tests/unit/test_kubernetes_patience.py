@@ -11,9 +11,9 @@ from contextlib import closing
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from windtunnel.backends.kubernetes import patience as module
+from windtunnel.backends.kubernetes import outage as module
 from windtunnel.backends.kubernetes.api import API_LOST, OUTAGE_SECONDS, Cluster
-from windtunnel.backends.kubernetes.patience import Patience
+from windtunnel.backends.kubernetes.outage import Patience
 from windtunnel.errors import PlatformError
 
 OUTAGE_LEFT = OUTAGE_SECONDS / 2

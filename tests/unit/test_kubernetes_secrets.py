@@ -11,11 +11,11 @@ import pytest
 from support.secrets import KEPT, full_of_secrets, leaks
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Launch
+from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import belongings, container_spec, site_of
 from windtunnel.backends.kubernetes.manifests import Naming
-from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_spec import Companions, pod
-from windtunnel.backends.kubernetes.secrecy import Secrecy
+from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.unit import Unit, render
 from windtunnel.benchmark import parse

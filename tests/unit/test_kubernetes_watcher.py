@@ -12,7 +12,7 @@ import pytest
 
 from windtunnel.backends.kubernetes import watcher as module
 from windtunnel.backends.kubernetes.api import Cluster, Refused
-from windtunnel.backends.kubernetes.patience import Patience
+from windtunnel.backends.kubernetes.outage import Patience
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import ExitCode, PlatformError, WindtunnelError

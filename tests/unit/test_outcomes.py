@@ -258,7 +258,7 @@ def test_a_run_that_was_not_stored_says_what_becomes_of_it(
     run_recorded: RunRecorded, single_node: str, monkeypatch: pytest.MonkeyPatch, unstored: str | None, words: str
 ) -> None:
     """A folder that is gone with its driver's pod cannot be sent again."""
-    monkeypatch.setattr("windtunnel.engines.storing.open_upload", Unreached)
+    monkeypatch.setattr("windtunnel.engines.run_upload.open_upload", Unreached)
     options = {"remote": ObjectAddress("results", "x"), "unstored": unstored}
     record = run_recorded(single_node, RecordingBackend({"client": [GOOD]}), **options)
 

@@ -12,7 +12,7 @@ from windtunnel.backends import BACKENDS, make_backend
 from windtunnel.backends.platform import Task
 from windtunnel.backends.preview import Draft, Preview, preview_plan
 from windtunnel.backends.recording import RecordingBackend, RecordingPlatform
-from windtunnel.backends.refusals import check_support
+from windtunnel.backends.support import check_support
 from windtunnel.backends.unit import Unit
 from windtunnel.benchmark import parse
 from windtunnel.plan import Plan

@@ -13,9 +13,9 @@ from unittest.mock import Mock
 import pytest
 
 from windtunnel.backends.base import Address
+from windtunnel.backends.health import Prober
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.probes import Answer, describe, reach
-from windtunnel.backends.readiness import Prober
 from windtunnel.backends.running import Running
 from windtunnel.backends.unit import Site, Unit
 from windtunnel.plan import Probe, Program, Readiness, Service

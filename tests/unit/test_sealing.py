@@ -23,7 +23,7 @@ from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.sealing import host_options, volumes
 from windtunnel.backends.docker.tracer import pack_tracer
 from windtunnel.backends.probes import Answer
-from windtunnel.backends.refusals import check_support
+from windtunnel.backends.support import check_support
 from windtunnel.errors import PlatformError, Unsupported
 from windtunnel.plan import Job, Plan, Probe, Program
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.backends import hurry
+from windtunnel.backends import urgency
 from windtunnel.backends.tracing import keep_trace
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.system_calls import count_calls, load_traces
@@ -85,7 +85,7 @@ def test_a_record_that_is_not_there_is_no_trace(tmp_path: Path) -> None:
 @pytest.mark.parametrize("calls", [0, 2])
 def test_in_a_hurry_the_record_is_kept_as_it_is(tmp_path: Path, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither compressing it nor counting it keeps anybody waiting for long."""
-    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    monkeypatch.setattr(urgency, "HURRY_SECONDS", 0.0)
     asked = itertools.count()
     (tmp_path / "raw").write_text("1 1.0 write(1) = 1 <0.1>\n" * 9, encoding="utf-8")
     keep_trace(tmp_path / "raw", tmp_path / "artifacts", "client", lambda: next(asked) >= calls)

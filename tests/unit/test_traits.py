@@ -11,7 +11,7 @@ import pytest
 from windtunnel import backends
 from windtunnel.backends import BACKENDS, make_backend
 from windtunnel.backends.recording import RecordingBackend
-from windtunnel.backends.refusals import check_support, other_backends
+from windtunnel.backends.support import check_support, other_backends
 from windtunnel.backends.traits import Traits
 from windtunnel.errors import Unsupported
 from windtunnel.plan import InputFile, Job, Plan, Probe, Program, Readiness, Service

@@ -35,7 +35,7 @@ BACKENDS = {
         steps="pods",
         needs=("kubernetes",),
         traces=False,
-        stores={"pvc://": "windtunnel.backends.kubernetes.claim:ClaimUpload"},
+        stores={"pvc://": "windtunnel.backends.kubernetes.volume_claim:ClaimUpload"},
         installer="windtunnel.backends.kubernetes.install",
     ),
     "recording": Traits(

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import Address, Launch
+from windtunnel.backends.network_probe import Answer
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.backends.usage import Reading
 from windtunnel.plan import InputFile, Job, Probe, Service

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from windtunnel.backends.asking import Answer, ask_http, ask_tcp
 from windtunnel.backends.base import Address
+from windtunnel.backends.network_probe import Answer, ask_http, ask_tcp
 from windtunnel.patterns import SPAN, TooSlow, find_all
 from windtunnel.plan import Probe
 from windtunnel.run.output import read_chunks

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from windtunnel.backends import BACKENDS
-from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import Address, Launch, RunContext
+from windtunnel.backends.network_probe import Answer
 from windtunnel.backends.platform import Collected, Fetch, State, Task
 from windtunnel.backends.preview import Document, Draft, describe_unit, port_of
 from windtunnel.backends.session import Session

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.base import Launch, RunContext
+from windtunnel.backends.health import Prober
 from windtunnel.backends.inputs import fetch_input
 from windtunnel.backends.platform import Metered, Platform, ReportsUsage, SharesPod
-from windtunnel.backends.readiness import Prober
 from windtunnel.backends.results import keep_results
 from windtunnel.backends.running import Running
 from windtunnel.backends.shutdown import Shutdown

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 
 from windtunnel.backends.base import RunContext
+from windtunnel.backends.health import Prober
 from windtunnel.backends.notifier import seconds_until
 from windtunnel.backends.probes import Answer
-from windtunnel.backends.readiness import Prober
 from windtunnel.backends.running import Running
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Service

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 
-from windtunnel.backends.hurry import HurryError, unhurried
+from windtunnel.backends.urgency import HurryError, unhurried
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
 from windtunnel.run.system_calls import SUMMARY, count_calls

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from windtunnel.backends.base import Address, Launch
-from windtunnel.backends.requirements import with_environment
+from windtunnel.backends.pip import with_environment
 from windtunnel.plan import Job, Program, Service
 from windtunnel.run.folder import RunFolder
 from windtunnel.substitution import substitute

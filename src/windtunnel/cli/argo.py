@@ -50,7 +50,7 @@ def render(
     if as_json:
         print_json(manifest)
         return
-    from windtunnel.documents import to_yaml
+    from windtunnel.yaml_documents import to_yaml
 
     print_data(to_yaml(manifest).rstrip())
 

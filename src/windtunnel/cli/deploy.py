@@ -19,7 +19,7 @@ from windtunnel.extras import missing_extra
 from windtunnel.suggest import suggest
 
 if TYPE_CHECKING:
-    from windtunnel.installing import Installer
+    from windtunnel.install_options import Installer
 
 
 INSTALLERS = {name: row.installer for name, row in BACKENDS.items() if row.installer}
@@ -48,8 +48,8 @@ def deploy(
 
     loaded, plan = load_with_notes(file, with_repeats(overrides, repeats))
     require_engine("prefect")
-    from windtunnel.engines.prefect.deploy import Target
-    from windtunnel.engines.prefect.deploy import deploy as deploy_benchmark
+    from windtunnel.engines.prefect.benchmark_deployment import Target
+    from windtunnel.engines.prefect.benchmark_deployment import deploy as deploy_benchmark
     from windtunnel.engines.prefect.deployment import worker_command
 
     deployed = deploy_benchmark(loaded, plan, Target(pool, queue, folder or Path.cwd()), strict=strict)

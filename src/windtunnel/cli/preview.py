@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.preview import Document, Preview, preview_plan
-from windtunnel.backends.refusals import check_support
+from windtunnel.backends.support import check_support
 from windtunnel.cli.descriptor import describe_values
 from windtunnel.cli.output import print_data, print_json
 from windtunnel.errors import WindtunnelError
@@ -63,6 +63,6 @@ def _document(document: Document) -> str:
     # JSON is YAML too, for those who read one and have no writer of the other.
     if find_spec("yaml") is None:
         return f"---\n{json.dumps(document, indent=2, ensure_ascii=False)}"
-    from windtunnel.documents import to_yaml
+    from windtunnel.yaml_documents import to_yaml
 
     return f"---\n{to_yaml(document).rstrip()}"

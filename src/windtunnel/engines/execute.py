@@ -14,7 +14,7 @@ from windtunnel.analysis.verdict import has_measured, judge, missing_samples, su
 from windtunnel.backends.base import RunContext
 from windtunnel.backends.session import Session
 from windtunnel.engines.request import Request
-from windtunnel.engines.storing import Storing
+from windtunnel.engines.run_upload import Storing
 from windtunnel.engines.walk import HURRY_SECONDS, Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError, as_error
 from windtunnel.run.driver import driver_identity

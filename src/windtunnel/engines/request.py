@@ -8,7 +8,7 @@ from pathlib import Path
 
 from windtunnel.addresses import CLAIM, S3, ClaimAddress, ObjectAddress, parse_store
 from windtunnel.backends.base import Backend
-from windtunnel.backends.refusals import check_support, other_backends
+from windtunnel.backends.support import check_support, other_backends
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.stores import require_aws
 from windtunnel.errors import PlatformError, Unsupported, UsageError, WindtunnelError

@@ -2,7 +2,7 @@
 
 Run as ``python3 -m windtunnel.backends.agent PROGRAM …``, or by this file's path, in an
 interpreter that has nothing installed. PROGRAM is a module below `windtunnel.backends`, such as
-``agent.deeds``, whose `main` is called and returns the exit status, None for 0. A bug has one of
+``agent.request_handlers``, whose `main` is called and returns the exit status, None for 0. A bug has one of
 its own, so that those who look after the program can tell.
 """
 

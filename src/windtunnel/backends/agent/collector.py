@@ -22,7 +22,7 @@ import threading
 from pathlib import Path, PurePosixPath
 
 from windtunnel.backends.agent.dial_out import Clock, fetch, insist, post, send
-from windtunnel.backends.agent.host import describe_host
+from windtunnel.backends.agent.host_facts import describe_host
 from windtunnel.backends.agent.places import FILES, INPUTS, PYTHON, RESULTS, WORK, arguments
 from windtunnel.backends.agent.usage import Sampler, headless
 

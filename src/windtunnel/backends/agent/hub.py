@@ -1,7 +1,7 @@
 """The hub: where agents that dial out get inputs, and leave what steps use and write.
 
 They ask by HTTP, each with its token: ``GET /inputs/NAME``, ``POST /usage/NAME``, ``PUT
-/results/NAME``. The driver reaches what they left through `deeds`, beside the hub.
+/results/NAME``. The driver reaches what they left through `request_handlers`, beside the hub.
 """
 
 from __future__ import annotations

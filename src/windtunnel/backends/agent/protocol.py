@@ -11,7 +11,7 @@ request without an id wants no answer. What an agent tells unasked is an event::
     agent   {"id": 7, "ok": true, …}  or  {"id": 7, "error": "what went wrong", …}
     agent   {"event": "exited", "name": …, "status": 0, …}
 
-What can be asked stands where it is done: `supervisor`, `deeds`, `windtunnel.backends.docker.warden`.
+What can be asked stands where it is done: `supervisor`, `request_handlers`, `windtunnel.backends.docker.warden`.
 
 Several processes, and several threads of each, may write to one pipe. A line of PIPE_BUF bytes
 or less is written in one piece (pipe(7)), so lines never mix. A longer one is cut into pieces of

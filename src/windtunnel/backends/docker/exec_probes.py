@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from windtunnel.backends.asking import Answer, answer_status, request_target
 from windtunnel.backends.base import Address
+from windtunnel.backends.network_probe import Answer, answer_status, request_target
 
 _STATUS_LINE = re.compile(r"HTTP/\S+ (\d{3})\b")
 _REQUEST = r"GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: windtunnel-probe\r\nConnection: close\r\n\r\n"

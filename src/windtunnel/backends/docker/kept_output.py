@@ -9,7 +9,7 @@ from pathlib import Path
 from windtunnel.backends.docker.api import DockerApi
 from windtunnel.backends.docker.streams import frames
 from windtunnel.backends.docker.warden import DaemonError
-from windtunnel.backends.hurry import HurryError, unhurried
+from windtunnel.backends.urgency import HurryError, unhurried
 
 
 class KeptOutput:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import psutil
 
 from windtunnel.backends.docker.api import DockerApi, map_errors
-from windtunnel.backends.docker.making import ResourceMaker
+from windtunnel.backends.docker.resource_maker import ResourceMaker
 from windtunnel.backends.docker.run_spec import is_sealed, network_specs, networks_of
 from windtunnel.backends.probes import OVER_NETWORK
 from windtunnel.errors import PlatformError

@@ -18,8 +18,8 @@ from windtunnel.backends.docker.container_spec import Surroundings, container_na
 from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.kept_output import KeptOutput
-from windtunnel.backends.docker.making import ResourceMaker
 from windtunnel.backends.docker.networks import Networks
+from windtunnel.backends.docker.resource_maker import ResourceMaker
 from windtunnel.backends.docker.resources import DockerResources
 from windtunnel.backends.docker.run_spec import environment_volume_name, input_volume_name
 from windtunnel.backends.docker.streams import Output
@@ -27,10 +27,10 @@ from windtunnel.backends.docker.task import ContainerTask
 from windtunnel.backends.docker.tracer import pack_tracer
 from windtunnel.backends.docker.volumes import Volume, filling
 from windtunnel.backends.docker.warden_client import WardenClient
-from windtunnel.backends.environments import Environments
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.pip import interpreter, local_names
 from windtunnel.backends.platform import Fetch, Task
-from windtunnel.backends.requirements import interpreter, local_names
+from windtunnel.backends.python_environments import Environments
 from windtunnel.backends.tracing import find_strace
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError

@@ -21,10 +21,10 @@ from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.streams import Command
 from windtunnel.backends.docker.usage import ContainerUsage
 from windtunnel.backends.docker.warden import NOT_FOUND, DaemonError
-from windtunnel.backends.hurry import HurryError, unhurried
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.probes import Answer, reach
 from windtunnel.backends.unit import Unit
+from windtunnel.backends.urgency import HurryError, unhurried
 from windtunnel.backends.usage import Reading
 from windtunnel.errors import PlatformError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from windtunnel.backends.docker.api import DockerApi, map_errors
-from windtunnel.backends.docker.making import ResourceMaker
+from windtunnel.backends.docker.resource_maker import ResourceMaker
 from windtunnel.backends.docker.run_spec import filler_name, filler_spec
 
 

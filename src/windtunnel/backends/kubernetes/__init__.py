@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import RunContext, warden_seconds
-from windtunnel.backends.kubernetes.secrecy import Secrecy
+from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.session import Session

@@ -14,10 +14,10 @@ from typing import IO, Any
 
 from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.places import input_file
-from windtunnel.backends.asking import Answer
 from windtunnel.backends.kubernetes.api import API_LOST, NO_RIGHT_SECONDS, OUTAGE_SECONDS, Cluster, Refused
 from windtunnel.backends.kubernetes.exec import Exec
-from windtunnel.backends.kubernetes.patience import HURRY_SECONDS
+from windtunnel.backends.kubernetes.outage import HURRY_SECONDS
+from windtunnel.backends.network_probe import Answer
 from windtunnel.errors import PlatformError
 from windtunnel.run.upload import chunks
 

@@ -17,10 +17,10 @@ from kubernetes.stream.ws_client import WSClient, get_websocket_url
 from urllib3.exceptions import HTTPError
 from websocket import WebSocketBadStatusException
 
-from windtunnel.backends.kubernetes.admitted import is_made_of
+from windtunnel.backends.kubernetes.admission import is_made_of
 from windtunnel.backends.kubernetes.kubeconfig import load
+from windtunnel.backends.kubernetes.outage import Patience
 from windtunnel.backends.kubernetes.paths import api_path
-from windtunnel.backends.kubernetes.patience import Patience
 from windtunnel.backends.kubernetes.settings import named_namespace
 from windtunnel.errors import PlatformError
 

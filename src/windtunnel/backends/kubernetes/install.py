@@ -10,7 +10,7 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.errors import PlatformError
-from windtunnel.installing import Installed
+from windtunnel.install_options import Installed
 
 RUNNER = "windtunnel-runner"
 """The account, and its role, of those who run benchmarks from within the cluster, such as a worker."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from windtunnel.backends.kubernetes.placing import HOSTNAME, ZONE
+from windtunnel.backends.kubernetes.affinity import HOSTNAME, ZONE
 from windtunnel.plan import Plan, Program, Service, Step
 
 MANY = 200

@@ -13,7 +13,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from windtunnel.backends.kubernetes.api import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
-from windtunnel.backends.kubernetes.lines import Lines
+from windtunnel.backends.kubernetes.log_lines import Lines
 from windtunnel.backends.kubernetes.watcher import shut
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.output import NO_END, OutputFile

@@ -8,30 +8,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import Address, Launch, RunContext
 from windtunnel.backends.containers import PYTHON
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.api import API_LOST, Cluster, map_errors
+from windtunnel.backends.kubernetes.cluster_facts import Facts
 from windtunnel.backends.kubernetes.container_spec import site_of
 from windtunnel.backends.kubernetes.diagnosis import check_own
-from windtunnel.backends.kubernetes.environment import Facts
-from windtunnel.backends.kubernetes.launcher import Launcher, PodGroup
 from windtunnel.backends.kubernetes.manifests import WARDEN, Naming, WardenSpec, script
-from windtunnel.backends.kubernetes.patience import Patience
+from windtunnel.backends.kubernetes.outage import Patience
+from windtunnel.backends.kubernetes.pod_launcher import Launcher, PodGroup
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker
+from windtunnel.backends.kubernetes.pod_shutdown import Shutdown
+from windtunnel.backends.kubernetes.pod_startup import Startup
 from windtunnel.backends.kubernetes.requirements import Installer
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.scheduling import Scheduling
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
-from windtunnel.backends.kubernetes.shutdown import Shutdown
-from windtunnel.backends.kubernetes.startup import Startup
 from windtunnel.backends.kubernetes.usage import UsageReader
 from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
+from windtunnel.backends.network_probe import Answer
 from windtunnel.backends.platform import Fetch, Task
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
@@ -88,7 +88,9 @@ class KubernetesPlatform:
         spec = WardenSpec(runner_image(), seconds, lease_seconds(), last_calls=self._job_pods.last_calls)
         self._warden = Warden(cluster, naming, spec, self._watcher)
         self._closing.callback(self._warden.close)
-        self._agent = Agent(cluster, lambda: self._warden.await_pod(self._check_run), script("agent.deeds"), WARDEN)
+        self._agent = Agent(
+            cluster, lambda: self._warden.await_pod(self._check_run), script("agent.request_handlers"), WARDEN
+        )
         self._closing.callback(self._agent.close)
         self._usage = UsageReader(self._agent, context.journal)
         self._resources = resources = RunResources(

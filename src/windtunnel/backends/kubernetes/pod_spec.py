@@ -11,6 +11,7 @@ from windtunnel.backends.agent.places import ARGUMENTS, FILES, INPUTS
 from windtunnel.backends.agent.places import PYTHON as PYTHONS
 from windtunnel.backends.agent.places import WORK as WORKS
 from windtunnel.backends.containers import OUT, PYTHON, RESULTS, WORK
+from windtunnel.backends.kubernetes.affinity import Placing, affinity
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.manifests import (
     Manifest,
@@ -21,7 +22,6 @@ from windtunnel.backends.kubernetes.manifests import (
     script_mount,
     script_volume,
 )
-from windtunnel.backends.kubernetes.placing import Placing, affinity
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
 from windtunnel.backends.kubernetes.sealing import (
     SEALED,

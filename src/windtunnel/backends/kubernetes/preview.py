@@ -11,15 +11,15 @@ from windtunnel.backends.agent.places import PORT
 from windtunnel.backends.base import Launch, warden_seconds
 from windtunnel.backends.containers import PYTHON
 from windtunnel.backends.kubernetes import manifests
+from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import belongings, container_spec, is_in_client, site_of
 from windtunnel.backends.kubernetes.manifests import Manifest, Naming, WardenSpec
 from windtunnel.backends.kubernetes.paths import api_path
-from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
 from windtunnel.backends.kubernetes.run_manifests import pod_name, step_service, warden_belongings
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
-from windtunnel.backends.kubernetes.secrecy import Secrecy
+from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace, runner_image
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.preview import Document, Draft

@@ -14,9 +14,10 @@ from pathlib import Path
 from windtunnel.backends.agent.places import ARGUMENTS, INSTALLED, PATH_FILE
 from windtunnel.backends.base import Address, describe_status
 from windtunnel.backends.containers import METRICS, OUT, PYTHON, WORK
+from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.api import map_errors
+from windtunnel.backends.kubernetes.cluster_facts import Facts
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
-from windtunnel.backends.kubernetes.environment import Facts
 from windtunnel.backends.kubernetes.manifests import (
     Manifest,
     arguments,
@@ -25,14 +26,13 @@ from windtunnel.backends.kubernetes.manifests import (
     script_environment,
     script_mount,
 )
-from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
 from windtunnel.backends.kubernetes.pod_spec import ARGUMENTS_MOUNT, COLLECT_SECONDS, Companions, pod
+from windtunnel.backends.kubernetes.pod_startup import Startup
 from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.run_resources import RunResources
-from windtunnel.backends.kubernetes.startup import Startup
 from windtunnel.backends.kubernetes.task import PodTask
-from windtunnel.backends.requirements import (
+from windtunnel.backends.pip import (
     PACKAGES,
     elsewhere,
     failed,

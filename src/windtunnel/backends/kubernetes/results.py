@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.archive import unpack
-from windtunnel.backends.hurry import HurryError
 from windtunnel.backends.kubernetes.agent import Agent
+from windtunnel.backends.urgency import HurryError
 from windtunnel.errors import PlatformError
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 
+from windtunnel.backends.kubernetes.affinity import ZONE, Placing
 from windtunnel.backends.kubernetes.api import Cluster, Refused
 from windtunnel.backends.kubernetes.nodes import MANY, SchedulingHints, choose_hints, has_choice
-from windtunnel.backends.kubernetes.placing import ZONE, Placing
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.plan import Job, Plan, Service
 

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from windtunnel.backends.base import Address, describe_status
 from windtunnel.backends.containers import exit_status, signalled
-from windtunnel.backends.hurry import unhurried
 from windtunnel.backends.kubernetes.api import map_errors
-from windtunnel.backends.kubernetes.commands import run_command
 from windtunnel.backends.kubernetes.diagnosis import check_own
+from windtunnel.backends.kubernetes.exec_command import run_command
 from windtunnel.backends.kubernetes.output import Output, Source
 from windtunnel.backends.kubernetes.pod_maker import PodMaker
 from windtunnel.backends.kubernetes.pods import PodView
@@ -26,6 +25,7 @@ from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.probes import Answer
 from windtunnel.backends.unit import Unit
+from windtunnel.backends.urgency import unhurried
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Service
 from windtunnel.run.folder import tail

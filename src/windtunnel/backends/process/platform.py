@@ -10,17 +10,17 @@ from typing import Any
 
 from windtunnel.backends.artifacts import remove_tree
 from windtunnel.backends.base import Launch, RunContext, warden_seconds
-from windtunnel.backends.environments import Environments
 from windtunnel.backends.inputs import place_files
 from windtunnel.backends.notifier import seconds_until
 from windtunnel.backends.platform import Fetch, Task
+from windtunnel.backends.process.executables import Programs
 from windtunnel.backends.process.inputs import SharedInputs
 from windtunnel.backends.process.ports import choose_port
-from windtunnel.backends.process.programs import Programs
 from windtunnel.backends.process.requirements import find_interpreter
 from windtunnel.backends.process.sites import site_of
 from windtunnel.backends.process.task import ProcessTask
 from windtunnel.backends.process.warden_client import Child, WardenClient
+from windtunnel.backends.python_environments import Environments
 from windtunnel.backends.tracing import RAW, find_strace, traced_command
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError

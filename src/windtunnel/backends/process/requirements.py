@@ -6,8 +6,8 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from windtunnel.backends.process.programs import Programs
-from windtunnel.backends.requirements import ASK_SECONDS, failed, interpreter
+from windtunnel.backends.pip import ASK_SECONDS, failed, interpreter
+from windtunnel.backends.process.executables import Programs
 from windtunnel.plan import Job, Service
 
 _ASK = "import sys; print(sys.version, sys.base_prefix, sys.platform)"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psutil
 
 from windtunnel.backends.agent.spawn import is_warden, stopped_wardens
-from windtunnel.backends.process.marks import find_marked, kill_processes
+from windtunnel.backends.process.run_marker import find_marked, kill_processes
 
 GRACE_SECONDS = 2.0
 """How long a process may take to end by itself."""

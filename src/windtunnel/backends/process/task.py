@@ -12,7 +12,7 @@ from windtunnel.backends.base import Address, RunContext, describe_status
 from windtunnel.backends.notifier import seconds_until
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.probes import Answer, reach
-from windtunnel.backends.process.programs import Programs
+from windtunnel.backends.process.executables import Programs
 from windtunnel.backends.process.usage import TreeUsage
 from windtunnel.backends.process.warden_client import Child
 from windtunnel.backends.unit import Unit

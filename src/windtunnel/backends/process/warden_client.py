@@ -19,7 +19,7 @@ from windtunnel.backends.agent.channels import Pipe
 from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.spawn import SUPERVISOR, lost_warden, start_warden
 from windtunnel.backends.notifier import Notifier
-from windtunnel.backends.process.marks import find_marked, kill_marked, kill_processes, lives
+from windtunnel.backends.process.run_marker import find_marked, kill_marked, kill_processes, lives
 from windtunnel.errors import PlatformError, WindtunnelError
 from windtunnel.run.control import POLL_SECONDS
 

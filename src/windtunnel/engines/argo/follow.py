@@ -31,7 +31,7 @@ _ASKED_AWAY = 2
 """How often a user asks for an end who still waits for the folder."""
 _PASSING = {"PodInitializing", "ContainerCreating"}
 """What Argo says of pods that are about to run."""
-_AGENT = ["python", "-m", "windtunnel.backends.agent", "agent.deeds"]
+_AGENT = ["python", "-m", "windtunnel.backends.agent", "agent.request_handlers"]
 
 
 @dataclass

@@ -12,7 +12,7 @@ from windtunnel.backends.kubernetes.settings import ACCOUNT as WARDEN_ACCOUNT
 from windtunnel.content import argo_templates
 from windtunnel.engines.argo.labels import ACCOUNT
 from windtunnel.engines.argo.workflow import require_api
-from windtunnel.installing import Installed
+from windtunnel.install_options import Installed
 
 _GROUP = "argoproj.io"
 STOPPER = "windtunnel-stopper"

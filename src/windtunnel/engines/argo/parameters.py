@@ -11,7 +11,7 @@ from pathlib import Path
 from windtunnel.backends import make_backend
 from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.container_spec import is_in_client
-from windtunnel.backends.refusals import check_support
+from windtunnel.backends.support import check_support
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.engines.argo.labels import BACKEND
 from windtunnel.engines.argo.parameter_values import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of

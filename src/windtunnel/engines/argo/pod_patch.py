@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from windtunnel.backends.base import Launch, warden_seconds
+from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_client, site_of
 from windtunnel.backends.kubernetes.manifests import Manifest, Naming
-from windtunnel.backends.kubernetes.placing import Placing
 from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
-from windtunnel.backends.kubernetes.secrecy import Secrecy
+from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.labels import PREFIX, RunLabels
 from windtunnel.backends.unit import Unit, render
 from windtunnel.engines.argo.labels import MAIN, WAIT

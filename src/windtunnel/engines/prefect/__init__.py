@@ -66,8 +66,8 @@ def run(request: Request) -> RunRecord:
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from windtunnel.engines.prefect.flow_run import run_in_flow
+    from windtunnel.engines.prefect.outcome_state import refusal
     from windtunnel.engines.prefect.server import check_server
-    from windtunnel.engines.prefect.state import refusal
     from windtunnel.engines.prefect.tags import TAG
 
     records: list[RunRecord] = []

@@ -12,7 +12,7 @@ from prefect.artifacts import create_image_artifact, create_markdown_artifact, c
 from prefect.logging import get_run_logger
 
 from windtunnel.analysis import report_unavailable
-from windtunnel.engines.prefect.state import sentence
+from windtunnel.engines.prefect.outcome_state import sentence
 from windtunnel.printable import printable
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord

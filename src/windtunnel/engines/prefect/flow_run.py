@@ -17,8 +17,8 @@ from prefect.context import TagsContext
 from windtunnel.engines.execute import execute
 from windtunnel.engines.interrupts import signals_cancel
 from windtunnel.engines.prefect.artifacts import write_report
+from windtunnel.engines.prefect.outcome_state import state_of
 from windtunnel.engines.prefect.publisher import Publisher
-from windtunnel.engines.prefect.state import state_of
 from windtunnel.engines.request import Request
 from windtunnel.run.record import RunRecord
 from windtunnel.secrets import Redaction

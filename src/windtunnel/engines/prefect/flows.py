@@ -20,9 +20,9 @@ from prefect.logging import get_run_logger  # noqa: E402
 from windtunnel.backends import BACKENDS, make_backend  # noqa: E402
 from windtunnel.backends.reap import reap_all  # noqa: E402
 from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
+from windtunnel.engines.prefect.outcome_state import refusal  # noqa: E402
 from windtunnel.engines.prefect.parameters import refuse_secrets  # noqa: E402
 from windtunnel.engines.prefect.sources import Source, check_strategy, form, resolve  # noqa: E402
-from windtunnel.engines.prefect.state import refusal  # noqa: E402
 from windtunnel.engines.request import make_request  # noqa: E402
 from windtunnel.errors import WindtunnelError  # noqa: E402
 from windtunnel.strategies import STRATEGIES, make_plan  # noqa: E402

@@ -31,7 +31,7 @@ from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark
 from windtunnel.engines.prefect.tags import TAG
 from windtunnel.errors import UsageError
-from windtunnel.installing import Installed
+from windtunnel.install_options import Installed
 
 SILENCE = timedelta(seconds=90)
 """Three heartbeats: a run that is silent so long is dead."""

@@ -12,10 +12,10 @@ from unittest.mock import Mock
 import pytest
 
 from support.pod_tasks import pod_task
-from windtunnel.backends import hurry
-from windtunnel.backends.hurry import HurryError, unhurried
+from windtunnel.backends import urgency
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.results import Results
+from windtunnel.backends.urgency import HurryError, unhurried
 
 PIECE = 4096
 
@@ -32,7 +32,7 @@ def test_work_that_is_soon_done_is_done_in_a_hurry_too() -> None:
 
 def test_work_that_takes_longer_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """The moment begins when somebody is in a hurry."""
-    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    monkeypatch.setattr(urgency, "HURRY_SECONDS", 0.0)
     done: list[int] = []
     asked = itertools.count()
 
@@ -61,7 +61,7 @@ def test_what_came_from_a_pod_until_then_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: bytes, share: float, kept: set[str]
 ) -> None:
     """The rest of a large output is not waited for; a note tells."""
-    monkeypatch.setattr(hurry, "HURRY_SECONDS", 0.0)
+    monkeypatch.setattr(urgency, "HURRY_SECONDS", 0.0)
     asked = itertools.count()
 
     def read(_name: str, _size: int, target: Path, check: Callable[[], None]) -> None:

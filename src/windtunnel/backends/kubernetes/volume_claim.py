@@ -76,7 +76,9 @@ class ClaimUpload(Upload):
         spec = WardenSpec(runner_image(), _MOST_SECONDS, lease_seconds(), self._store.claim)
         self._warden = Warden(cluster, naming, spec, self._watcher)
         self._closing.callback(self._warden.close)
-        self._agent = Agent(cluster, lambda: self._warden.await_pod(self._check), script("agent.deeds"), WARDEN)
+        self._agent = Agent(
+            cluster, lambda: self._warden.await_pod(self._check), script("agent.request_handlers"), WARDEN
+        )
         self._closing.callback(self._agent.close)
         self._agent.look_file(str(self._place), 0)
 

@@ -13,8 +13,8 @@ from typing import Protocol
 
 from windtunnel.backends.artifacts import remove_tree
 from windtunnel.backends.base import Launch, RunContext
+from windtunnel.backends.pip import PACKAGES, SCRIPT, elsewhere, failed, kept, key_of, pip_settings, tell
 from windtunnel.backends.platform import Platform, Task
-from windtunnel.backends.requirements import PACKAGES, SCRIPT, elsewhere, failed, kept, key_of, pip_settings, tell
 from windtunnel.backends.results import OUT
 from windtunnel.backends.unit import Site, Unit
 from windtunnel.errors import PlatformError

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from windtunnel.backends.agent.places import result_file, usage_file
 from windtunnel.backends.agent.protocol import VERSION, send
-from windtunnel.backends.asking import Answer, ask_http, ask_tcp
+from windtunnel.backends.network_probe import Answer, ask_http, ask_tcp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

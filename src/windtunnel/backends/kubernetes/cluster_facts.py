@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+from windtunnel.backends.kubernetes.affinity import ZONE
 from windtunnel.backends.kubernetes.api import Cluster, Refused
-from windtunnel.backends.kubernetes.placing import ZONE
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.plan import Program
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from windtunnel.backends.process.marks import RUN_VARIABLE
+from windtunnel.backends.process.run_marker import RUN_VARIABLE
 from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.errors import PlatformError
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from windtunnel.backends.kubernetes.api import map_errors
-from windtunnel.backends.kubernetes.commands import run_command
-from windtunnel.backends.kubernetes.launcher import PodGroup
+from windtunnel.backends.kubernetes.exec_command import run_command
 from windtunnel.backends.kubernetes.manifests import script
+from windtunnel.backends.kubernetes.pod_launcher import PodGroup
 from windtunnel.backends.kubernetes.pod_spec import COLLECT_SECONDS
 from windtunnel.backends.kubernetes.pods import COLLECTOR
 from windtunnel.backends.kubernetes.run_resources import RunResources

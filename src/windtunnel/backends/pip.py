@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
-from windtunnel.backends import install
+from windtunnel.backends import install_packages
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Job, Program, Service
 from windtunnel.run.cache import cache_folder
@@ -22,7 +22,7 @@ from windtunnel.run.control import POLL_SECONDS, Control
 from windtunnel.run.folder import tail
 from windtunnel.secrets import Redaction
 
-SCRIPT = Path(install.__file__)
+SCRIPT = Path(install_packages.__file__)
 PACKAGES = "packages.json"
 """What the script writes last: names and versions of what is installed."""
 _PYTHON = re.compile(r"python(\d(\.\d+)?)?")

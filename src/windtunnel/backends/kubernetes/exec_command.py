@@ -9,9 +9,9 @@ from typing import Any
 
 from websocket import WebSocketException
 
-from windtunnel.backends.asking import Answer
 from windtunnel.backends.base import describe_status
 from windtunnel.backends.kubernetes.api import Cluster, Refused, map_errors
+from windtunnel.backends.network_probe import Answer
 from windtunnel.errors import PlatformError
 
 _ERRORS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from windtunnel.backends.kubernetes.admitted import changes
+from windtunnel.backends.kubernetes.admission import changes
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec, belongings, container_spec
 from windtunnel.backends.kubernetes.manifests import Manifest, arguments_name
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodOrder
@@ -15,7 +15,7 @@ from windtunnel.backends.kubernetes.requirements import PackedEnvironment
 from windtunnel.backends.kubernetes.run_manifests import pod_name, step_service
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.scheduling import Scheduling
-from windtunnel.backends.kubernetes.secrecy import Secrecy
+from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.backends.unit import Unit
 from windtunnel.plan import Job
