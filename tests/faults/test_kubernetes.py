@@ -63,6 +63,15 @@ def test_a_server_in_its_clients_pod_that_is_never_ready_is_told(fault: Fault) -
 
 
 @full
+def test_metrics_that_are_no_file_end_the_run(fault: Fault) -> None:
+    """Exit 5, as on the other backends: what was measured into a pipe is lost."""
+    pipe = "rm -f $$WINDTUNNEL_METRICS; mkfifo $$WINDTUNNEL_METRICS; echo rate=7"
+    text = single_node(["sh", "-c", pipe], '[[metrics]]\nname = "rate"\npattern = "rate=(.*)"')
+
+    assert "$WINDTUNNEL_METRICS cannot be read" in fault.ended(fault.run(text), 5, "unreadable_output")
+
+
+@full
 def test_what_a_step_wrote_and_never_came_makes_the_result_suspect(fault: Fault) -> None:
     """Its collector is stopped: metrics and artifacts are lost, though what it printed is there."""
     stop = "kill -STOP $(grep -l agent.[c]ollector /proc/[0-9]*/cmdline | cut -d/ -f3)"

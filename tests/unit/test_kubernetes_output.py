@@ -157,6 +157,18 @@ def test_an_output_that_a_node_has_no_longer_may_lack_lines(tmp_path: Path) -> N
     assert "lines of its output may be missing" in str(followed(tmp_path, logs).trouble(is_over=True))
 
 
+@pytest.mark.parametrize("words", [(), (b"unable to retrieve container logs for containerd://1",)])
+@pytest.mark.parametrize(("is_lost", "trouble"), [(True, NO_END), (False, None)])
+def test_an_output_that_is_removed_with_its_container_is_no_new_file_of_its_node(
+    tmp_path: Path, words: tuple[bytes, ...], trouble: str | None, *, is_lost: bool
+) -> None:
+    """A server that is stopped takes its log with it; whether its end came is what the connection before tells."""
+    found = followed(tmp_path, Logs(Answer(line(1, "a"), is_lost=is_lost), Answer(*words)))
+
+    assert (tmp_path / "log").read_text() == "a\n"
+    assert found.trouble(is_over=True) == trouble
+
+
 @pytest.mark.parametrize(("size", "late", "words"), [(200, 0, "None"), (5, 30, "None"), (200, 30, "may be missing")])
 def test_much_output_that_is_read_late_may_lack_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, late: float, words: str

@@ -30,7 +30,10 @@ SAMPLE_SECONDS = 0.5
 
 
 def pack(file: io.RawIOBase, extra: dict[str, bytes]) -> None:
-    """Write the archive; a file that vanishes or cannot be read meanwhile is left out."""
+    """Write the archive; a file that vanishes or cannot be read meanwhile is left out.
+
+    Of what is no file it has the name alone: a pipe may stand where the metrics should.
+    """
     # Dereferenced, a file with several names is written once for each.
     with tarfile.open(fileobj=file, mode="w|", dereference=True) as archive:
         for name, content in extra.items():
@@ -40,13 +43,22 @@ def pack(file: io.RawIOBase, extra: dict[str, bytes]) -> None:
         for path in sorted(RESULTS.rglob("*")):
             if path.is_file() and not path.is_symlink():
                 add(archive, path)
+            else:
+                entry = tarfile.TarInfo(name_of(path))
+                entry.type = tarfile.DIRTYPE
+                archive.addfile(entry)
+
+
+def name_of(path: Path) -> str:
+    """Return what the archive calls something that the step wrote."""
+    return "results/" + str(path.relative_to(RESULTS))
 
 
 def add(archive: tarfile.TarFile, path: Path) -> None:
     """Add a file as it is now."""
     try:
         with path.open("rb") as file:
-            entry = archive.gettarinfo(arcname="results/" + str(path.relative_to(RESULTS)), fileobj=file)
+            entry = archive.gettarinfo(arcname=name_of(path), fileobj=file)
             if entry is not None and entry.isreg():
                 archive.addfile(entry, file)
     except OSError as error:

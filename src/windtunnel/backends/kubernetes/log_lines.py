@@ -43,11 +43,13 @@ class Lines:
     Attributes:
         last: The time of the last line so far, which need not have come to its end.
         has_gap: Whether that line was not there any more after a lost connection, so that others may be missing too.
+        is_gone: Whether the last connection was to repeat that line, and had no line at all.
     """
 
     def __init__(self) -> None:
         self.last: Stamp | None = None
         self.has_gap = False
+        self.is_gone = False
         self._taken = 0
         """How many bytes of the last line were taken, its end included."""
         self._since: Stamp | None = None
@@ -60,10 +62,11 @@ class Lines:
     def resume(self) -> None:
         """A connection begins: it repeats some lines, if there were others before."""
         self._since, self._is_within, self._rest = self.last, False, b""
+        self.is_gone = self._since is not None
 
     def end(self) -> None:
-        """All came that there is."""
-        self.has_gap = self.has_gap or self._since is not None
+        """All came that there is; where there is nothing any more, its node has no new file, but none."""
+        self.has_gap = self.has_gap or (self._since is not None and not self.is_gone)
 
     def take(self, piece: bytes) -> bytes:
         """Return what is new in a piece of the stream, which may end anywhere."""
@@ -97,6 +100,7 @@ class Lines:
         while data:
             line, end, after = data.partition(b"\n")
             stamp, text = _split(line + end)
+            self.is_gone = self.is_gone and not stamp.key
             if stamp.key > since.key:
                 self._since, self.has_gap = None, True
                 return b"", data

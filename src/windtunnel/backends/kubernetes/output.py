@@ -139,7 +139,8 @@ class Output(OutputFile):
                 except (OSError, HTTPError):
                     self._is_cut = True
                 else:
-                    self._is_cut = False
+                    # Of a container that was removed nothing comes, and no error: what came before is all there is.
+                    self._is_cut = self._is_cut and self._lines.is_gone
                     if was_over:
                         self._lines.end()
                         break

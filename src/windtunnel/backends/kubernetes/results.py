@@ -6,7 +6,7 @@ import contextlib
 import json
 import tarfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from windtunnel.backends.archive import unpack
@@ -35,6 +35,7 @@ class Results:
     def __init__(self, agent: Agent, folder: RunFolder, journal: Journal) -> None:
         self._agent, self._folder, self._journal = agent, folder, journal
         self.hosts: dict[str, Mapping[str, Any]] = {}
+        self._others: dict[str, set[PurePosixPath]] = {}
         self._taken: dict[str, Path | None] = {}
 
     def fetch(self, pod: str, step: str, seconds: float, check: Callable[[], None]) -> Path | None:
@@ -48,6 +49,11 @@ class Results:
             if size is not None:
                 self._taken[pod] = self._unpack(pod, step, size, check)
         return self._taken[pod]
+
+    def others_of(self, pod: str, step: str) -> frozenset[PurePosixPath]:
+        """Return the names of what is no file of what a step wrote in a pod that was fetched."""
+        names = self._others.get(pod, ())
+        return frozenset(name.relative_to(step) for name in names if name.parts[0] == step)
 
     def note_host(self, source: Path, node: str | None) -> None:
         """Note what the collector of a pod told of its node, in the folder of what it sent."""
@@ -63,7 +69,7 @@ class Results:
             # One that was cut short ends where it was cut.
             cut_short = () if is_whole else (tarfile.TarError,)
             with archive.open("rb") as file, contextlib.suppress(*cut_short):
-                unpack(iter(lambda: file.read(_PIECE), b""), target)
+                self._others[name] = unpack(iter(lambda: file.read(_PIECE), b""), target)
             archive.unlink()
         except (OSError, tarfile.TarError) as error:
             reason = getattr(error, "strerror", None) or error

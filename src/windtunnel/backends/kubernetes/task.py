@@ -253,7 +253,7 @@ class PodTask:
         check_own(self.view)
         is_over = self._has_ended(self.view) or self.has_stopped
         lacks += [words for words in (self._problem, self.output and self.output.trouble(is_over=is_over)) if words]
-        return Collected("; ".join(lacks))
+        return Collected("; ".join(lacks), results.others_of(self.pod, step))
 
     def delete(self, grace: float) -> None:
         """Have its pod deleted, with so many seconds of grace."""
