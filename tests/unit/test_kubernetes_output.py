@@ -213,6 +213,39 @@ def test_an_output_of_which_more_comes_is_not_cut_short_at_its_containers_end(
     found.close()
 
 
+def test_an_output_whose_reader_is_late_is_not_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has come and is not read yet is no silence: on a busy machine all of it would be asked for once more."""
+    is_cut = threading.Event()
+    monkeypatch.setattr(module, "shut", lambda _answer: is_cut.set())
+    monkeypatch.setattr(module, "_QUIET_SECONDS", 0.0)
+    near, far = socket.socketpair()
+
+    class Late(Answer):
+        """One of which some bytes wait to be read."""
+
+        def stream(self, *_size: int, **_options: bool) -> Iterator[bytes]:
+            """Give what there is, and wait."""
+            yield from self.text
+            is_cut.wait(30)
+
+        def fileno(self) -> int:
+            """Return the connection."""
+            return near.fileno()
+
+    with near, far:
+        far.sendall(b"more")
+        logs = Logs(Late(line(1, "a")))
+        notifier = Notifier(Control(60))
+        found = Output(cast("Cluster", logs), Source("pod", "client"), tmp_path / "log", lambda: True, notifier)
+        while not (tmp_path / "log").stat().st_size:
+            time.sleep(0.01)
+        found.finish()
+        assert not is_cut.is_set()
+        near.recv(4)
+        assert notifier.wait(lambda: found.has_ended, 30)
+        assert is_cut.is_set()
+
+
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_who_shuts_an_answer_over_tls_has_its_reader_read_nothing_else() -> None:
     """What is on its way comes as it was sent, or not at all, but never as it is encrypted."""

@@ -97,21 +97,22 @@ class Lines:
 
     def _look(self, data: bytes, since: Stamp) -> tuple[bytes, bytes]:
         """Leave out what was taken before: return the rest of the last line, once that is found, and what follows."""
-        while data:
-            line, end, after = data.partition(b"\n")
-            stamp, text = _split(line + end)
+        begin = 0
+        while begin < len(data):  # in place: a copy of the rest for each line would take seconds for some megabytes
+            end = data.find(b"\n", begin) + 1
+            after = end or len(data)
+            stamp, text = _split(data[begin:after])
             self.is_gone = self.is_gone and not stamp.key
             if stamp.key > since.key:
                 self._since, self.has_gap = None, True
-                return b"", data
+                return b"", data[begin:]
             if stamp.key == since.key and (end or len(text) >= self._taken):
                 new = text[self._taken :]
                 self._since, self._is_within, self._taken = None, not end, len(text)
-                return new, after
+                return new, data[after:]
             if not end:
-                self._rest = data
-                break
-            data = after
+                self._rest = data[begin:]
+            begin = after
         return b"", b""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -109,7 +110,7 @@ class Output(OutputFile):
 
     def _shut_if_quiet(self) -> bool:
         is_quiet = time.monotonic() > self._heard_at + _QUIET_SECONDS
-        if self._answer is None or not is_quiet:
+        if self._answer is None or not is_quiet or _has_unread(self._answer):
             return False
         shut(self._answer)
         return True
@@ -177,3 +178,12 @@ class Output(OutputFile):
         finally:
             with contextlib.suppress(Exception):
                 self._answer.close()
+
+
+def _has_unread(answer: Any) -> bool:
+    """Tell whether bytes of an answer have come that are still to be read: the reader is late then, not the sender."""
+    with contextlib.suppress(ValueError, AttributeError, OSError):
+        waiting = select.poll()
+        waiting.register(answer.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
+    return False
