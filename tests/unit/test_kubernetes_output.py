@@ -120,10 +120,10 @@ class Logs:
         return self.answers.pop(0)
 
 
-def followed(path: Path, logs: Logs) -> Output:
-    """Return the output of a container that has ended, once all of it came."""
-    notifier = Notifier(Control(60))
-    found = Output(cast("Cluster", logs), Source("pod", "client"), path / "log", lambda: not logs.answers, notifier)
+def followed(path: Path, logs: Logs, *, is_over: bool = False) -> Output:
+    """Return the output of a container that has ended, before its last answer or all along, once all of it came."""
+    notifier, source = Notifier(Control(60)), Source("pod", "client")
+    found = Output(cast("Cluster", logs), source, path / "log", lambda: is_over or not logs.answers, notifier)
     assert notifier.wait(lambda: found.has_ended, 30)
     return found
 
@@ -148,6 +148,35 @@ def test_an_output_whose_pod_is_gone_before_its_end_came_says_so(tmp_path: Path)
     """What it has may not be all."""
     assert followed(tmp_path, Logs(Answer(line(1, "a"), is_lost=True))).trouble(is_over=True) == NO_END
     assert followed(tmp_path, Logs(Answer(line(1, "a")))).trouble(is_over=True) is None
+
+
+def test_an_output_that_ends_well_and_too_soon_is_read_again(tmp_path: Path) -> None:
+    """The node's last line is asked for; as long as it is not there, more is to come."""
+    first, last = line(2, "rate=1"), line(1, "rate=2")
+    logs = Logs(Answer(first), Answer(last), Answer(first, last), Answer(last))
+    found = followed(tmp_path, logs, is_over=True)
+
+    assert found.path.read_text() == "rate=1\nrate=2\n"
+    assert found.trouble(is_over=True) is None
+    assert logs.answers == []
+
+
+def test_an_output_whose_last_line_does_not_come_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is cut, though each answer ended well."""
+    monkeypatch.setattr(module, "WHOLE_SECONDS", 0.0)
+    first, last = line(2, "rate=1"), line(1, "rate=2")
+    found = followed(tmp_path, Logs(Answer(first), Answer(last), Answer(first), Answer(last)), is_over=True)
+
+    assert found.trouble(is_over=True) == NO_END
+
+
+def test_a_long_last_line_that_a_node_keeps_in_parts_is_whole(tmp_path: Path) -> None:
+    """Its last part has a time of its own, later than the line's."""
+    text = "x" * 40_000
+    found = followed(tmp_path, Logs(Answer(line(2, text)), Answer(line(1, text[-100:]))), is_over=True)
+
+    assert found.path.read_text() == f"{text}\n"
+    assert found.trouble(is_over=True) is None
 
 
 def test_an_output_that_a_node_has_no_longer_may_lack_lines(tmp_path: Path) -> None:

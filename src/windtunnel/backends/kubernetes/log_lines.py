@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+PART_BYTES = 1 << 14
+"""A container runtime writes a longer line in parts of about this size (CRI log format, tag P)."""
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
 _HEADS = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ \n]* ", re.MULTILINE)
 
@@ -59,6 +61,11 @@ class Lines:
         self._rest = b""
         """The beginning of a line that may not have its whole time yet."""
 
+    @property
+    def is_long(self) -> bool:
+        """Whether the last line is one that a node keeps in parts."""
+        return self._taken >= PART_BYTES
+
     def resume(self) -> None:
         """A connection begins: it repeats some lines, if there were others before."""
         self._since, self._is_within, self._rest = self.last, False, b""
@@ -91,7 +98,7 @@ class Lines:
 
     def _note(self, line: bytes) -> None:
         """Note a line, or what there is of it, as the last one."""
-        stamp, text = _split(line)
+        stamp, text = split_line(line)
         if stamp.key:  # the API may say something of its own
             self.last, self._taken = stamp, len(text)
 
@@ -101,7 +108,7 @@ class Lines:
         while begin < len(data):  # in place: a copy of the rest for each line would take seconds for some megabytes
             end = data.find(b"\n", begin) + 1
             after = end or len(data)
-            stamp, text = _split(data[begin:after])
+            stamp, text = split_line(data[begin:after])
             self.is_gone = self.is_gone and not stamp.key
             if stamp.key > since.key:
                 self._since, self.has_gap = None, True
@@ -116,7 +123,7 @@ class Lines:
         return b"", b""
 
 
-def _split(line: bytes) -> tuple[Stamp, bytes]:
+def split_line(line: bytes) -> tuple[Stamp, bytes]:
     """Return the time of a line, and its text; of one that has not its whole time yet, none."""
     head, blank, text = line.partition(b" ")
     return Stamp.parse(head.decode("ascii", errors="replace") if blank else ""), text

@@ -14,7 +14,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from windtunnel.backends.kubernetes.api import NO_RIGHT_SECONDS, NOT_FOUND, Cluster, Refused
-from windtunnel.backends.kubernetes.log_lines import Lines
+from windtunnel.backends.kubernetes.log_lines import Lines, split_line
 from windtunnel.backends.kubernetes.watcher import shut
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.output import NO_END, OutputFile
@@ -27,6 +27,9 @@ _STRIPPED_BYTES = 1024
 _QUIET_SECONDS = 0.25
 """After so long without a piece, no more is on its way of what has ended."""
 _LOOK_SECONDS = 0.05
+WHOLE_SECONDS = 10.0
+"""How long what a container has written to its end may take to be had."""
+_TAIL_BYTES = 1 << 20
 ROTATED_BYTES = 10 << 20
 """At this size the kubelet has the runtime start a new file, unless it is told otherwise."""
 LATE_SECONDS = 3.0
@@ -123,7 +126,7 @@ class Output(OutputFile):
         self._thread.join(2)
 
     def _follow(self) -> None:
-        began = time.monotonic()
+        began, until = time.monotonic(), 0.0
         try:
             while not self._closed.is_set():
                 # What is read after the end is all of it; what was read before may lack the last lines.
@@ -143,12 +146,34 @@ class Output(OutputFile):
                     # Of a container that was removed nothing comes, and no error: what came before is all there is.
                     self._is_cut = self._is_cut and self._lines.is_gone
                     if was_over:
-                        self._lines.end()
-                        break
-                self._closed.wait(0 if self._is_over() else _PAUSE_SECONDS)
+                        until = until or time.monotonic() + WHOLE_SECONDS
+                        is_whole = self._is_whole()
+                        if is_whole or time.monotonic() > until:
+                            self._is_cut = self._is_cut or not is_whole
+                            self._lines.end()
+                            break
+                self._closed.wait(0 if self._is_over() and not until else _PAUSE_SECONDS)
         finally:
             self._strip()
             self._end()
+
+    def _is_whole(self) -> bool:
+        """Tell whether the node's last line is here: on a busy node an answer may end well, and too soon."""
+        try:
+            with contextlib.closing(self._open(tailLines="1", limitBytes=str(_TAIL_BYTES))) as answer:
+                stamp, text = split_line(b"".join(answer.stream(_TAIL_BYTES, decode_content=True)))
+        except (Refused, OSError, HTTPError):
+            return True  # nothing better is known
+        last = self._lines.last.key if self._lines.last else ""
+        if stamp.key <= last:
+            return True
+        # A node keeps a long line in parts, each with a time of its own.
+        return self._lines.is_long and self._ends_with(text.rstrip(b"\n"))
+
+    def _ends_with(self, text: bytes) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(max(0, self.path.stat().st_size - len(text) - 1))
+            return file.read().rstrip(b"\n").endswith(text)
 
     def _strip(self) -> None:
         with contextlib.suppress(OSError), self.path.open("r+b") as file:
@@ -158,12 +183,14 @@ class Output(OutputFile):
             if (kept := self._source.strip(last)) != last:
                 file.truncate(begin + len(kept))
 
-    def _read(self) -> None:
-        query = {"container": self._source.container, "follow": "true", "timestamps": "true"}
-        if self._lines.last:
-            query["sinceTime"] = self._lines.last.to_second
+    def _open(self, **query: str) -> Any:
+        query |= {"container": self._source.container, "timestamps": "true"}
         path = f"{self._cluster.path('Pod', self._source.pod)}/log"
-        self._answer = self._cluster.open("GET", path, query=query, timeout=_READ_SECONDS)
+        return self._cluster.open("GET", path, query=query, timeout=_READ_SECONDS)
+
+    def _read(self) -> None:
+        since = {"sinceTime": self._lines.last.to_second} if self._lines.last else {}
+        self._answer = self._open(follow="true", **since)
         self._lines.resume()
         least = float("inf")
         try:
