@@ -225,6 +225,20 @@ def test_one_replica_that_ends_is_the_services_death(open_run: Opened) -> None:
     assert [task.unit.label for task in server.tasks] == ["server", "server.replica-2", "server.replica-3"]
 
 
+def test_the_last_lines_of_a_service_are_those_of_the_replica_that_ended(open_run: Opened) -> None:
+    """The first one has nothing to say of it."""
+    run = open_run()
+    server = run.session.start_service(Launch(replace(SERVER, replicas=2), None, {}))
+    first, second = server.tasks
+    first.log.write_text("all is well\n")
+    second.log.write_text("segmentation fault\n")
+    run.session.stop(Running(server.platform, server.units[1:], server.metrics, [second]))
+    with pytest.raises(InvalidResult, match=r"server's replica server\.replica-2") as caught:
+        run.session.check([server])
+
+    assert caught.value.log_tail == ("segmentation fault",)
+
+
 def test_a_stop_command_is_tried_before_the_platforms_way(open_run: Opened) -> None:
     """Names are replaced in it; the platform's way ends what it leaves."""
     run = open_run()

@@ -13,7 +13,6 @@ from windtunnel.backends.probes import OVER_NETWORK, Answer, describe
 from windtunnel.backends.running import Running
 from windtunnel.errors import InvalidResult, PlatformError
 from windtunnel.plan import Liveness, Probe
-from windtunnel.run.folder import tail
 
 PROBE_SECONDS = 1.0
 """How long the first probes may take."""
@@ -63,7 +62,7 @@ class Prober:
                     f"{running.name} was not ready within {ready.within:g} s: {question}: {last.detail}",
                     code="not_ready",
                     step=running.name,
-                    log_tail=tail(running.tasks[0].log),
+                    log_tail=running.last_lines,
                 )
             interval = min(max(FIRST_INTERVAL, INTERVAL_GROWTH * (time.monotonic() - began)), LAST_INTERVAL)
             self._notifier.wait(lambda: running.has_ended, interval)
@@ -77,7 +76,7 @@ class Prober:
                 f"{running.name}{words} before it was ready",
                 code=state.reason or "exited_before_ready",
                 step=running.name,
-                log_tail=tail(running.tasks[0].log),
+                log_tail=running.last_lines,
             )
 
     def watch_liveness(self, running: Running) -> None:
@@ -99,7 +98,7 @@ class Prober:
                     f"{running.name} failed its liveness probe {misses} times in a row: {question}: {answer.detail}",
                     code="liveness_failed",
                     step=running.name,
-                    log_tail=tail(running.tasks[0].log),
+                    log_tail=running.last_lines,
                 )
                 return
 

@@ -12,6 +12,7 @@ from windtunnel.backends.probes import LogReader
 from windtunnel.backends.unit import Unit
 from windtunnel.errors import WindtunnelError
 from windtunnel.plan import Job, Service
+from windtunnel.run.folder import tail
 
 
 @dataclass(eq=False)
@@ -96,9 +97,19 @@ class Running:
 
     def end(self) -> tuple[str, State]:
         """Return how it ended, in words that follow its name, and the state that tells it."""
+        task = self._ended_first
+        state = task.state
+        replica = f"'s replica {task.name} " if len(self.tasks) > 1 else " "
+        return f"{replica}{state.words or describe_status(state.status or 0)}", state
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """The last lines of its output, of the task that ended first if one has."""
+        return tail(self._ended_first.log)
+
+    @property
+    def _ended_first(self) -> Task:
         states = [(task, task.state) for task in self.tasks]
         # One that is gone says more than one that is only bound to end.
         over = [each for each in states if each[1].phase == "gone"] or [e for e in states if e[1].phase != "running"]
-        task, state = min(over or states, key=lambda each: each[1].at)
-        replica = f"'s replica {task.name} " if len(self.tasks) > 1 else " "
-        return f"{replica}{state.words or describe_status(state.status or 0)}", state
+        return min(over or states[:1], key=lambda each: each[1].at)[0]

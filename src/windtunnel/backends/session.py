@@ -21,7 +21,6 @@ from windtunnel.errors import BenchmarkFailed, InvalidResult, PlatformError
 from windtunnel.plan import InputFile, Job, Service
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.events import EventType
-from windtunnel.run.folder import tail
 
 
 class Session:
@@ -183,16 +182,14 @@ class Session:
         self._tell_doubts([running, *watched])
         words, state = running.end()
         if state.reason == "oom":
-            raise BenchmarkFailed(
-                f"{running.name}{words}", code="oom", step=running.name, log_tail=tail(running.tasks[0].log)
-            )
+            raise BenchmarkFailed(f"{running.name}{words}", code="oom", step=running.name, log_tail=running.last_lines)
         if state.reason:
             # Whatever its status: a load generator may end in order when it is told to, long before it is done.
             raise PlatformError(
                 f"{running.name}: {state.problem or words.strip()}",
                 code=state.reason,
                 step=running.name,
-                log_tail=tail(running.tasks[0].log),
+                log_tail=running.last_lines,
             )
         return running.status if running.status is not None else -signal.SIGKILL
 
@@ -244,7 +241,7 @@ class Session:
                     f"{running.name}{words} while it was needed",
                     code=state.reason or "server_died",
                     step=running.name,
-                    log_tail=tail(running.tasks[0].log),
+                    log_tail=running.last_lines,
                 )
 
     def stop(self, handle: Running) -> None:
