@@ -120,7 +120,7 @@ def test_a_refusal_stands_where_argo_shows_messages() -> None:
     assert words in line
     for part in ("drive", "client(0:1)", "finish"):
         assert any(words in line for line in got.splitlines() if f" {part}" in line or ".onExit" in line), got
-    assert "Stopped with strategy" not in got + listed
+    assert "Stopped with strategy" not in got + line
 
 
 def test_resubmit_runs_it_again_and_retry_says_so(store: str) -> None:

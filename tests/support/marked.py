@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO
+from uuid import uuid4
 
 from support.kubernetes_lab import KUBECTL, image
 
-MARK = "Zq7Marked4Secret"
+MARK = f"Zq7Marked{uuid4().hex[:8]}Secret"
+"""Of this process alone: others show theirs in the same namespace at the same time."""
 SEEN = "pods,services,configmaps,jobs.batch,leases,networkpolicies,events"
 """Every kind of object that a run has, but Secrets."""
 ARGOS = "workflows,workflowtaskresults,cronworkflows"

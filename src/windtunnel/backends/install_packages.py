@@ -1,6 +1,6 @@
 """Installs Python packages into an environment of their own; run by the interpreter that is to have them.
 
-Run by path as ``install.py TARGET add|alone REQUIREMENT...``, on this machine or in a container, so it
+Run by path as ``install_packages.py TARGET add|alone REQUIREMENT...``, on this machine or in a container, so it
 has the standard library alone and suits old interpreters. ``add``: the environment also sees what the
 interpreter has. pip is the interpreter's own, which need not be in the environment, or comes from
 *ensurepip*. ``packages.json`` is written last: with it, the environment is whole. ``$WINDTUNNEL_ARCHIVE`` is

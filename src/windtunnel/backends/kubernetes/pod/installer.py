@@ -54,7 +54,7 @@ def environment(task: dict[str, Any]) -> dict[str, str]:
 def main() -> int:
     """Do the task; return pip's exit status."""
     task = wait_task(*arguments())
-    script = SCRIPTS / "windtunnel" / "backends" / "install.py"
+    script = SCRIPTS / "windtunnel" / "backends" / "install_packages.py"
     command = [sys.executable, "-I", str(script), str(PYTHON), "add", *task["requirements"]]
     status = subprocess.call(command, env=environment(task))  # noqa: S603 - ours
     if status == 0:
