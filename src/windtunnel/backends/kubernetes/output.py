@@ -159,16 +159,14 @@ class Output(OutputFile):
 
     def _is_whole(self) -> bool:
         """Tell whether the node's last line is here: on a busy node an answer may end well, and too soon."""
+        last = self._lines.last.key if self._lines.last else ""
         try:
             with contextlib.closing(self._open(tailLines="1", limitBytes=str(_TAIL_BYTES))) as answer:
                 stamp, text = split_line(b"".join(answer.stream(_TAIL_BYTES, decode_content=True)))
+            # A node keeps a long line in parts, each with a time of its own.
+            return stamp.key <= last or (self._lines.is_long and self._ends_with(text.rstrip(b"\n")))
         except (Refused, OSError, HTTPError):
             return True  # nothing better is known
-        last = self._lines.last.key if self._lines.last else ""
-        if stamp.key <= last:
-            return True
-        # A node keeps a long line in parts, each with a time of its own.
-        return self._lines.is_long and self._ends_with(text.rstrip(b"\n"))
 
     def _ends_with(self, text: bytes) -> bool:
         with self.path.open("rb") as file:
