@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.docker_lab import client_server, docker_client, image, inventory, single_node
-from support.lab import SOON, Lab, Result, finish
+from support.docker_lab import RATE, client_server, docker_client, image, inventory, run, shell, single_node
+from support.lab import SOON, Lab, finish
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import RunContext
 from windtunnel.errors import PlatformError
@@ -22,17 +22,6 @@ from windtunnel.run.folder import RunFolder, tail
 from windtunnel.run.journal import Journal
 
 pytestmark = pytest.mark.usefixtures("docker_empty", "nothing_left")
-RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
-
-
-def run(lab: Lab, text: str, *arguments: str) -> Result:
-    """Run a benchmark on Docker."""
-    return lab.run(text, "--backend", "docker", *arguments)
-
-
-def shell(script: str) -> list[str]:
-    """Return the command of a shell script."""
-    return ["sh", "-c", script]
 
 
 def test_a_step_without_an_image_is_refused(lab: Lab) -> None:

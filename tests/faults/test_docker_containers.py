@@ -8,22 +8,11 @@ import signal
 import docker.errors
 import pytest
 
-from support.docker_lab import client_server, docker_client, image, single_node
-from support.lab import SOON, Lab, Result, finish
+from support.docker_lab import RATE, client_server, docker_client, image, run, shell, single_node
+from support.lab import SOON, Lab, finish
 from windtunnel.backends.docker.container_spec import FOLLOWED
 
 pytestmark = pytest.mark.usefixtures("docker_empty", "nothing_left")
-RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
-
-
-def run(lab: Lab, text: str, *arguments: str) -> Result:
-    """Run a benchmark on Docker."""
-    return lab.run(text, "--backend", "docker", *arguments)
-
-
-def shell(script: str) -> list[str]:
-    """Return the command of a shell script."""
-    return ["sh", "-c", script]
 
 
 def test_an_image_with_a_user_of_its_own_can_write(lab: Lab) -> None:

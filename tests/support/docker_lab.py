@@ -18,12 +18,23 @@ import docker
 import docker.errors
 
 from cluster import images as cluster_images
-from support.lab import PROGRAMS
+from support.lab import PROGRAMS, Lab, Result
 from support.needs import lacking
 from windtunnel.backends import make_backend
 
 DOCKERFILE = Path(__file__).with_name("Dockerfile")
 SERVERS_DOCKERFILE = Path(__file__).with_name("servers.Dockerfile")
+RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"'
+
+
+def run(lab: Lab, text: str, *arguments: str) -> Result:
+    """Run a benchmark on Docker."""
+    return lab.run(text, "--backend", "docker", *arguments)
+
+
+def shell(script: str) -> list[str]:
+    """Return the command of a shell script."""
+    return ["sh", "-c", script]
 
 
 def need_docker() -> None:

@@ -46,8 +46,3 @@ def exit_status(code: int) -> int:
     """Return a container's exit status as `subprocess` counts it: -N for signal N."""
     number = code - _SIGNALLED
     return -number if number in signal.valid_signals() else code
-
-
-def python_variables(path: str) -> dict[str, str]:
-    """Return the variables of a step with a Python environment, whose programs come before those of `path`."""
-    return {"PATH": f"{PYTHON / 'bin'}:{path}", "VIRTUAL_ENV": str(PYTHON)}

@@ -58,11 +58,10 @@ class Prober:
             patience *= 2 if answer.is_late else 1
             if time.monotonic() >= deadline:
                 question = describe(ready.probe, running.asked_at)
-                raise PlatformError(
+                raise running.error(
+                    PlatformError,
                     f"{running.name} was not ready within {ready.within:g} s: {question}: {last.detail}",
-                    code="not_ready",
-                    step=running.name,
-                    log_tail=running.last_lines,
+                    "not_ready",
                 )
             interval = min(max(FIRST_INTERVAL, INTERVAL_GROWTH * (time.monotonic() - began)), LAST_INTERVAL)
             self._notifier.wait(lambda: running.has_ended, interval)
@@ -72,11 +71,8 @@ class Prober:
         if running.has_ended:
             self._check([])
             words, state = running.end()
-            raise PlatformError(
-                f"{running.name}{words} before it was ready",
-                code=state.reason or "exited_before_ready",
-                step=running.name,
-                log_tail=running.last_lines,
+            raise running.error(
+                PlatformError, f"{running.name}{words} before it was ready", state.reason or "exited_before_ready"
             )
 
     def watch_liveness(self, running: Running) -> None:
@@ -94,11 +90,10 @@ class Prober:
             misses = 0 if answer.ok else misses + 1
             if misses >= live.failures and running.is_needed:
                 question = describe(live.probe, running.asked_at)
-                running.death = InvalidResult(
+                running.death = running.error(
+                    InvalidResult,
                     f"{running.name} failed its liveness probe {misses} times in a row: {question}: {answer.detail}",
-                    code="liveness_failed",
-                    step=running.name,
-                    log_tail=running.last_lines,
+                    "liveness_failed",
                 )
                 return
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from windtunnel.backends.base import Address, describe_status
 from windtunnel.backends.platform import Platform, State, Task
@@ -13,6 +14,8 @@ from windtunnel.backends.unit import Unit
 from windtunnel.errors import WindtunnelError
 from windtunnel.plan import Job, Service
 from windtunnel.run.folder import tail
+
+E = TypeVar("E", bound=WindtunnelError)
 
 
 @dataclass(eq=False)
@@ -101,6 +104,10 @@ class Running:
         state = task.state
         replica = f"'s replica {task.name} " if len(self.tasks) > 1 else " "
         return f"{replica}{state.words or describe_status(state.status or 0)}", state
+
+    def error(self, kind: type[E], message: str, code: str) -> E:
+        """Return an error that names the step and has its last lines."""
+        return kind(message, code=code, step=self.name, log_tail=self.last_lines)
 
     @property
     def last_lines(self) -> tuple[str, ...]:

@@ -182,15 +182,10 @@ class Session:
         self._tell_doubts([running, *watched])
         words, state = running.end()
         if state.reason == "oom":
-            raise BenchmarkFailed(f"{running.name}{words}", code="oom", step=running.name, log_tail=running.last_lines)
+            raise running.error(BenchmarkFailed, f"{running.name}{words}", "oom")
         if state.reason:
             # Whatever its status: a load generator may end in order when it is told to, long before it is done.
-            raise PlatformError(
-                f"{running.name}: {state.problem or words.strip()}",
-                code=state.reason,
-                step=running.name,
-                log_tail=running.last_lines,
-            )
+            raise running.error(PlatformError, f"{running.name}: {state.problem or words.strip()}", state.reason)
         return running.status if running.status is not None else -signal.SIGKILL
 
     def _await_end(self, running: Running, watched: Sequence[Running]) -> None:
@@ -237,12 +232,8 @@ class Session:
                 raise running.death
             if running.has_ended:
                 words, state = running.end()
-                raise InvalidResult(
-                    f"{running.name}{words} while it was needed",
-                    code=state.reason or "server_died",
-                    step=running.name,
-                    log_tail=running.last_lines,
-                )
+                message = f"{running.name}{words} while it was needed"
+                raise running.error(InvalidResult, message, state.reason or "server_died")
 
     def stop(self, handle: Running) -> None:
         """End a step (stop command, SIGTERM, SIGKILL) and keep what it wrote; again is harmless."""
