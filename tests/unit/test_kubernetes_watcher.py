@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,24 +24,28 @@ OUTAGE = 0.4
 LATER = 2 * OUTAGE
 
 
-@dataclass
 class Stream:
-    """An answer that tells of nothing for a while and is cut then."""
+    """An answer that tells of nothing for a while and is cut then, or when it is shut."""
 
-    seconds: float
+    def __init__(self, seconds: float) -> None:
+        self._mine, self._other = socket.socketpair()
+        self._mine.settimeout(seconds)
 
     def stream(self, *_size: int, **_options: bool) -> Iterator[bytes]:
         """Be silent, then lose the connection."""
-        time.sleep(self.seconds)
+        with contextlib.suppress(TimeoutError):
+            self._mine.recv(1)
         yield from ()
         raise OSError("reset")
 
     def release_conn(self) -> None:
-        """Do nothing."""
+        """Close the connection."""
+        self._mine.close()
+        self._other.close()
 
     def fileno(self) -> int:
-        """Have no file."""
-        raise OSError("none")
+        """Return the connection's number; it is -1 when it is closed."""
+        return self._mine.fileno()
 
 
 @dataclass

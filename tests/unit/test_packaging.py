@@ -47,7 +47,7 @@ def test_the_core_installs_small() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     core = {line.split(">")[0] for line in project["dependencies"]}
 
-    assert core == {"cronsim", "psutil", "pydantic", "regex", "rich", "scipy", "tenacity", "typer"}
+    assert core == {"cronsim", "psutil", "pydantic", "regex", "rich", "tenacity", "typer"}
     assert {"prefect", "argo", "kubernetes", "docker", "aws", "report", "samples"} == set(
         project["optional-dependencies"]
     )

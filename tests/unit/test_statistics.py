@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy.special import stdtrit
 
 from windtunnel.analysis.statistics import by_series, confidence_interval, percentiles, summarise
+from windtunnel.analysis.student import quantile_975
 from windtunnel.plan import Job, MetricSpec, Plan, Program
 from windtunnel.plan import Reduce as ReduceName
 from windtunnel.run.numbers import LARGEST
@@ -52,6 +54,12 @@ def test_the_interval_is_students() -> None:
 def test_the_interval_of_two_values_is_wide() -> None:
     """With one degree of freedom t is 12.7062."""
     assert confidence_interval([9.0, 11.0]) == pytest.approx((-2.7062, 22.7062), abs=1e-4)
+
+
+@pytest.mark.parametrize("freedom", [*range(1, 41), 60, 100, 1000, 10**6])
+def test_quantiles_of_student_are_those_of_scipy(freedom: int) -> None:
+    """Those of the table, and those of the expansion."""
+    assert quantile_975(freedom) == pytest.approx(float(stdtrit(freedom, 0.975)), rel=2e-8)
 
 
 def test_one_value_has_no_spread() -> None:

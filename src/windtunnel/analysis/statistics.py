@@ -8,6 +8,7 @@ import statistics
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 
+from windtunnel.analysis.student import quantile_975
 from windtunnel.parsers import PARSERS
 from windtunnel.plan import Job, MetricSpec, Plan
 from windtunnel.run.record import MetricSummary
@@ -77,10 +78,8 @@ def confidence_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """
     if len(values) < 2:  # noqa: PLR2004 - one value has no spread
         return None
-    from scipy.special import stdtrit
-
     mean = statistics.fmean(values)
-    half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
+    half = quantile_975(len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
     return mean - half, mean + half
 
 
