@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from windtunnel.backends import install_packages, pip
+from windtunnel.backends.kubernetes.pod import standby
 from windtunnel.plan import Program
 
 
@@ -70,6 +73,31 @@ def test_an_interpreter_without_pip_says_so(
     assert install_packages.main() == 1
     assert capsys.readouterr().out.splitlines()[-1] == install_packages.NO_PIP
     assert not (tmp_path / "e" / "packages.json").exists()
+
+
+def test_a_pod_that_stands_by_becomes_the_command_that_it_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once that is there, with its files, and without the variables that the waiting program itself needs."""
+    command = {"argv": ["python3", "install.py"], "env": {"PIP_PRE": "1"}, "files": {"install.py": "x"}}
+    answers, became = [False, True], list[tuple[str, list[str], dict[str, str]]]()
+
+    def fetch(_url: str, _token: str, target: Path) -> bool:
+        target.write_text(json.dumps(command))
+        return answers.pop(0)
+
+    monkeypatch.setattr(standby, "WORK", tmp_path)
+    monkeypatch.setattr(standby, "fetch", fetch)
+    monkeypatch.setattr(standby, "arguments", lambda: ["http://hub/inputs/client.requirements", "token"])
+    monkeypatch.setattr(os, "execvpe", lambda *words: became.append(words))
+    monkeypatch.setenv("PYTHONPATH", "/opt/windtunnel-scripts")
+    standby.main()
+
+    ((program, argv, env),) = became
+    assert (program, argv) == ("python3", command["argv"])
+    assert (env["PATH"], env["PIP_PRE"], "PYTHONPATH" in env) == (os.environ["PATH"], "1", False)
+    assert (tmp_path / "install.py").read_text() == "x"
+    assert answers == []
 
 
 def test_pips_own_configuration_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,6 +207,17 @@ def test_a_sealed_pod_asks_nobody_for_names_and_cannot_change_its_image() -> Non
     assert made(client())["spec"]["initContainers"][0]["name"] != "windtunnel-seal"
 
 
+def test_pips_container_may_write_packages_and_is_told_where_its_command_will_be() -> None:
+    """It asks for no more than what runs beside steps."""
+    spec = made(client(installs=True))["spec"]
+    container = spec["containers"][0]
+
+    assert {"name": "client-python", "mountPath": "/windtunnel/python"} in container["volumeMounts"]
+    assert {"name": "client-python", "emptyDir": {}} in spec["volumes"]
+    assert "/windtunnel-arguments" in [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert container["resources"] == spec["initContainers"][0]["resources"]
+
+
 def test_packages_are_mounted_read_only_and_unpacked_before_the_step() -> None:
     """Only the container that fetches them may write; what needs none fetches nothing."""
     packed = client(packages=("http://hub:1/inputs/x", "token"))

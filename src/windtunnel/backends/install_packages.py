@@ -3,8 +3,8 @@
 Run by path as ``install_packages.py TARGET add|alone REQUIREMENT...``, on this machine or in a container, so it
 has the standard library alone and suits old interpreters. ``add``: the environment also sees what the
 interpreter has. pip is the interpreter's own, which need not be in the environment, or comes from
-*ensurepip*. ``packages.json`` is written last: with it, the environment is whole. ``$WINDTUNNEL_ARCHIVE`` is
-the archive of it that is made then, if one is wanted.
+*ensurepip*. ``packages.json`` is written last, with the packages and the ``PATH`` here: with it, the environment
+is whole. ``$WINDTUNNEL_ARCHIVE`` is the archive of it that is made then, if one is wanted.
 """
 
 from __future__ import annotations
@@ -72,9 +72,11 @@ def main() -> int:
     done = subprocess.run([*pip, "install", *options, *requirements], env=env, check=False)  # noqa: S603 - pip
     if done.returncode == 0:
         found = {name: version for name, version in packages_in(packages).items() if name not in own}
-        Path(target, _DONE).write_text(json.dumps(found), encoding="utf-8")
+        told = {"packages": found, "path": os.environ.get("PATH", os.defpath)}
+        Path(target, _DONE).write_text(json.dumps(told), encoding="utf-8")
         if archive:
-            with tarfile.open(archive, "w") as file:
+            is_packed = archive.endswith("gz")
+            with tarfile.open(archive, "w:gz", compresslevel=1) if is_packed else tarfile.open(archive, "w") as file:
                 file.add(target, Path(target).name)
     return done.returncode
 

@@ -24,7 +24,7 @@ from windtunnel.secrets import Redaction
 
 SCRIPT = Path(install_packages.__file__)
 PACKAGES = "packages.json"
-"""What the script writes last: names and versions of what is installed."""
+"""What the script writes last: names and versions of what is installed, and its ``PATH``."""
 _PYTHON = re.compile(r"python(\d(\.\d+)?)?")
 _PIP_KEYS = {
     "cert",

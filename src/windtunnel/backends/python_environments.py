@@ -1,19 +1,20 @@
-"""Python environments of steps: pip is a unit that is started, collected and shared, the same on several platforms."""
+"""Python environments of steps: pip is a unit that is started, collected and shared, the same on all platforms."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path, PurePath, PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from windtunnel.backends.artifacts import remove_tree
 from windtunnel.backends.base import Launch, RunContext
-from windtunnel.backends.pip import PACKAGES, SCRIPT, elsewhere, failed, kept, key_of, pip_settings, tell
+from windtunnel.backends.containers import PYTHON
+from windtunnel.backends.pip import PACKAGES, SCRIPT, elsewhere, failed, interpreter, kept, key_of, pip_settings, tell
 from windtunnel.backends.platform import Platform, Task
 from windtunnel.backends.results import OUT
 from windtunnel.backends.unit import Site, Unit
@@ -23,31 +24,56 @@ from windtunnel.run.cache import atomic_write
 from windtunnel.run.control import POLL_SECONDS
 
 _NO_COMMAND = {"command_not_found", "command_not_runnable"}
-_ARCHIVE, _SCRIPT, _CERTIFICATES = "python.tar", "install.py", "certificates.pem"
+_SCRIPT, _CERTIFICATES = "install.py", "certificates.pem"
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The interpreter that a step's packages are for.
+
+    Attributes:
+        command: How it is called.
+        identity: What decides, beside the requirements, what pip makes: which interpreter it is, and of which image.
+        start: Starts units where it is, as the platform's own `start` does elsewhere.
+    """
+
+    command: str
+    identity: Sequence[str]
+    start: Callable[[Sequence[Unit]], Sequence[Task]]
+
+
+@dataclass(frozen=True)
+class KeptEnvironment:
+    """An environment in the user's cache.
+
+    Attributes:
+        place: Its archive, if the platform has it in one, else its folder.
+        path: The ``PATH`` that pip had.
+    """
+
+    place: Path
+    path: str
 
 
 class RunsPip(Platform, Protocol):
     """A platform on which pip is a unit like any other."""
 
     @property
-    def python(self) -> PurePath | None:
-        """Where every unit finds its Python environment; None if that is where it is kept in the user's cache."""
+    def archive(self) -> str | None:
+        """How the name of an environment's archive ends; None if an environment is used where it is kept."""
         ...
 
-    def interpreter(self, step: Service | Job) -> tuple[str, Sequence[str]]:
-        """Return the interpreter that a step's packages are for, and what else decides what pip makes.
+    def interpreter(self, step: Service | Job) -> AbstractContextManager[Interpreter]:
+        """Lend the interpreter that a step's packages are for, and end what was started for it.
 
         Raises:
-            PlatformError: There is none (``requirements_failed``).
+            PlatformError: There is none (``requirements_failed``, or a code of a missing command).
+            TimedOut, Cancelled: As the run's control says.
         """
         ...
 
-    def share_environment(self, step: Service | Job, kept: Path) -> None:
+    def share_environment(self, step: Service | Job, kept: KeptEnvironment) -> None:
         """Have all starts of a step find its environment.
-
-        Args:
-            step: The step.
-            kept: The environment in the user's cache: an archive if `python` says where it goes, else its folder.
 
         Raises:
             PlatformError: The platform cannot.
@@ -72,65 +98,63 @@ class Environments:
             PlatformError: There is no Python or no pip, or pip failed (``requirements_failed``).
             TimedOut, Cancelled: As the run's control says.
         """
-        python, identity = platform.interpreter(step)
-        with kept(key_of(step.program, identity), self._context.control) as place:
-            archive = place.with_suffix(".tar") if platform.python else None
-            packages = place.with_suffix(".json") if archive else place / PACKAGES
-            is_kept = packages.is_file() and (archive is None or archive.is_file())
+        with (
+            _needing_python(step),
+            platform.interpreter(step) as python,
+            kept(key_of(step.program, python.identity), self._context.control) as place,
+        ):
+            archive = place.with_suffix(platform.archive) if platform.archive else None
+            made = place.with_suffix(".json") if archive else place / PACKAGES
+            is_kept = made.is_file() and (archive is None or archive.is_file())
             if not is_kept:
                 remove_tree(place)  # what a killed run left
-                unit = self._unit(platform, step, python, platform.python or place)
-                with self._installed(platform, unit) as task:
+                with self._installed(platform, python, self._unit(platform, step, python, place)) as task:
                     if archive:
                         self._keep(task, archive)
                         # The archive is whole before that tells it.
-                        with atomic_write(packages) as partial:
+                        with atomic_write(made) as partial:
                             partial.write_bytes(_read_packages(archive))
-            platform.share_environment(step, archive or place)
-            return json.loads(packages.read_text(encoding="utf-8")), is_kept
+            told = json.loads(made.read_text(encoding="utf-8"))
+            platform.share_environment(step, KeptEnvironment(archive or place, told["path"]))
+            return told["packages"], is_kept
 
     @staticmethod
-    def _unit(platform: RunsPip, step: Service | Job, python: str, target: PurePath) -> Unit:
-        """Return the unit that runs pip: of the step's image, but neither sealed nor limited."""
-        program = replace(
-            step.program, isolation="open", trace=False, env={}, files={}, cpu=None, memory=None, gpu=None
-        )
-        site: Site = platform.site(Launch(Job(name=step.name, program=program), None, {}, installs=True))
+    def _unit(platform: RunsPip, step: Service | Job, python: Interpreter, place: Path) -> Unit:
+        """Return the unit that runs pip."""
+        job, site = pip_job(platform, step)
         script: PurePath = SCRIPT
+        target: PurePath = place
         mode, env, files = "alone", dict[str, str](), dict[str, str]()
-        if platform.python:
+        if platform.archive:
             settings, certificates = elsewhere(pip_settings())
-            script, mode = site.work / _SCRIPT, "add"
-            env = {**settings, "WINDTUNNEL_ARCHIVE": str(site.out / _ARCHIVE)}
+            script, target, mode = site.work / _SCRIPT, PYTHON, "add"
+            env = {**settings, "WINDTUNNEL_ARCHIVE": str(site.out / f"{PYTHON.name}{platform.archive}")}
             files = {_SCRIPT: SCRIPT.read_text(encoding="utf-8")}
             if certificates:
                 env["PIP_CERT"] = str(site.work / _CERTIFICATES)
                 files[_CERTIFICATES] = certificates.decode("ascii", errors="replace")
-        argv = (python, "-I", str(script), str(target), mode, *program.requirements)
-        return Unit(Job(name=step.name, program=program), None, 1, site, argv, env, files, installs=True)
+        argv = (python.command, "-I", str(script), str(target), mode, *step.program.requirements)
+        return Unit(job, None, 1, site, argv, env, files, installs=True)
 
     @contextmanager
-    def _installed(self, platform: RunsPip, unit: Unit) -> Iterator[Task]:
+    def _installed(self, platform: RunsPip, python: Interpreter, unit: Unit) -> Iterator[Task]:
         """Lend the task of a pip that has ended well."""
         step = unit.step
+        (task,) = python.start([unit])
         try:
-            (task,) = platform.start([unit])
-        except PlatformError as error:
-            if error.code not in _NO_COMMAND:
-                raise
-            raise failed(step, error.message.removeprefix(f"{step.name}: ")) from None
-        try:
-            notifier, control = self._context.notifier, self._context.control
-            while not notifier.wait(lambda: _has_ended(task), POLL_SECONDS):
-                platform.check()
-                control.check()
-            state = task.state
+            try:
+                notifier, control = self._context.notifier, self._context.control
+                while not notifier.wait(lambda: _has_ended(task), POLL_SECONDS):
+                    platform.check()
+                    control.check()
+                state = task.state
+            finally:
+                platform.stop([task], 0)
             if state.status is None:
-                raise failed(step, f"pip {state.words or 'was killed'}")
+                raise failed(step, f"pip's {platform.kind} {state.words or 'was killed'}")
             tell(step, task.log, self._folder.log(f"{step.name}.requirements"), state.status)
             yield task
         finally:
-            platform.stop([task], 0)
             task.remove()
 
     def _keep(self, task: Task, archive: Path) -> None:
@@ -140,12 +164,31 @@ class Environments:
         try:
             if lack := task.collect(results).lack:
                 raise failed(step, lack)
+            self._context.control.check()  # of what is fetched in a hurry, a part may have come
             with atomic_write(archive) as partial:
-                shutil.move(results / OUT / _ARCHIVE, partial)
+                shutil.move(results / OUT / f"{PYTHON.name}{archive.suffix}", partial)
         except OSError as error:
             raise failed(step, f"they cannot be kept in {archive.parent}: {error.strerror or error}") from None
         finally:
             remove_tree(results)
+
+
+def pip_job(platform: Platform, step: Service | Job) -> tuple[Job, Site]:
+    """Return a step that runs pip for another, of the same image but neither sealed nor limited, and where it is."""
+    plain = replace(step.program, command=(interpreter(step.program),), isolation="open", trace=False)
+    job = Job(name=step.name, program=replace(plain, env={}, files={}, cpu=None, memory=None, gpu=None))
+    return job, platform.site(Launch(job, None, {}, installs=True))
+
+
+@contextmanager
+def _needing_python(step: Service | Job) -> Iterator[None]:
+    """Tell of an interpreter that is not there why it is needed."""
+    try:
+        yield
+    except PlatformError as error:
+        if error.code not in _NO_COMMAND:
+            raise
+        raise failed(step, error.message.removeprefix(f"{step.name}: ")) from None
 
 
 def _has_ended(task: Task) -> bool:
@@ -155,6 +198,5 @@ def _has_ended(task: Task) -> bool:
 
 def _read_packages(archive: Path) -> bytes:
     with tarfile.open(archive) as content:
-        file = next((entry for entry in content if PurePosixPath(entry.name).parts[1:] == (PACKAGES,)), None)
-        found = content.extractfile(file) if file else None
-        return found.read() if found else b"{}"
+        file = content.extractfile(f"{PYTHON.name}/{PACKAGES}")
+        return file.read() if file else b""

@@ -27,8 +27,6 @@ ARGUMENTS = Path("/windtunnel-arguments")
 """Where the agent's programs in a pod find what they are called with, a JSON list each: it has tokens."""
 INPUTS = Path("/inputs")
 """Where a pod's inputs are put, for its steps' containers to mount."""
-INSTALLED, PATH_FILE = "python.tar.gz", "path"
-"""What an installing pod leaves among its artifacts: the environment, and the image's own ``PATH``."""
 PORT = 8347
 TOKEN_HEADER = "X-Windtunnel-Token"  # noqa: S105 - its name
 TIME_HEADER = "X-Windtunnel-Time"

@@ -30,7 +30,7 @@ from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.pip import interpreter, local_names
 from windtunnel.backends.platform import Fetch, Task
-from windtunnel.backends.python_environments import Environments
+from windtunnel.backends.python_environments import Environments, Interpreter, KeptEnvironment
 from windtunnel.backends.tracing import find_strace
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
@@ -49,7 +49,7 @@ class DockerPlatform:
     """
 
     kind = "container"
-    python = PYTHON
+    archive = ".tar"
     latency = 0.1
 
     def __init__(self, context: RunContext, warden: WardenClient, labels: RunLabels) -> None:
@@ -121,18 +121,18 @@ class DockerPlatform:
         """Install a step's Python packages into a volume that it sees read-only."""
         return Environments(self._context).install(self, step)
 
-    def interpreter(self, step: Service | Job) -> tuple[str, Sequence[str]]:
-        """Return the interpreter that a step's packages are for, and its image."""
+    def interpreter(self, step: Service | Job) -> contextlib.AbstractContextManager[Interpreter]:
+        """Return the interpreter that a step's packages are for, of its image."""
         python = interpreter(step.program)
-        return python, [python, self._images[step.name].id]
+        return contextlib.nullcontext(Interpreter(python, [python, self._images[step.name].id], self.start))
 
-    def share_environment(self, step: Service | Job, kept: Path) -> None:
+    def share_environment(self, step: Service | Job, kept: KeptEnvironment) -> None:
         """Put an environment into a volume, one for all steps that have the same."""
-        name = environment_volume_name(self._maker.run_id, kept.stem)
+        name = environment_volume_name(self._maker.run_id, kept.place.stem)
         if name not in self._volumes.values():
             image = self._images[step.name].id
             volume = Volume(name, PYTHON, image, "its volume", "requirements_failed", step.name)
-            with filling(self._api, self._maker, volume) as key, kept.open("rb") as archive:
+            with filling(self._api, self._maker, volume) as key, kept.place.open("rb") as archive:
                 self._api.put_archive(key, HOME, archive)
         self._volumes[step.name] = name
 

@@ -32,6 +32,7 @@ class ContainerSpec:
         ready: The command of its readiness probe, the same.
         port: Its port.
         packages: URL of its Python environment, and the token for it, if it has one.
+        installs: Whether it makes a Python environment.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ContainerSpec:
     ready: Sequence[str] = ()
     port: int | None = None
     packages: tuple[str, str] | None = None
+    installs: bool = False
 
 
 def is_in_client(step: Service | Job) -> bool:
@@ -85,6 +87,7 @@ def container_spec(
         ready=unit.substitute(service.ready.probe.command) if service else (),
         port=unit.site.address.port,
         packages=packages,
+        installs=unit.installs,
     )
 
 

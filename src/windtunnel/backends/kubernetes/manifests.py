@@ -25,10 +25,9 @@ PART = f"{PREFIX}part"
 """What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
 _AGENT = ("__main__", "collector", "request_handlers", "dial_out", "host_facts", "hub", "places", "protocol", "usage")
-_POD = ("installer", "kill", "lease", "seal")
+_POD = ("kill", "lease", "seal", "standby")
 _SCRIPTS = (
     "backends/network_probe.py",
-    "backends/install_packages.py",
     *(f"backends/agent/{name}.py" for name in _AGENT),
     *(f"backends/kubernetes/pod/{name}.py" for name in _POD),
 )

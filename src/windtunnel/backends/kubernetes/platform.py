@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from windtunnel.backends.kubernetes.pod_launcher import Launcher, PodGroup
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker
 from windtunnel.backends.kubernetes.pod_shutdown import Shutdown
 from windtunnel.backends.kubernetes.pod_startup import Startup
-from windtunnel.backends.kubernetes.requirements import Installer
+from windtunnel.backends.kubernetes.requirements import Requirements, standby_unit
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.scheduling import Scheduling
@@ -33,10 +33,13 @@ from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.network_probe import Answer
 from windtunnel.backends.platform import Fetch, Task
+from windtunnel.backends.python_environments import Interpreter, KeptEnvironment
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile, Job, Service
 
+STANDBY_SECONDS = 3.0
+"""How long a program that stands by may take to end, which it does at once."""
 WARDEN_SECONDS = 1.0
 """How much later than of a run's other objects one may hear of its warden, when that takes them with it."""
 
@@ -53,6 +56,7 @@ class KubernetesPlatform:
     """
 
     kind = "pod"
+    archive = ".tgz"  # it is sent in each run
     latency = 3.0
     """The kubelet looks once a second; and a client's node may tell of its end before the server's does."""
 
@@ -70,6 +74,7 @@ class KubernetesPlatform:
         self._closing = contextlib.ExitStack()  # the last that was made is closed first
         self._closing.callback(cluster.api.close)
         self._closing.callback(shutil.rmtree, context.folder.path / "work", ignore_errors=True)
+        (context.folder.path / "work").mkdir(exist_ok=True)
         naming = Naming.of(labels, owner=job_pods.owner)
         self._job_pods = job_pods
         self._watcher = Watcher(context.notifier, cluster, naming.selector)
@@ -105,9 +110,9 @@ class KubernetesPlatform:
             check=self._check_run,
             addresses={self._warden.naming.home: self._warden.address},
         )
-        self._installer = Installer(resources, self._facts)
+        self._requirements = Requirements(resources, self._facts)
         scheduling = Scheduling(self._plan, cluster, self._facts.zone)
-        self._launcher = Launcher(resources, self._job_pods, scheduling, self._installer.environments)
+        self._launcher = Launcher(resources, self._job_pods, scheduling, self._requirements.environments)
         self._closing.callback(self._launcher.close)
         self._startup = Startup(resources)
         self._shutdown = Shutdown(resources, self._warden.is_ending)
@@ -148,12 +153,27 @@ class KubernetesPlatform:
             self._launcher.inputs[path] = str(number)
 
     def install(self, step: Service | Job) -> tuple[dict[str, str], bool]:
-        """Install a step's Python packages in a pod of its image."""
-        return self._installer.install(step)
+        """Install a step's Python packages in a pod of its image, once for all steps that need the same there."""
+        return self._requirements.install(self, step)
+
+    @contextlib.contextmanager
+    def interpreter(self, step: Service | Job) -> Iterator[Interpreter]:
+        """Lend the interpreter of a pod of a step's image that stands by: only it tells what a tag is just now."""
+        unit = standby_unit(self, step)
+        tasks = self._start(unit, lambda group: self._launcher.make_standby(group, unit)).tasks
+        try:
+            yield self._requirements.interpreter(tasks[0])
+        finally:
+            self.stop(tasks, STANDBY_SECONDS)
+            tasks[0].remove()
+
+    def share_environment(self, step: Service | Job, kept: KeptEnvironment) -> None:
+        """Hand an environment to the pods of a step, by the hub."""
+        self._requirements.share(step, kept)
 
     def environment_of(self, step: Service | Job) -> Environment | None:
         """Return the Python environment of a step that has one."""
-        packed = self._installer.environments.get(step.name)
+        packed = self._requirements.environments.get(step.name)
         return Environment(PYTHON, packed.path) if packed else None
 
     def site(self, launch: Launch[Any]) -> Site:
@@ -162,27 +182,31 @@ class KubernetesPlatform:
 
     def start(self, units: Sequence[Unit]) -> Sequence[Task]:
         """Start units of a step, each in a pod of its own."""
-        return self._start(units, []).tasks
+        return self._start_step(units, []).tasks
 
     def start_with(self, unit: Unit, beside: Sequence[Unit]) -> tuple[Task, Sequence[Task]]:
         """Start a job's unit, and before it those of services in the same pod, which Kubernetes asks until ready."""
-        group = self._start([unit], beside)
+        group = self._start_step([unit], beside)
         return group.tasks[0], group.sidecars
 
-    def _start(self, units: Sequence[Unit], beside: Sequence[Unit]) -> PodGroup:
+    def _start_step(self, units: Sequence[Unit], beside: Sequence[Unit]) -> PodGroup:
+        group = self._start(units[0], lambda group: self._launcher.make(group, units, beside))
+        self._facts.note((*group.tasks, *group.sidecars))
+        self._launcher.scheduling.note(group.tasks)
+        return group
+
+    def _start(self, unit: Unit, make: Callable[[PodGroup], None]) -> PodGroup:
         self.check()
         self._shutdown.await_removal()
-        group = PodGroup(units[0].step.name, units[0].site.address.host)
+        group = PodGroup(unit.step.name, unit.site.address.host)
         try:
-            self._launcher.make(group, units, beside)
+            make(group)
             self._startup.wait(group.tasks, group.sidecars)
         except BaseException:
             # Nobody has got it yet who could stop it.
             group.delete(0)
             raise
-        self._facts.note((*group.tasks, *group.sidecars))
-        self._launcher.scheduling.note(group.tasks)
-        self._live[units[0].label] = group
+        self._live[unit.label] = group
         return group
 
     def stop(self, tasks: Sequence[Task], grace: float) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from windtunnel.backends.kubernetes.admission import changes
+from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec, belongings, container_spec
 from windtunnel.backends.kubernetes.manifests import Manifest, arguments_name
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodOrder
@@ -19,6 +20,9 @@ from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.backends.unit import Unit
 from windtunnel.plan import Job
+
+STANDBY_GRACE = 120
+"""How many seconds the collector of a pod that stood by may take to send what was made there."""
 
 
 @dataclass(eq=False)
@@ -99,6 +103,24 @@ class Launcher:
             self._make_service(group, service)
         for unit in units:
             self._make_pod(group, unit, sidecars)
+
+    def make_standby(self, group: PodGroup, unit: Unit) -> None:
+        """Make the pod of a unit that stands by, until the hub has the input called like it; it need not run yet.
+
+        Args:
+            group: What is made is added to it.
+            unit: The unit.
+
+        Raises:
+            PlatformError: The API refuses.
+        """
+        resources, name, step = self._resources, pod_name(self._naming, unit), unit.step.name
+        container = container_spec(self._naming, self._secrecy, unit)
+        manifest = pod(self._naming, name, [container], Placing(), Companions(resources.runner, STANDBY_GRACE))
+        words = {COLLECTOR: resources.collect(name), step: resources.input(unit.label)}
+        group.belongings.append(("Secret", arguments_name(name)))
+        DRIVER_PODS.make(PodOrder(unit, manifest, lambda _pod: words, resources))
+        group.tasks.append(self._task(unit, name, step, DRIVER_PODS))
 
     def close(self) -> None:
         """Follow no output any more."""

@@ -37,8 +37,8 @@ COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
 PROBE_SECONDS = 5
 """How long Kubernetes waits for the answer of a server in its client's pod, each time."""
-ARGUMENTS_MOUNT: Manifest = {"name": "windtunnel-arguments", "mountPath": str(ARGUMENTS), "readOnly": True}
-"""The mount of what a program of the agent's is called with."""
+_ARGUMENTS_MOUNT: Manifest = {"name": "windtunnel-arguments", "mountPath": str(ARGUMENTS), "readOnly": True}
+_OWN_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}}
 _ROOT = 0
 
 
@@ -137,6 +137,9 @@ def _container(container: ContainerSpec, companions: Companions) -> Manifest:
     }
     if container.packages:
         found["volumeMounts"].append({"name": f"{name}-python", "mountPath": str(PYTHON), "readOnly": True})
+    if container.installs:
+        mounts = [script_mount(), _ARGUMENTS_MOUNT, {"name": f"{name}-python", "mountPath": str(PYTHON)}]
+        found |= {"resources": _OWN_RESOURCES, "volumeMounts": found["volumeMounts"] + mounts}
     if is_sealed(container.program):
         found["securityContext"] = security()
         found["volumeMounts"] += scratch_mounts(name)
@@ -181,7 +184,7 @@ def _collector(companions: Companions, containers: Sequence[ContainerSpec]) -> M
             {"name": f"{each.name}-out", "mountPath": f"{RESULTS}/{each.name}/{OUT.name}"},
         )
     ]
-    found = _runner(COLLECTOR, companions, _collector_script(COLLECTOR), [*mounts, ARGUMENTS_MOUNT]) | {
+    found = _runner(COLLECTOR, companions, _collector_script(COLLECTOR), [*mounts, _ARGUMENTS_MOUNT]) | {
         "restartPolicy": "Always",
         # It reads what any user of the step's image wrote.
         "securityContext": {"runAsUser": _ROOT, "allowPrivilegeEscalation": False},
@@ -218,7 +221,7 @@ def _fetcher(companions: Companions, containers: Sequence[ContainerSpec]) -> Man
     mounts += [
         {"name": f"{each.name}-python", "mountPath": f"{PYTHONS}/{each.name}"} for each in containers if each.packages
     ]
-    return _runner(FETCHER, companions, _collector_script(FETCHER), [*mounts, ARGUMENTS_MOUNT])
+    return _runner(FETCHER, companions, _collector_script(FETCHER), [*mounts, _ARGUMENTS_MOUNT])
 
 
 def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequence[ContainerSpec] = ()) -> list[str]:
@@ -239,7 +242,7 @@ def _runner(name: str, companions: Companions, command: list[str], mounts: list[
         "imagePullPolicy": "IfNotPresent",
         "command": command,
         "env": [{"name": key, "value": value} for key, value in script_environment().items()],
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "resources": _OWN_RESOURCES,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [script_mount(), *mounts],
     }
@@ -250,12 +253,12 @@ def _volumes(name: str, containers: Sequence[ContainerSpec], companions: Compani
         {"name": f"{each.name}-{part}", "emptyDir": {}} for each in containers for part in ("work", "results", "out")
     ]
     for each in containers:
-        if each.packages:
+        if each.packages or each.installs:
             found.append({"name": f"{each.name}-python", "emptyDir": {}})
         if each.files:
             found.append({"name": f"{each.name}-files", **each.hidden.volume(each.config)})
         if placed := _placed(each):
             items = [{"key": key, "path": str(PurePosixPath(path))} for path, key in placed.items()]
             found.append({"name": f"{each.name}-placed", **each.hidden.volume(each.config, items)})
-    found.append({"name": ARGUMENTS_MOUNT["name"], "secret": {"secretName": arguments_name(name)}})
+    found.append({"name": _ARGUMENTS_MOUNT["name"], "secret": {"secretName": arguments_name(name)}})
     return found + ([{"name": "inputs", "emptyDir": {}}] if companions.inputs else [])

@@ -36,4 +36,6 @@ def step_service(naming: Naming, unit: Unit) -> Manifest | None:
 def pod_name(naming: Naming, unit: Unit) -> str:
     """Return the name of a unit's pod."""
     name = naming.name(unit.step.name, unit.iteration)
+    if unit.installs:
+        return f"{name}-python"
     return name if unit.number == 1 else f"{name}-replica-{unit.number}"

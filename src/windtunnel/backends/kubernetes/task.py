@@ -244,7 +244,9 @@ class PodTask:
             return Collected()
         step, results = self.unit.step.name, self.resources.results
         going_on = unhurried(itertools.repeat(None), lambda: self.resources.context.control.is_urgent)
-        source = results.fetch(self.pod, step, self.collect_seconds, partial(next, going_on))
+        # What pip made is of no use to a run that ends.
+        check = self.resources.check if self.unit.installs else partial(next, going_on)
+        source = results.fetch(self.pod, step, self.collect_seconds, check)
         lacks = [] if source else ["its pod is gone, and with it what it wrote"]
         if source:
             results.note_host(source, self.view.node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from windtunnel.backends.process.requirements import find_interpreter
 from windtunnel.backends.process.sites import site_of
 from windtunnel.backends.process.task import ProcessTask
 from windtunnel.backends.process.warden_client import Child, WardenClient
-from windtunnel.backends.python_environments import Environments
+from windtunnel.backends.python_environments import Environments, Interpreter, KeptEnvironment
 from windtunnel.backends.tracing import RAW, find_strace, traced_command
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
@@ -35,7 +35,7 @@ class ProcessPlatform:
     """One run's processes, all of them below one warden."""
 
     kind = "process"
-    python = None
+    archive = None
     latency = 0.1
 
     def __init__(self, context: RunContext) -> None:
@@ -67,13 +67,13 @@ class ProcessPlatform:
         """Install a step's Python packages into an environment in the user's cache."""
         return Environments(self._context).install(self, step)
 
-    def interpreter(self, step: Service | Job) -> tuple[str, Sequence[str]]:
+    def interpreter(self, step: Service | Job) -> AbstractContextManager[Interpreter]:
         """Return the interpreter of this machine that a step's packages are for, and what it says of itself."""
-        return find_interpreter(self._programs, step)
+        return nullcontext(Interpreter(*find_interpreter(self._programs, step), self.start))
 
-    def share_environment(self, step: Service | Job, kept: Path) -> None:
+    def share_environment(self, step: Service | Job, kept: KeptEnvironment) -> None:
         """Have a step use an environment where it is."""
-        self._environments[step.name] = kept
+        self._environments[step.name] = kept.place
 
     def environment_of(self, step: Service | Job) -> Environment | None:
         """Return the Python environment of a step that has one."""
