@@ -14,9 +14,12 @@ WORKERS ?= 6
 # These hardly wait, and each process has to read all of them first.
 CHECK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 
+# Where there are tests that want to be alone: to read the others takes longer than some of them.
+PLATFORM_TESTS := tests/accuracy tests/contract tests/faults
+
 CLUSTER := cd tests && ../.venv/bin/python -m cluster
 
-.PHONY: help demo check test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types collect format lock clean
+.PHONY: help demo check checks quick-tests test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types collect format lock clean
 
 help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -36,18 +39,23 @@ help:  ## Show the commands
 demo: .venv/.compiled  ## Measure a web server with a load generator, both pure Python
 	.venv/bin/windtunnel run flows/client_server.toml --report
 
+check: .venv/.compiled  ## Run the checks, the unit tests, and the contracts without Docker; under a minute
+	@$(MAKE) --no-print-directory --jobs 2 quick-tests checks
+
+checks: lint types
+
 # Without the copies of the whole package that a backend and a strategy are added to.
-check: .venv/.compiled lint types  ## Run the checks, the unit tests, and the contracts without Docker; under a minute
+quick-tests: .venv/.compiled
 	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(CHECK_WORKERS) -m "not platform and not alone and not full" \
 	  tests/unit tests/golden tests/contract --ignore tests/contract/test_additions.py
 
 test: .venv/.compiled lint types  ## Run the checks and the tests
 	$(RUN) pytest -n $(WORKERS) -m "not alone and not full" --durations 10
-	$(RUN) pytest -m "alone and not full"
+	$(RUN) pytest -m "alone and not full" $(PLATFORM_TESTS)
 
 test-full: .venv/.compiled lint types  ## Run everything, the whole fault matrices too
 	$(RUN) pytest -n $(WORKERS) -m "not alone"
-	$(RUN) pytest -m alone
+	$(RUN) pytest -m alone $(PLATFORM_TESTS)
 
 bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few minutes
 	cd tests && ../.venv/bin/python -m bench $(ARGS)

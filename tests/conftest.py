@@ -19,6 +19,7 @@ from support.scheduling import Scheduling
 pytest_plugins = ("support.interruption", "support.limits")
 GONE_SECONDS = 20.0
 """An idle machine needs a tenth of that."""
+ALONE = {"accuracy", "contract", "faults"}
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -26,6 +27,13 @@ Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
     """Say which tests stay together."""
     return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that wants to be alone where `make test` does not look for such tests."""
+    for item in items:
+        if item.get_closest_marker("alone") and item.path.parent.name not in ALONE:
+            raise pytest.UsageError(f"{item.nodeid}: marked `alone`, and not in a folder of PLATFORM_TESTS (Makefile)")
 
 
 @pytest.hookimpl(wrapper=True)

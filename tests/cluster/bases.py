@@ -20,7 +20,7 @@ _PYTHON = f"""\
 FROM {DEBIAN}
 RUN apt-get update -qq \\
  && apt-get install -y -qq --no-install-recommends python3 python3-venv python3-pip ca-certificates >/dev/null \\
- && rm -rf /var/lib/apt/lists/* \\
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \\
  && ln -s /usr/bin/python3 /usr/local/bin/python
 COPY certificates.crt /etc/ssl/certs/ca-certificates.crt
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_BREAK_SYSTEM_PACKAGES=1 PIP_DISABLE_PIP_VERSION_CHECK=1

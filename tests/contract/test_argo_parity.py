@@ -17,7 +17,7 @@ from windtunnel.strategies import STRATEGIES
 
 pytestmark = [pytest.mark.platform, pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
 
-RUN = "[run]\nwarmup = 1\nrepeats = 2\n"
+RUN = "[run]\nwarmup = 1\nrepeats = 1\n"
 RATE = '[[metrics]]\nname = "rate"\nunit = "1/s"\nbetter = "higher"\npattern = "rate=([0-9]+)"\n'
 SCRIPT = "echo rate=$ITERATION; echo kept > $WINDTUNNEL_OUT/kept.txt"
 CASES = {

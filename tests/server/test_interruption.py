@@ -23,13 +23,15 @@ END_SECONDS = 150.0
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("docker_empty")
 def test_ctrl_c_ends_a_suite_with_all_that_it_has(nothing_left: Callable[[], None], tmp_path: Path) -> None:
     """A terminal sends it to all of its processes; a Prefect server and its worker are in sessions of their own."""
-    with suite(tmp_path, "process", "prefect_server") as process:
+    with suite(tmp_path, "containers", "prefect_server") as process:
         os.killpg(process.pid, signal.SIGINT)
     nothing_left()
 
 
+@pytest.mark.full
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("docker_empty", "cluster_empty")
 def test_sigterm_ends_a_suite_with_all_that_it_has(nothing_left: Callable[[], None], tmp_path: Path) -> None:
