@@ -10,6 +10,7 @@ import pytest
 
 from support.busy import PINNED, busy
 from support.lab import SOON, Lab, client_server, finish, single_node
+from windtunnel.engines.walk import SAMPLES_AT_ONCE
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -134,14 +135,19 @@ def test_samples_are_not_written_into_a_pipe(lab: Lab) -> None:
     assert "a named pipe stands where a file should be" in result.record["cause"]["message"]
 
 
-def test_reading_ends_when_somebody_is_in_a_hurry(lab: Lab) -> None:
+@pytest.mark.parametrize("moment", ["before it", "during it"])
+def test_reading_ends_when_somebody_is_in_a_hurry(lab: Lab, moment: str) -> None:
     """Ctrl-C twice ends it within two seconds, however much there is to read."""
-    size = 400_000_000
-    command = ["sh", "-c", f"yes {'x' * 39} | head -c {size}"]
-    metrics = '[[metrics]]\nname = "x"\npattern = "(?:x*y)*x*z([0-9])"'
-    with lab.start("run", str(lab.write(single_node(command, metrics))), "--json") as process:
+    size = 10**12  # a hole in the file, which takes half an hour to read
+    script = f"yes x=1 | head -n {2 * SAMPLES_AT_ONCE}; truncate -s {size} /dev/stdout"
+    if moment == "before it":
+        script += "; sleep 1000"
+    metrics = '[[metrics]]\nname = "x"\npattern = "x=([0-9])"'
+    with lab.start("run", str(lab.write(single_node(["sh", "-c", script], metrics))), "--json") as process:
         lab.wait_for("iteration_started")
         while (lab.only_run() / "logs" / "client.1.log").stat().st_size < size:
+            time.sleep(0.01)
+        while moment == "during it" and not (lab.only_run() / "samples.jsonl").exists():
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         assert process.stderr
@@ -149,8 +155,10 @@ def test_reading_ends_when_somebody_is_in_a_hurry(lab: Lab) -> None:
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         result = finish(process)
-    assert time.monotonic() - began < SOON / 2  # to read it all takes longer, and may take half a minute
+    assert time.monotonic() - began < SOON / 2
     assert result.exit_code == 130
+    assert result.cause == "cancelled"
+    assert "what client wrote in iteration 1 was not all read" in result.stderr
 
 
 def test_a_big_output_is_kept_whole(lab: Lab) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from windtunnel.backends.recording import Outcome, RecordingBackend
+from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingPlatform
 from windtunnel.backends.running import Running
 from windtunnel.backends.session import Session
 from windtunnel.errors import InvalidResult, PlatformError
@@ -128,6 +128,25 @@ def test_what_cannot_be_read_is_told_and_what_was_read_before_is_kept(
     lines = list(RunFolder(Path(record.path or "")).lines("events"))
     assert [line["message"] for line in lines if line["type"] == "note"] == ([f"also: {message}"] if is_failing else [])
     assert [line["data"]["samples"] for line in lines if line["type"] == "iteration_finished"] == [1]
+
+
+def test_reading_that_somebody_cuts_short_is_cancelled(
+    run_recorded: RunRecorded, single_node: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time was short since somebody asked twice to stop, after the client had ended: no deadline was over."""
+    control = Control(3600)
+
+    def stop(*_arguments: object) -> None:
+        control.cancel("by hand")
+        control.cancel("at once")
+
+    monkeypatch.setattr(RecordingPlatform, "stop", stop)
+    monkeypatch.setattr("windtunnel.engines.walk.HURRY_SECONDS", 0.0)
+    record = run_recorded(single_node, RecordingBackend(RATES), control=control)
+    assert (record.exit_code, record.status) == (130, "cancelled")
+    assert record.cause
+    assert record.cause.code == "cancelled"
+    assert record.cause.message == "what client wrote in iteration 1 was not all read: not done within 0 s"
 
 
 class StubbornBackend(RecordingBackend):

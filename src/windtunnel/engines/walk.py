@@ -206,7 +206,10 @@ class Walk:
                     self._journal.add_samples(full)
         except (TimedOut, Cancelled, InvalidResult) as error:
             message = f"what {job.name} wrote in iteration {iteration} was not all read: {error.message}"
-            raise type(error)(message, code=error.code, step=job.name) from None
+            kind, code = type(error), error.code
+            if kind is TimedOut and self._control.is_cancelled:
+                kind, code = Cancelled, Cancelled.default_code  # the time was short since somebody asked to stop
+            raise kind(message, code=code, step=job.name) from None
         finally:
             self._journal.add_samples(batch)
 
