@@ -67,13 +67,18 @@ def test_a_port_that_is_taken_is_found_before_anything_starts(lab: Lab) -> None:
     assert result.record["resources"]["created"] == 0
 
 
-@pytest.mark.parametrize("daemon", ["--daemon", "--daemon --ignore-term"])
+@pytest.mark.parametrize("daemon", ["--daemon", "--daemon --ignore-term", "--daemon --late"])
 def test_a_server_that_goes_to_the_background_is_followed(lab: Lab, daemon: str) -> None:
     """It is measured, watched and ended like any other; a note says that a container would end."""
-    result = lab.run(client_server(server=daemon))
+    # Its first process may end, and be heard to have ended, long after it is ready: the client waits for that.
+    until_told = f'"$$0" "$$@"; until grep -q "to the background" {lab.path}/runs/*/events.jsonl; do sleep 0.05; done'
+    text = client_server(server=daemon, keys='timeout = "100s"').replace(
+        "[client]\ncommand = [", f'[client]\ncommand = ["sh", "-c", {json.dumps(until_told)}, '
+    )
+    result = lab.run(text)
 
     assert result.exit_code == 0
-    assert "went to the background" in result.stderr
+    assert result.stderr.count("went to the background") == 1
     assert result.record["resources"] == {"created": 2, "gone": 2, "left": []}
 
 

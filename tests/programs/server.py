@@ -28,7 +28,7 @@ OPTIONS.add_argument("--ignore-term", action="store_true", help="do nothing on S
 OPTIONS.add_argument("--tell-first-answer", action="store_true", help="print when /ready was answered first")
 OPTIONS.add_argument("--eat-after", type=int, default=None, help="take 200 MB of memory at this request to /")
 OPTIONS.add_argument("--daemon", action="store_true", help="go to the background in a session of its own")
-
+OPTIONS.add_argument("--late", action="store_true", help="with --daemon: not before the first request to /")
 OPTIONS.add_argument("--end-main-thread", action="store_true", help="serve in a thread, and end the main one")
 
 arguments = OPTIONS.parse_args()
@@ -69,6 +69,8 @@ def respond_to(path: str) -> int:
     if path == "/":
         # next() of a count is one step for every thread.
         served[0] = count = next(requests)
+        if arguments.late and count == 1:
+            os.close(foreground)
         if arguments.die_after is not None and count >= arguments.die_after:
             print(f"server: dying at request {count}", flush=True)
             os._exit(9)
@@ -87,7 +89,11 @@ def serve(listener: socket.socket) -> None:
 
 
 if arguments.daemon:
+    end, foreground = os.pipe()
     if os.fork():
+        os.close(foreground)
+        if arguments.late:
+            os.read(end, 1)  # returns when all who could write have ended, or closed it
         os._exit(0)
     os.setsid()
     if os.fork():

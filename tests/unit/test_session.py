@@ -28,6 +28,7 @@ SERVER = Service(name="server", program=PROGRAM, ready=Readiness(probe=PROBE, wi
 CLIENT = Job(name="client", program=Program(command=("load", "$SERVER_URL")), needs=("server",))
 YES, NO = Answer(ok=True, detail="connected"), Answer(ok=False, detail="connection refused")
 DEAD = State("gone", 9)
+BACKGROUND = "went to the background; in a container it would end: run it in the foreground"
 
 Opened = Callable[..., "Run"]
 
@@ -250,11 +251,44 @@ def test_a_stop_command_is_tried_before_the_platforms_way(open_run: Opened) -> N
 
 
 def test_a_service_in_the_background_is_told(open_run: Opened) -> None:
-    """In a container it would have ended."""
+    """In a container it would have ended; it is told once."""
     run = open_run(Outcome(states=[(0, State(status=0))]))
-    run.serve()
+    server = run.serve()
+    run.session.wait(run.load(), [server])
+    run.session.stop(server)
 
-    assert [words for words in run.told("note") if "went to the background" in words]
+    assert run.told("note") == [BACKGROUND]
+
+
+def test_a_service_that_goes_to_the_background_once_it_is_ready_is_told(
+    open_run: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command may end while it is measured, and is told of then: this client ends after that."""
+    run = open_run()
+    server, client = run.serve(), run.load()
+
+    def state(task: RecordingTask) -> State:
+        if task in server.tasks:
+            return State(status=0)
+        return State("gone", 0) if run.told("note") else State()
+
+    monkeypatch.setattr(RecordingTask, "state", property(state))
+    assert run.session.wait(client, [server]) == 0
+    run.session.stop(server)
+
+    assert run.told("note") == [BACKGROUND]
+
+
+def test_a_service_that_is_found_in_the_background_when_it_is_stopped_is_told(
+    open_run: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may have looked at it since it was ready."""
+    run = open_run()
+    server = run.serve()
+    monkeypatch.setattr(server.tasks[0], "outcome", Outcome(states=[(0, State(status=0))]))
+    run.session.stop(server)
+
+    assert run.told("note") == [BACKGROUND]
 
 
 def test_a_service_that_has_just_died_is_not_told_to_be_in_the_background(

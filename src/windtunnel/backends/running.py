@@ -31,6 +31,7 @@ class Running:
         death: What ended it, if its liveness probe did.
         is_reached: Whether a probe has reached all of its tasks over the network.
         is_routed: Whether the way that its clients take has led to it.
+        is_background_told: Whether people were told that it went to the background.
         reader: Reads its output for log probes.
     """
 
@@ -42,6 +43,7 @@ class Running:
     death: WindtunnelError | None = None
     is_reached: bool = False
     is_routed: bool = False
+    is_background_told: bool = False
     reader: LogReader = field(default_factory=LogReader)
 
     @property
@@ -92,6 +94,12 @@ class Running:
     def is_gone(self) -> bool:
         """Whether nothing of it runs any more."""
         return all(task.state.phase == "gone" for task in self.tasks)
+
+    @property
+    def is_in_background(self) -> bool:
+        """Whether the command of one of its tasks has ended, and what that left is the task."""
+        states = [task.state for task in self.tasks]
+        return any(state.phase == "running" and state.status is not None for state in states)
 
     @property
     def is_needed(self) -> bool:

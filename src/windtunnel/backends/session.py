@@ -152,10 +152,7 @@ class Session:
         if not running.tasks:
             return
         self._prober.await_ready(running, [_own(other) for other in others])
-        if any(state.phase == "running" and state.status is not None for state in (t.state for t in running.tasks)):
-            self._journal.note(
-                "went to the background; in a container it would end: run it in the foreground", running.name
-            )
+        self._tell_background([running])
         self._prober.watch_liveness(running)
 
     def wait(self, job: Running, services: Sequence[Running]) -> int:
@@ -197,10 +194,19 @@ class Session:
 
         while not self._notifier.wait(is_over, POLL_SECONDS):
             self._check([])
+            self._tell_background(watched)
         if running.status:
             # A client fails because its server died: give that death a moment to be heard.
             self._notifier.wait(has_died, max(platform.latency for platform in self._platforms))
         self._check(watched)
+
+    def _tell_background(self, services: Sequence[Running]) -> None:
+        """Tell once of each service that is in the background: its command may end long after it is ready."""
+        for running in services:
+            if running.is_in_background and not running.is_background_told:
+                running.is_background_told = True
+                message = "went to the background; in a container it would end: run it in the foreground"
+                self._journal.note(message, running.name)
 
     def _read_usage(self) -> None:
         for platform in self._platforms:
@@ -245,6 +251,8 @@ class Session:
             return  # it has ended with its client, and what it wrote was kept then
         self._usage.sample(running.units[0].label)
         beside = self._beside(running.step) if isinstance(running.step, Job) else []
+        if isinstance(running.step, Service):
+            self._tell_background([running])
         try:
             self._shutdown.end(running)
             self._usage.remove(running.units[0].label)
