@@ -14,8 +14,8 @@ import yaml
 from support import docker_lab
 from support.kubernetes_lab import kubectl, need_kubernetes
 from support.lab import Lab
+from windtunnel.backends.docker.daemon import Daemon
 from windtunnel.backends.docker.resources import DockerResources
-from windtunnel.backends.docker.warden import Daemon
 from windtunnel.backends.resources import remove_all
 
 pytestmark = pytest.mark.platform

@@ -22,16 +22,16 @@ from support.needs import package
 from windtunnel.backends import make_backend, urgency
 from windtunnel.backends.archive import Content, packed, unpack
 from windtunnel.backends.base import RunContext
-from windtunnel.backends.docker import events, usage, warden
+from windtunnel.backends.docker import events, usage
 from windtunnel.backends.docker.api import IS_FOLDER, DockerApi, map_errors
 from windtunnel.backends.docker.config import proxy_variables
+from windtunnel.backends.docker.daemon import Daemon, DaemonError
 from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.streams import lines
 from windtunnel.backends.docker.task import ContainerTask
 from windtunnel.backends.docker.usage import Cgroup, ContainerUsage, Look
-from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.platform import State
 from windtunnel.backends.results import keep_results
@@ -362,51 +362,6 @@ def test_a_limit_of_cpu_that_linux_does_not_know_is_refused(cpu: float, *, is_en
     else:
         with pytest.raises(Unsupported, match=r"client: resources\.cpu is at least 0\.01 on docker"):
             check_support(plan, make_backend("docker"))
-
-
-class LateDaemon(Daemon):
-    """A daemon that makes a container at the fifth look at containers, and refuses to remove it at first."""
-
-    def __init__(self) -> None:
-        super().__init__({})
-        self.looks = self.refusals = 0
-        self.is_there = False
-
-    def call(self, method: str, path: str, body: object = None, timeout: float = 0) -> Any:
-        """Answer as a daemon would."""
-        del body, timeout
-        if method == "DELETE":
-            self.refusals += 1
-            if self.refusals < 3:
-                raise DaemonError(409, "removal is in progress")
-            self.is_there = False
-            return None
-        if not path.startswith("/containers"):
-            return {} if path.startswith("/volumes") else []
-        self.looks += 1
-        self.is_there = self.is_there or self.looks == 5
-        return [{"Id": "1", "Names": ["/late"], "Labels": {}}] if self.is_there else []
-
-
-@pytest.mark.parametrize(("pending", "looks"), [((), 2), (("late",), 9)])
-def test_what_was_asked_for_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch, pending: tuple[str, ...], looks: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The warden looks on until it was found, and until it is gone; else two looks are enough."""
-    monkeypatch.setattr(warden, "LOOK_SECONDS", 0.001)
-    daemon = LateDaemon()
-
-    assert warden.sweep(daemon, "run", pending=pending)
-    assert daemon.looks == looks
-    assert capsys.readouterr().err.count("container late: removal is in progress") == (2 if pending else 0)
-
-
-def test_a_wait_for_what_never_comes_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that the daemon never got."""
-    monkeypatch.setattr(warden, "LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(warden, "PENDING_SECONDS", 0.05)
-
-    assert warden.sweep(LateDaemon(), "run", pending=("never",))
 
 
 class Told:

@@ -11,9 +11,9 @@ from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import RunContext, warden_seconds
 from windtunnel.backends.containers import HOME, WORK
 from windtunnel.backends.docker.api import DockerApi
+from windtunnel.backends.docker.daemon import Daemon, DaemonError
 from windtunnel.backends.docker.preview import preview
 from windtunnel.backends.docker.resources import DockerResources
-from windtunnel.backends.docker.warden import Daemon, DaemonError
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.preview import Document, Draft

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 from urllib.parse import quote
 
-from windtunnel.backends.docker.warden import NOT_FOUND, Daemon, DaemonError, answer_of
+from windtunnel.backends.docker.daemon import NOT_FOUND, Daemon, DaemonError, answer_of
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
 from windtunnel.errors import PlatformError
 

@@ -12,9 +12,9 @@ from typing import Any
 from windtunnel.backends.archive import has_files
 from windtunnel.backends.containers import HOME, RESULTS, WORK
 from windtunnel.backends.docker.api import IS_FOLDER, IS_LINK, DockerApi, map_errors
+from windtunnel.backends.docker.daemon import NOT_FOUND, DaemonError
 from windtunnel.backends.docker.exec_probes import ASKERS
 from windtunnel.backends.docker.images import Image
-from windtunnel.backends.docker.warden import NOT_FOUND, DaemonError
 from windtunnel.errors import PlatformError
 
 _EXECUTABLE = 0o111

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from windtunnel.backends.containers import exit_status
 from windtunnel.backends.docker.api import DockerApi, map_errors
+from windtunnel.backends.docker.daemon import DaemonError
 from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.streams import Output, Stream, lines
-from windtunnel.backends.docker.warden import DaemonError
 from windtunnel.backends.docker.warden_client import DAEMON_LOST
 from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import PlatformError

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from windtunnel.backends.docker.api import DockerApi, map_errors
-from windtunnel.backends.docker.warden import NOT_FOUND, DaemonError
+from windtunnel.backends.docker.daemon import NOT_FOUND, DaemonError
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control, run_cancellable
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from windtunnel.backends.docker.api import DockerApi
+from windtunnel.backends.docker.daemon import DaemonError
 from windtunnel.backends.docker.streams import frames
-from windtunnel.backends.docker.warden import DaemonError
 from windtunnel.backends.urgency import HurryError, unhurried
 
 

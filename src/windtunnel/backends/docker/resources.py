@@ -9,7 +9,8 @@ from datetime import datetime
 
 from windtunnel.backends.agent.spawn import has_warden
 from windtunnel.backends.docker.api import map_errors
-from windtunnel.backends.docker.warden import Daemon, Resource, find, remove_all
+from windtunnel.backends.docker.daemon import Daemon
+from windtunnel.backends.docker.warden import Resource, find, remove_all
 from windtunnel.backends.labels import DRIVER, EXPIRES
 from windtunnel.run.driver import is_alive
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.docker.api import DockerApi, map_errors
-from windtunnel.backends.docker.warden import request
+from windtunnel.backends.docker.daemon import request
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.output import OutputFile
 from windtunnel.errors import PlatformError

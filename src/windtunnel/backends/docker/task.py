@@ -14,13 +14,13 @@ from windtunnel.backends.base import Address, RunContext, describe_status
 from windtunnel.backends.containers import RESULTS
 from windtunnel.backends.docker.api import IS_FOLDER, DockerApi, map_errors
 from windtunnel.backends.docker.container_fs import ContainerFiles
+from windtunnel.backends.docker.daemon import NOT_FOUND, DaemonError
 from windtunnel.backends.docker.events import Container
 from windtunnel.backends.docker.exec_probes import ask_inside
 from windtunnel.backends.docker.images import Image
 from windtunnel.backends.docker.kept_output import KeptOutput
 from windtunnel.backends.docker.streams import Command
 from windtunnel.backends.docker.usage import ContainerUsage
-from windtunnel.backends.docker.warden import NOT_FOUND, DaemonError
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.probes import Answer, reach
 from windtunnel.backends.unit import Unit

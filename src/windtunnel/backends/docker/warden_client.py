@@ -13,7 +13,8 @@ from typing import Any
 from windtunnel.backends.agent.channels import Pipe
 from windtunnel.backends.agent.client import Client
 from windtunnel.backends.agent.spawn import lost_warden, start_warden
-from windtunnel.backends.docker.warden import Daemon, sweep
+from windtunnel.backends.docker.daemon import Daemon
+from windtunnel.backends.docker.warden import sweep
 from windtunnel.backends.notifier import Notifier
 from windtunnel.errors import PlatformError
 
