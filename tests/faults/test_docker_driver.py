@@ -93,6 +93,30 @@ def test_sigkill_while_it_starts_leaves_nothing(
     nothing_left(75)  # a request that never reached Docker is waited for
 
 
+def test_ctrl_c_is_heard_while_replicas_are_started(lab: Lab, nothing_left: Check) -> None:
+    """Those that were not started yet are not started any more."""
+    replicas, since = 16, int(time.time())
+    with start(lab, client_server(server_keys=f"replicas = {replicas}")) as process, docker_client() as client:
+        only_starts = {"type": "container", "event": "start"}
+        lab.wait_for("run_started")
+        run = lab.only_run().name
+        for event in client.events(since=since, filters=only_starts, decode=True):
+            if event["Actor"]["Attributes"].get("windtunnel.dev/run") == run:
+                break
+        process.send_signal(signal.SIGINT)
+        result = finish(process)
+        started = [
+            event
+            for event in client.events(since=since, until=int(time.time()) + 1, filters=only_starts, decode=True)
+            if event["Actor"]["Attributes"].get("windtunnel.dev/run") == run
+        ]
+    nothing_left()
+
+    assert result.exit_code == 130
+    assert 0 < len(started) < replicas / 2
+    assert result.record["resources"]["left"] == []
+
+
 def test_the_death_of_the_warden_ends_the_run(lab: Lab, nothing_left: Check) -> None:
     """The driver does its work then: exit 3, and nothing stays."""
     with start(lab) as process:

@@ -150,6 +150,7 @@ class DockerPlatform:
         try:
             made.extend(map(self._make, units))
             for task in made:
+                self._context.control.check()  # hundreds of replicas take minutes
                 with map_errors("starting its container", "container_failed", task.unit.step.name):
                     task.begin(self._networks_of(task.unit)[0])
         except BaseException:

@@ -102,6 +102,7 @@ class Launcher:
         if service := step_service(self._naming, units[0]):
             self._make_service(group, service)
         for unit in units:
+            self._resources.check()  # hundreds of replicas take minutes
             self._make_pod(group, unit, sidecars)
 
     def make_standby(self, group: PodGroup, unit: Unit) -> None:
