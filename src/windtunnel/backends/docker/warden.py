@@ -41,6 +41,8 @@ ROUND_SECONDS = 60.0
 AT_ONCE = 16
 """So many things of a kind are removed side by side: a daemon that is asked for hundreds answers none in time."""
 
+_complaints: set[str] = set()
+
 
 class Resource:
     """A container, network or volume that carries a run's label."""
@@ -125,9 +127,11 @@ def try_remove(daemon: Daemon, resource: Resource) -> None:
 
 
 def complain(message: str) -> None:
-    """Write down what went wrong, where the run keeps it."""
-    sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
+    """Write down what went wrong, where the run keeps it; the same once, however often it is tried again."""
+    if message not in _complaints:
+        _complaints.add(message)
+        sys.stderr.write(f"{message}\n")
+        sys.stderr.flush()
 
 
 def sweep(daemon: Daemon, run_id: str, looks: int = 2, pending: Iterable[str] = ()) -> bool:
