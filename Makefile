@@ -5,11 +5,11 @@ PYTHON ?= python3
 UV := .venv/bin/uv
 RUN := .venv/bin/python -m
 export UV_PYTHON_DOWNLOADS := never
-# Six processes that run tests would compile all of them, each time.
+# The processes that run tests would compile all of them, each time.
 export PYTHONDONTWRITEBYTECODE :=
 
 # Most tests wait most of their time, so more of them run at once than there are cores.
-WORKERS ?= 6
+WORKERS ?= 5
 
 # These hardly wait, and each process has to read all of them first.
 CHECK_WORKERS ?= $(shell echo $$(($$(nproc) + 1)))

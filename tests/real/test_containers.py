@@ -54,7 +54,6 @@ SERVERS: dict[str, Callable[[str], str]] = {
     "postgres": pgbench,
 }
 full = pytest.mark.full
-each_server = pytest.mark.parametrize("server", SERVERS)
 one_server = pytest.mark.parametrize(
     "server", ["redis", pytest.param("nginx", marks=full), pytest.param("postgres", marks=full)]
 )
@@ -75,7 +74,7 @@ def stopped_well(lab: Lab, server: str) -> bool:
     return words[server] in (lab.only_run() / "logs" / "server.log").read_text()
 
 
-@each_server
+@one_server
 def test_a_server_on_docker(lab: Lab, docker: str, server: str) -> None:
     """Valid, and stopped by its own command."""
     result = lab.run(SERVERS[server](docker), "--backend", "docker")

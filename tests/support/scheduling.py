@@ -9,8 +9,12 @@ TOGETHER = (
     "tests/contract/test_engines.py",
     "tests/server/test_deploy",
     "tests/server/test_",
+    "tests/unit/test_page.py",
 )
-"""Files, or folders of files, whose tests share something that is dear to start, such as a Prefect server."""
+"""Files, or folders of files, whose tests share something that is dear to start, such as a Prefect server.
+
+So are the reports of `test_page.py`, which all of its tests look at.
+"""
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]

@@ -192,3 +192,10 @@ def test_a_plan_without_a_part_is_refused(key: str) -> None:
     del data[key]
     with pytest.raises(PlanError):
         Plan.from_json(data)
+
+
+def test_the_order_of_many_steps_is_found_once() -> None:
+    """It is asked for at each start of each step."""
+    plan = Plan(benchmark="b", strategy="s", timeout=1, steps=(Job(name="client", program=Program(command=("x",))),))
+    assert plan.order() is plan.order()
+    assert dataclasses.replace(plan, benchmark="other").order() is not plan.order()

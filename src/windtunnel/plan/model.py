@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from graphlib import TopologicalSorter
 from types import MappingProxyType
 from typing import Any
@@ -49,10 +50,18 @@ class Plan:
 
     def step(self, name: str) -> Step:
         """Return the step called `name` (KeyError if there is none)."""
-        return {step.name: step for step in self.steps}[name]
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Step]:
+        return {step.name: step for step in self.steps}
 
     def order(self) -> tuple[Step, ...]:
         """Return the steps so that each comes after all it needs; else as they were given."""
+        return self._order
+
+    @cached_property
+    def _order(self) -> tuple[Step, ...]:
         sorter = TopologicalSorter({step.name: step.needs for step in self.steps})
         sorter.prepare()
         ordered: list[Step] = []
@@ -70,6 +79,8 @@ class Plan:
     def services_for(self, job: Job) -> tuple[Service, ...]:
         """Return the services that `job` needs, also indirectly, in starting order."""
         wanted = self.all_needs(job.name)
+        if not wanted:
+            return ()
         return tuple(s for s in self.order() if isinstance(s, Service) and s.name in wanted)
 
     def all_needs(self, name: str) -> set[str]:
