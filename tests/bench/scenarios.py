@@ -160,5 +160,10 @@ def prefect_tasks(folder: Path) -> Scenario:
         return float(lab.call("python", "-m", "bench.prefect_flow", way, cwd=ROOT / "tests").stdout.split()[-1])
 
     return Scenario(
-        "a flow of 40 trivial tasks on a Prefect server", "s", 0.0, partial(flow, "ours"), partial(flow, "by-hand"), 0.1
+        "40 more trivial tasks in a flow on a Prefect server",
+        "s",
+        0.0,
+        partial(flow, "ours"),
+        partial(flow, "by-hand"),
+        0.1,
     )
