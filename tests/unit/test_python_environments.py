@@ -118,6 +118,18 @@ def test_nothing_is_kept_of_what_was_fetched_in_a_hurry(lab: Lab) -> None:
     assert lab.install() == ({"speed": "2"}, False)
 
 
+@pytest.mark.parametrize("ending", [".json", ".tgz"])
+def test_what_is_in_the_cache_by_halves_is_made_again(lab: Lab, tmp_path: Path, ending: str) -> None:
+    """A full disk or a crash of the machine left it so."""
+    lab.install()
+    (file,) = (tmp_path / "cache").rglob(f"*{ending}")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+    assert lab.install() == ({"speed": "2"}, False)
+    assert lab.install() == ({"speed": "2"}, True)
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [

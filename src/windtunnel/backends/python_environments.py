@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import Any, Protocol
 
 from windtunnel.backends.artifacts import remove_tree
 from windtunnel.backends.base import Launch, RunContext
@@ -105,16 +105,19 @@ class Environments:
         ):
             archive = place.with_suffix(platform.archive) if platform.archive else None
             made = place.with_suffix(".json") if archive else place / PACKAGES
-            is_kept = made.is_file() and (archive is None or archive.is_file())
-            if not is_kept:
+            told = _read_kept(made, archive)
+            is_kept = told is not None
+            if told is None:
                 remove_tree(place)  # what a killed run left
                 with self._installed(platform, python, self._unit(platform, step, python, place)) as task:
                     if archive:
                         self._keep(task, archive)
+                        told = _read_packages(archive) | {"bytes": archive.stat().st_size}
                         # The archive is whole before that tells it.
                         with atomic_write(made) as partial:
-                            partial.write_bytes(_read_packages(archive))
-            told = json.loads(made.read_text(encoding="utf-8"))
+                            partial.write_text(json.dumps(told), encoding="utf-8")
+                    else:
+                        told = json.loads(made.read_text(encoding="utf-8"))
             platform.share_environment(step, KeptEnvironment(archive or place, told["path"]))
             return told["packages"], is_kept
 
@@ -196,7 +199,20 @@ def _has_ended(task: Task) -> bool:
     return state.phase != "running" or state.status is not None
 
 
-def _read_packages(archive: Path) -> bytes:
+def _read_kept(made: Path, archive: Path | None) -> dict[str, Any] | None:
+    """Return what is told of an environment in the cache; None unless all of it is there.
+
+    After a crash of the machine, or on a full disk, there may be half a file.
+    """
+    try:
+        told = dict(json.loads(made.read_bytes()))
+        is_whole = archive is None or archive.stat().st_size == told.get("bytes")
+    except (OSError, ValueError):
+        return None
+    return told if is_whole else None
+
+
+def _read_packages(archive: Path) -> dict[str, Any]:
     with tarfile.open(archive) as content:
         file = content.extractfile(f"{PYTHON.name}/{PACKAGES}")
-        return file.read() if file else b""
+        return dict(json.loads(file.read() if file else "{}"))
