@@ -19,7 +19,8 @@ from support.kubernetes_lab import kubectl, objects_of
 
 pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(900)]
 full = pytest.mark.full
-GONE_SECONDS = 30.0
+GONE_SECONDS = 120.0
+"""An idle machine needs a fifth of that; what was needed is in the tests' report."""
 TWENTY = 20
 HANGING = "--hang-in 1"
 PLACES = {"apart": "", "same-pod": 'placement = "same-pod"'}
@@ -125,7 +126,7 @@ def test_a_workflow_that_ends_takes_everything_with_it(
 def test_a_workflow_that_is_ended_takes_everything_with_it(
     store: str, note: Callable[[str, object], None], name: str, place: str
 ) -> None:
-    """The client's processes and the servers are gone within half a minute."""
+    """The client's processes and the servers are gone, and so is the driver."""
     text = client_server(client=HANGING, server_keys=PLACES[place])
     with submitted(text, store) as workflow:
         await_client(workflow)
