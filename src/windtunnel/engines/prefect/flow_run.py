@@ -15,10 +15,10 @@ from prefect.client.schemas.objects import State
 from prefect.context import TagsContext
 
 from windtunnel.engines.execute import execute
-from windtunnel.engines.interrupts import signals_cancel
 from windtunnel.engines.prefect.artifacts import write_report
 from windtunnel.engines.prefect.outcome_state import state_of
 from windtunnel.engines.prefect.publisher import Publisher
+from windtunnel.engines.prefect.termination import flow_run_signals
 from windtunnel.engines.request import Request
 from windtunnel.run.record import RunRecord
 from windtunnel.secrets import Redaction
@@ -45,12 +45,9 @@ def run_in_flow(
         UsageError: The store cannot be written; nothing was started.
     """
     hidden = request.loaded.redaction | Redaction.of_variables(os.environ)
+    publisher = Publisher(request.plan, request.control, hidden)
     # Prefect has handlers of its own by now, which would cut the walk.
-    with (
-        signals_cancel(request.control),
-        _quiet_tasks(),
-        Publisher(request.plan, request.control, hidden) as publisher,
-    ):
+    with flow_run_signals(request.control, publisher.state), _quiet_tasks(), publisher:
         request = replace(request, observers=[*request.observers, publisher])
         record = execute(request, "prefect", TaskCaller())
         keep(record)

@@ -20,6 +20,8 @@ from windtunnel.run.control import POLL_SECONDS, Control
 
 PATIENCE_SECONDS = 10.0
 """How long the worker has to tell of a cancellation before it is read here."""
+ANSWER_SECONDS = 5.0
+"""How long the server has to connect, and again to answer, while a run that is told to end waits for it."""
 _RETRY_SECONDS = 2.0
 
 
@@ -48,6 +50,20 @@ class FlowRunState:
             self._logger.warning("taken for dead while the server was away; it goes on")
             with get_client(sync_client=True) as client:
                 client.set_flow_run_state(self._id, Running(message="the server was away, the run was not"), force=True)
+
+    def is_cancelled(self) -> bool:
+        """Ask the server whether somebody cancelled the flow run; False as well if it does not say so, soon."""
+        settings = {"timeout": ANSWER_SECONDS}
+        try:
+            with (
+                temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
+                get_client(sync_client=True, httpx_settings=settings) as client,
+            ):
+                state = client.read_flow_run(self._id).state
+        except Exception as error:  # noqa: BLE001 - the server's troubles are not the run's
+            self._logger.warning("the server does not say whether this run is cancelled: %s", type(error).__name__)
+            return False
+        return state is not None and state.type in {StateType.CANCELLING, StateType.CANCELLED}
 
     def until_server(self, seconds: float) -> bool:
         """Wait until the server answers, at most so long, or until somebody cancels; return whether it does."""

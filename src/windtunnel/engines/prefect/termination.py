@@ -1,0 +1,50 @@
+"""SIGTERM in a flow run: a cancel; in a pod it may as well be an eviction, that nobody asked for."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from windtunnel.engines.interrupts import signals_cancel
+from windtunnel.engines.prefect.flow_pod import FLOW_POD
+from windtunnel.engines.prefect.flow_run_state import ANSWER_SECONDS, FlowRunState
+from windtunnel.errors import PlatformError
+from windtunnel.run.control import Control
+from windtunnel.run.threads import ThreadGroup
+
+_EVICTED = "the flow run's pod was told to end (evicted, its node drained, or deleted), and nobody cancelled the run"
+
+
+@contextmanager
+def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
+    """Let signals end the run: as a cancel, or in a pod, as ``driver_evicted`` unless the flow run is cancelled.
+
+    On a machine the SIGTERM of Prefect's worker is how it cancels, and of a person who kills the process it is
+    a cancel as well. A pod gets one whenever it has to go, so the server is asked what became of the flow run.
+    """
+    if FLOW_POD not in os.environ:
+        with signals_cancel(control):
+            yield
+        return
+    # Its `put` is what a handler may call at any moment.
+    received: queue.SimpleQueue[signal.Signals | None] = queue.SimpleQueue()
+
+    def heed() -> None:
+        while received.get():
+            if control.failure or control.is_cancelled or state.is_cancelled():
+                control.cancel("cancelled by SIGTERM")
+            else:
+                # No cancel: what reads, stores and tells the results goes on, for the pod has a grace.
+                control.fail(PlatformError(_EVICTED, code="driver_evicted"))
+
+    threads = ThreadGroup(control.fail)
+    threads.start("sigterm", heed)
+    try:
+        with signals_cancel(control, on_sigterm=lambda: received.put(signal.SIGTERM)):
+            yield
+    finally:
+        received.put(None)
+        threads.join(ANSWER_SECONDS)

@@ -1,0 +1,147 @@
+"""SIGTERM in a flow run: a cancel on a machine, and in a pod only if the server says that the run is cancelled."""
+
+# ruff: noqa: E402 - Prefect may lack
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from uuid import UUID, uuid4
+
+import pytest
+
+from support.lab import free_port
+from support.needs import package
+
+package("prefect")
+
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from windtunnel.engines.prefect.flow_pod import FLOW_POD
+from windtunnel.engines.prefect.flow_run_state import FlowRunState
+from windtunnel.engines.prefect.termination import flow_run_signals
+from windtunnel.errors import Cancelled, PlatformError
+from windtunnel.run.control import Control, GracePeriod
+
+
+class KnowsItsState(FlowRunState):
+    """The state of a flow run whose server has just been asked."""
+
+    def __init__(self, control: Control, *, is_cancelled: bool) -> None:
+        super().__init__(uuid4(), control, logging.getLogger())
+        self._is_cancelled = is_cancelled
+
+    def is_cancelled(self) -> bool:
+        """Return what the server said."""
+        return self._is_cancelled
+
+
+def terminate(is_heard: Callable[[], object]) -> None:
+    """Send SIGTERM to this process, and wait until it was heard."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    deadline = time.monotonic() + 60
+    while not is_heard():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_sigterm_in_a_pod_is_an_eviction_unless_the_run_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the platform's failure, with a cause of its own; what stores the results ends at the next one only."""
+    monkeypatch.setenv(FLOW_POD, "1")
+    control = Control(3600)
+    with flow_run_signals(control, KnowsItsState(control, is_cancelled=False)):
+        storing = GracePeriod(control)
+        terminate(lambda: control.failure)
+        with pytest.raises(PlatformError, match="nobody cancelled") as evicted:
+            control.check()
+        storing.check()
+        terminate(lambda: control.is_cancelled)
+        with pytest.raises(Cancelled):
+            storing.check()
+
+    assert (evicted.value.code, int(evicted.value.exit_code)) == ("driver_evicted", 3)
+    assert control.failure is evicted.value
+
+
+@pytest.mark.parametrize(("in_pod", "is_cancelled"), [(True, True), (False, False)])
+def test_sigterm_is_a_cancel_on_a_machine_and_of_a_cancelled_run(
+    monkeypatch: pytest.MonkeyPatch, *, in_pod: bool, is_cancelled: bool
+) -> None:
+    """The one that Prefect's worker sends, and that of a person, who may not have asked the server."""
+    if in_pod:
+        monkeypatch.setenv(FLOW_POD, "1")
+    control = Control(3600)
+    with flow_run_signals(control, KnowsItsState(control, is_cancelled=is_cancelled)):
+        terminate(lambda: control.is_cancelled)
+
+    with pytest.raises(Cancelled, match="SIGTERM"):
+        control.check()
+
+
+@pytest.mark.parametrize("in_pod", [True, False])
+def test_ctrl_c_is_a_cancel_and_stays_one(monkeypatch: pytest.MonkeyPatch, *, in_pod: bool) -> None:
+    """Also in a pod, where a SIGTERM comes after it."""
+    if in_pod:
+        monkeypatch.setenv(FLOW_POD, "1")
+    control = Control(3600)
+    with flow_run_signals(control, KnowsItsState(control, is_cancelled=False)):
+        os.kill(os.getpid(), signal.SIGINT)
+        terminate(lambda: control.is_urgent)
+
+    with pytest.raises(Cancelled, match="SIGINT"):
+        control.check()
+
+
+@contextmanager
+def server_says(state: str) -> Iterator[str]:
+    """Yield the address of a server that has any flow run in a state."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            run = {"id": str(uuid4()), "flow_id": str(uuid4()), "state": {"type": state}}
+            body = json.dumps(run if "/flow_runs/" in self.path else "3.8.8").encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/api"
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def nobody_answers() -> Iterator[str]:
+    """Yield an address where no server is."""
+    yield f"http://127.0.0.1:{free_port()}/api"
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        (lambda: server_says("CANCELLING"), True),
+        (lambda: server_says("CANCELLED"), True),
+        (lambda: server_says("RUNNING"), False),
+        (nobody_answers, False),
+    ],
+)
+def test_a_run_is_cancelled_if_the_server_says_so(
+    server: Callable[[], AbstractContextManager[str]], *, expected: bool
+) -> None:
+    """What the server does not say, nobody asked for."""
+    with server() as address, temporary_settings({PREFECT_API_URL: address}):
+        state = FlowRunState(UUID(int=1), Control(3600), logging.getLogger())
+        assert state.is_cancelled() is expected
