@@ -80,6 +80,9 @@ def test_a_benchmark_is_submitted_from_a_template_watched_and_looked_at(store: s
     outputs = {each["name"]: each["value"] for each in got["status"]["outputs"]["parameters"]}
     assert outputs["validity"] in {"valid", "suspect"}
     assert outputs["exit-code"] == "0"
+    assert json.loads(outputs["metrics"])["latency"]["n"] == 3
+    (told,) = (node for node in got["status"]["nodes"].values() if node.get("templateName") == "drive")
+    assert outputs == {each["name"]: each["value"] for each in told["outputs"]["parameters"]}
     labels = got["metadata"]["labels"]
     assert labels["windtunnel.dev/validity"] == outputs["validity"]
     assert labels["windtunnel.dev/run"] == outputs["run"]

@@ -87,7 +87,7 @@ def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_word: Path) -> 
     """Let the exit handler end a workflow; return its exit code and its output parameters."""
     outputs = tmp_path / "outputs"
     monkeypatch.setenv("WINDTUNNEL_WORKFLOW", NAME)
-    monkeypatch.setattr("windtunnel.engines.argo.finish.OUTPUTS", outputs)
+    monkeypatch.setattr("windtunnel.engines.argo.outputs.OUTPUTS", outputs)
     monkeypatch.setattr("windtunnel.engines.argo.finish._remove", lambda _cluster, _run: [])
     monkeypatch.setattr(causes, "LAST_WORD", last_word)
 

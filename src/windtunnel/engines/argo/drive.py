@@ -19,6 +19,7 @@ from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
+from windtunnel.engines.argo.outputs import write_told
 from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.engines.argo.pod_patch import digest, planned
@@ -134,6 +135,8 @@ def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecor
             job = parameters.job
             ran = [each.iteration or 0 for each in record.phases if (each.step, each.phase) == (job.name, "run")]
             end_clients(cluster, parameters.workflow, words, job.warmup + job.repeats, max(ran, default=0))
+    # The last thing of all: `finish` looks no further where it says that the run is well.
+    write_told(record)
     return record.exit_code or 0
 
 

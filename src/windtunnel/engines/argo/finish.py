@@ -1,4 +1,4 @@
-"""The pod `finish`: looks that nothing is left of the run, and tells its verdict."""
+"""The pod `finish`, unless the driver has told that all is well: looks that nothing is left, and tells the verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from windtunnel.backends.kubernetes.api import Cluster, connect
 from windtunnel.backends.kubernetes.resources import KubernetesResources
 from windtunnel.backends.resources import remove_all
 from windtunnel.engines.argo.causes import cause_of, failure_of, leave, words_of
-from windtunnel.engines.argo.labels import EXIT_CODE, OUTPUTS, VERDICT
+from windtunnel.engines.argo.labels import EXIT_CODE
+from windtunnel.engines.argo.outputs import write_verdict
 from windtunnel.engines.argo.status import read_record, refusal_of, run_of, stopped_early, write_lost
 from windtunnel.engines.argo.workflow import change, drives, read
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
@@ -34,7 +35,7 @@ def finish() -> int:
         error = refusal_of(found) or stopped_early(found) or _lost(failure)
         code, cause = int(error.exit_code), words_of(error.code, error.message)
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
-        _write(run, status, "", code, cause)
+        write_verdict(run, status, None, code, cause)
         write_lost(cluster, name, run, status, code)
         sys.stderr.write(f"{error.message}\n")
         leave(cause)
@@ -42,7 +43,7 @@ def finish() -> int:
     code, cause = _judge(record, left, failure)
     if code != record.exit_code:
         change(cluster, name, {"metadata": {"labels": {EXIT_CODE: str(code)}}})
-    _write(run, record.status, record.validity or "", code, cause)
+    write_verdict(run, record.status, record.validity, code, cause)
     _say(record, left)
     leave(cause)
     return code
@@ -90,9 +91,3 @@ def _remove(cluster: Cluster, run: str) -> list[str]:
     # What is on its way already is given a while.
     left = remove_all(resources, lambda: resources.find(run), GONE_SECONDS, wait=GONE_SECONDS / 2)
     return [f"{one.kind.lower()} {one.name}" for one in left]
-
-
-def _write(run: str | None, *verdict: object) -> None:
-    OUTPUTS.mkdir(parents=True, exist_ok=True)
-    for name, value in zip(VERDICT, (run or "", *verdict), strict=True):
-        (OUTPUTS / name).write_text(str(value), encoding="utf-8")

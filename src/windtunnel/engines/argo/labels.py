@@ -21,7 +21,9 @@ CLIENTS = "clients"
 MAIN, WAIT = "main", "wait"
 """What Argo calls the container that runs a step's command, and its own beside it."""
 VERDICT = ("run", "status", "validity", "exit-code", "cause")
-"""The output parameters of a workflow."""
+"""The output parameters of a workflow that are its run's verdict."""
+HEADLINES = "metrics"
+"""The output parameter that has the means of the run's metrics, as JSON."""
 S3_SECRET = "windtunnel-s3"  # noqa: S105 - its name
 """The Secret that has, as environment variables, what the driver needs to reach a store; it may be missing."""
 RUN, STATUS, VALIDITY, EXIT_CODE = f"{PREFIX}run", f"{PREFIX}status", f"{PREFIX}validity", f"{PREFIX}exit-code"

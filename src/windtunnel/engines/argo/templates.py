@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hera.workflows import DAG, Container, Parameter, RetryStrategy, Step, Steps, Task, WorkflowTemplate
@@ -17,6 +17,7 @@ from windtunnel.engines.argo.labels import (
     COMPONENT,
     DRIVE,
     FINISH,
+    HEADLINES,
     MAIN,
     OUTPUTS,
     PLAN,
@@ -38,6 +39,25 @@ _FINISH_SECONDS = 900
 _HUB = "/hub"
 _OVER = "echo 'this run is over, and its servers are gone: use argo resubmit, which starts a new one' >&2; exit 2"
 _NOTHING = '["true"]'
+_OUTPUT = "workflow.outputs.parameters['{}']".format
+_MOMENT = (
+    "sprig.dateInZone('20060102-150405', int({created}), 'UTC') + '-' + sprig.trunc(4, sprig.replace('-', '', {uid}))"
+).format
+"""The end of a run's id, as `parameters.run_name` finds it."""
+_OWN = _MOMENT(created="workflow.creationTimestamp.s", uid="workflow.uid")
+_TOLD = (
+    f"{{{{=workflow.failures == '\"null\"' && {_OUTPUT('exit-code')} == '0' && {_OUTPUT('run')} endsWith ({_OWN})"
+    f" ? 'well ' + {_OUTPUT('run')} + ' ' + {_OUTPUT('status')} + ' ' + {_OUTPUT('validity')} : ''}}}}"
+)
+"""What the driver has told of this workflow's own run, if it is well and no part failed: of a workflow that was
+resubmitted with ``--memoized`` Argo has the outputs of another run."""
+_FINISH = f"""\
+set -- $WINDTUNNEL_TOLD
+[ "$1" = well ] && mkdir -p {OUTPUTS} && cd {OUTPUTS} && printf %s "$2" >run && printf %s "$3" >status \\
+  && printf %s "$4" >validity && printf 0 >exit-code && printf %s '' >cause && echo "$2: $3, $4" && exit
+exec python -m windtunnel.engines.argo {FINISH}
+"""
+"""The driver looks that nothing is left before it tells its verdict; Python would take longer to find the same."""
 _SALT = salt_of(RUN_PLACEHOLDER)
 _GOES_ON = m.ContinueOn(failed=True, error=True)
 _PATCH = (
@@ -85,8 +105,7 @@ def template(strategy: str, planned: Mapping[str, str] | None = None) -> Workflo
 
 def _run_expression(benchmark: str) -> str:
     """Return the expression by which Argo finds a run's id, as `parameters.run_name` does."""
-    date = "sprig.dateInZone('20060102-150405', int(inputs.parameters.created), 'UTC')"
-    return f"'{benchmark[:40]}-' + {date} + '-' + sprig.trunc(4, sprig.replace('-', '', inputs.parameters.uid))"
+    return f"'{benchmark[:40]}-' + " + _MOMENT(created="inputs.parameters.created", uid="inputs.parameters.uid")
 
 
 def _found(client: Container, plan: Container) -> Steps:
@@ -123,7 +142,8 @@ def _finish(strategy: str) -> Container:
         FINISH,
         strategy,
         _FINISH_SECONDS,
-        values={"WINDTUNNEL_FAILURES": "{{=sprig.b64enc(workflow.failures)}}"},
+        values={"WINDTUNNEL_FAILURES": "{{=sprig.b64enc(workflow.failures)}}", "WINDTUNNEL_TOLD": _TOLD},
+        command=["sh", "-c", _FINISH],
         # An exit code is a verdict, which another try would not change; a pod that could not be is none.
         retry_strategy=RetryStrategy(limit=2, retry_policy="OnError"),
         outputs=[_global(name) for name in VERDICT],
@@ -136,6 +156,7 @@ def _drive(strategy: str, planned: str | None) -> Container:
         strategy,
         values={"WINDTUNNEL_PLANNED": planned} if planned else {},
         env_from=[m.EnvFromSource(secret_ref=m.SecretEnvSource(name=S3_SECRET, optional=True))],
+        outputs=[_global(name) for name in (*VERDICT, HEADLINES)],
         pod_spec_patch=f'{{"terminationGracePeriodSeconds": {_LEAVE_SECONDS},'
         ' "volumes": [{"name": "hub", "emptyDir": {}}],'
         f' "containers": [{{"name": "{MAIN}", "volumeMounts": [{{"name": "hub", "mountPath": "{_HUB}"}}]}}]}}',
@@ -161,7 +182,12 @@ def _client() -> Container:
 
 
 def _part(
-    name: str, strategy: str, seconds: int | None = None, values: Mapping[str, str] | None = None, **options: Any
+    name: str,
+    strategy: str,
+    seconds: int | None = None,
+    values: Mapping[str, str] | None = None,
+    command: Sequence[str] = (),
+    **options: Any,
 ) -> Container:
     """Return the template of a pod that runs a part of Windtunnel's."""
     values = dict(values or {}) | {
@@ -186,7 +212,7 @@ def _part(
         name=name,
         image="{{workflow.parameters.image}}",
         image_pull_policy="IfNotPresent",
-        command=["python", "-m", "windtunnel.engines.argo", name],
+        command=list(command) or ["python", "-m", "windtunnel.engines.argo", name],
         env=[*(m.EnvVar(name=key, value=value) for key, value in values.items()), *fields],
         labels={COMPONENT: name},
         resources=m.ResourceRequirements(requests={"cpu": "50m", "memory": "128Mi"}),

@@ -1,0 +1,151 @@
+"""What a driver tells of its run as outputs, and `finish` passes on: without a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from windtunnel.engines.argo import causes, drive
+from windtunnel.engines.argo.labels import OUTPUTS
+from windtunnel.engines.argo.outputs import headlines
+from windtunnel.engines.argo.templates import template
+from windtunnel.errors import PlatformError
+from windtunnel.run.record import MetricSummary, RunRecord
+
+BY_PYTHON = 42
+LATENCY = MetricSummary(
+    unit="ms",
+    better="lower",
+    n=2,
+    mean=3.5,
+    median=3.5,
+    stdev=None,
+    ci95=None,
+    p50=3,
+    p90=4,
+    p99=4,
+    values=[3, 4],
+    samples=2,
+)
+RECORD = RunRecord(
+    run_id="bench-1",
+    benchmark="bench",
+    strategy="single-node",
+    engine="argo",
+    backend="kubernetes",
+    started="2026-01-01T00:00:01.000Z",
+    status="succeeded",
+    exit_code=0,
+    validity="valid",
+    metrics={"latency": LATENCY},
+)
+
+Conclude = Callable[[RunRecord], int]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a pod's outputs; what else its driver does is left out."""
+    monkeypatch.setenv("WINDTUNNEL_WORKFLOW", "bench-abcde")
+    monkeypatch.setattr("windtunnel.engines.argo.outputs.OUTPUTS", tmp_path / "outputs")
+    monkeypatch.setattr(causes, "LAST_WORD", tmp_path / "none")
+    for name in ("connect", "read", "write_record", "end_clients", "_await_fetch"):
+        monkeypatch.setattr(drive, name, lambda *_arguments: None)
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def conclude(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Conclude:
+    """Let a driver conclude a run; return its exit code."""
+    del outputs
+
+    def act(record: RunRecord) -> int:
+        job = SimpleNamespace(name="client", warmup=0, repeats=1)
+        parameters = SimpleNamespace(workflow="bench-abcde", is_fetched=True, job=job)
+        monkeypatch.setattr(drive, "_run", lambda *_arguments: (parameters, record))
+        return drive.drive()
+
+    return act
+
+
+def test_a_driver_leaves_the_verdict_and_the_means_as_its_outputs(outputs: Path, conclude: Conclude) -> None:
+    """For Argo's users, and for steps of theirs that come after."""
+    assert conclude(RECORD) == 0
+    found = {path.name: path.read_text() for path in outputs.iterdir()}
+
+    assert json.loads(found.pop("metrics")) == {"latency": {"mean": 3.5, "unit": "ms", "n": 2}}
+    assert found == {"run": "bench-1", "status": "succeeded", "validity": "valid", "exit-code": "0", "cause": ""}
+
+
+def test_a_driver_tells_of_a_run_that_failed_too(outputs: Path, conclude: Conclude) -> None:
+    """Exit 7 where something of the run is left."""
+    record = RECORD.model_copy(update={"exit_code": 7})
+
+    assert conclude(record) == 7
+    assert (outputs / "exit-code").read_text() == "7"
+    assert (outputs / "cause").read_text().startswith("left_behind")
+
+
+def test_a_driver_whose_folder_nobody_fetched_tells_no_verdict(
+    outputs: Path, conclude: Conclude, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails after its run went well: an exit code 0 among its outputs would say that all is well."""
+
+    def fail(*_arguments: object) -> None:
+        raise PlatformError("nobody has fetched it", code="not_fetched")
+
+    monkeypatch.setattr(drive, "_await_fetch", fail)
+    with pytest.raises(PlatformError, match="nobody has fetched it"):
+        conclude(RECORD)
+
+    assert not outputs.exists()
+
+
+def test_the_headlines_are_the_first_metrics() -> None:
+    """A workflow is one object of the API, which has to hold all of its parts."""
+    record = RECORD.model_copy(update={"metrics": {f"m{number}": LATENCY for number in range(5000)}})
+
+    assert list(json.loads(headlines(record))) == [f"m{number}" for number in range(20)]
+
+
+def test_a_run_without_metrics_has_no_headlines() -> None:
+    """An empty object, which is JSON too."""
+    assert headlines(RECORD.model_copy(update={"metrics": {}})) == "{}"
+
+
+def finish(tmp_path: Path, told: str) -> tuple[int, dict[str, str]]:
+    """Run the command of the exit handler, with a Python that only says that it was called."""
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\nexit {BY_PYTHON}\n")
+    python.chmod(0o755)
+    (part,) = (each for each in template("single-node").to_dict()["spec"]["templates"] if each["name"] == "finish")
+    place = tmp_path / "outputs"
+    command = [word.replace(str(OUTPUTS), str(place)) for word in part["container"]["command"]]
+    env = {"PATH": f"{python.parent}:{os.environ['PATH']}", "WINDTUNNEL_TOLD": told}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    found: dict[str, Any] = {path.name: path.read_text() for path in place.iterdir()} if place.exists() else {}
+    return done.returncode, found
+
+
+@pytest.mark.parametrize(("told", "validity"), [("well bench-1 succeeded valid", "valid"), ("well b succeeded ", "")])
+def test_the_drivers_word_is_passed_on_where_the_run_is_well(tmp_path: Path, told: str, validity: str) -> None:
+    """All of the verdict are outputs of the exit handler, as they are where Python finds it."""
+    code, found = finish(tmp_path, told)
+
+    run = told.split()[1]
+    assert code == 0
+    assert found == {"run": run, "status": "succeeded", "validity": validity, "exit-code": "0", "cause": ""}
+
+
+@pytest.mark.parametrize("told", ["", "{{=workflow.failures == 'null' ? 'well b succeeded valid' : ''}}"])
+def test_where_the_driver_has_not_told_that_all_is_well_it_is_found_out(tmp_path: Path, told: str) -> None:
+    """So too where Argo leaves the expression as it is, since it lacks what stands in it."""
+    assert finish(tmp_path, told) == (BY_PYTHON, {})
