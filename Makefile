@@ -40,7 +40,8 @@ demo: .venv/.compiled  ## Measure a web server with a load generator, both pure 
 	.venv/bin/windtunnel run flows/client_server.toml --report
 
 check: .venv/.compiled  ## Run the checks, the unit tests, and the contracts without Docker; under a minute
-	@$(MAKE) --no-print-directory --jobs 2 quick-tests checks
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going quick-tests checks || \
+	  { echo 'make check failed: what did is told above, before each line with "***"' >&2; exit 1; }
 
 checks: lint types
 
