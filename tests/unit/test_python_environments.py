@@ -17,7 +17,7 @@ from windtunnel.backends.containers import METRICS, OUT, WORK
 from windtunnel.backends.platform import Collected, State
 from windtunnel.backends.python_environments import Environments, Interpreter, KeptEnvironment
 from windtunnel.backends.unit import Site, Unit
-from windtunnel.errors import Cancelled, PlatformError
+from windtunnel.errors import Cancelled, PlatformError, TimedOut, WindtunnelError
 from windtunnel.plan import Job, Program
 from windtunnel.run.control import Control
 
@@ -46,6 +46,9 @@ class Lab:
     def site(self, _launch: object) -> Site:
         """Return the place of a container."""
         return Site(Address("client", None), WORK, OUT, METRICS)
+
+    def check(self) -> None:
+        """Find nothing wrong."""
 
     def start(self, units: Sequence[Unit]) -> Sequence[Any]:
         """Start pip."""
@@ -128,6 +131,20 @@ def test_what_is_in_the_cache_by_halves_is_made_again(lab: Lab, tmp_path: Path, 
 
     assert lab.install() == ({"speed": "2"}, False)
     assert lab.install() == ({"speed": "2"}, True)
+
+
+@pytest.mark.parametrize("kind", [TimedOut, Cancelled])
+def test_a_deadline_or_a_cancel_names_the_step_whose_pip_runs(lab: Lab, kind: type[WindtunnelError]) -> None:
+    """Nothing else tells yet what the run was at."""
+    lab.state = State()
+    lab.control = Control(0 if kind is TimedOut else 60)
+    if kind is Cancelled:
+        lab.control.cancel("Ctrl-C")
+    with pytest.raises(kind) as caught:
+        lab.install()
+
+    assert caught.value.step == "client"
+    assert lab.calls == ["start", "stop", "remove"]
 
 
 @pytest.mark.parametrize(

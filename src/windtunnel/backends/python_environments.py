@@ -18,7 +18,7 @@ from windtunnel.backends.pip import PACKAGES, SCRIPT, elsewhere, failed, interpr
 from windtunnel.backends.platform import Platform, Task
 from windtunnel.backends.results import OUT
 from windtunnel.backends.unit import Site, Unit
-from windtunnel.errors import PlatformError
+from windtunnel.errors import Cancelled, PlatformError, TimedOut
 from windtunnel.plan import Job, Service
 from windtunnel.run.cache import atomic_write
 from windtunnel.run.control import POLL_SECONDS
@@ -99,7 +99,7 @@ class Environments:
             TimedOut, Cancelled: As the run's control says.
         """
         with (
-            _needing_python(step),
+            _installing(step),
             platform.interpreter(step) as python,
             kept(key_of(step.program, python.identity), self._context.control) as place,
         ):
@@ -184,10 +184,13 @@ def pip_job(platform: Platform, step: Service | Job) -> tuple[Job, Site]:
 
 
 @contextmanager
-def _needing_python(step: Service | Job) -> Iterator[None]:
-    """Tell of an interpreter that is not there why it is needed."""
+def _installing(step: Service | Job) -> Iterator[None]:
+    """Name the step in which a deadline or a cancel came, and tell why an interpreter is needed that is not there."""
     try:
         yield
+    except (TimedOut, Cancelled) as error:
+        error.step = error.step or step.name
+        raise
     except PlatformError as error:
         if error.code not in _NO_COMMAND:
             raise
