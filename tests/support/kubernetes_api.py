@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from kubernetes import client, config
 
 _NAMES_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 
 
 def read(path: str, **query: str) -> dict[str, Any]:
@@ -29,14 +30,24 @@ def namespace() -> str:
     return str(current["context"].get("namespace") or "default")
 
 
+def watch(path: str, seconds: int) -> Any:
+    """Return the open answer that has a line for each change of the objects of a path from now on, metadata only."""
+    version = _get(f"{path}?limit=1", _NAMES_ONLY)["metadata"]["resourceVersion"]
+    query = urlencode({"watch": 1, "resourceVersion": version, "timeoutSeconds": seconds})
+    return _request(f"{path}?{query}", _METADATA_ONLY, preload_content=False, timeout=seconds + 10)
+
+
 def _get(path: str, accept: str) -> dict[str, Any]:
-    api = _api()
-    answer = api.rest_client.pool_manager.request(
-        "GET", f"{api.configuration.host}{path}", headers=api.default_headers | _credentials() | {"Accept": accept}
-    )
-    assert answer.status == 200, f"{path}: {answer.data.decode(errors='replace')}"
-    found: dict[str, Any] = json.loads(answer.data)
+    found: dict[str, Any] = json.loads(_request(path, accept).data)
     return found
+
+
+def _request(path: str, accept: str, **options: Any) -> Any:
+    api = _api()
+    headers = api.default_headers | _credentials() | {"Accept": accept}
+    answer = api.rest_client.pool_manager.request("GET", f"{api.configuration.host}{path}", headers=headers, **options)
+    assert answer.status == 200, f"{path}: {answer.data.decode(errors='replace')}"
+    return answer
 
 
 @cache

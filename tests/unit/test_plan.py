@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from windtunnel.errors import PlanError
-from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step
+from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step, Target
 
 READY = Readiness(probe=Probe(kind="tcp"), within=60.0)
 
@@ -56,7 +56,7 @@ def full_plan() -> Plan:
         artifacts=("*.csv",),
     )
     inputs = (InputFile(src="http://127.0.0.1/a", path="a", sha256="0" * 64),)
-    return plan(server, client, labels={"team": "a"}, inputs=inputs)
+    return plan(server, client, labels={"team": "a"}, inputs=inputs, target=Target(name="box", within=2.0))
 
 
 def test_a_plan_survives_json() -> None:
@@ -74,7 +74,7 @@ def test_plans_with_equal_content_are_equal() -> None:
 
 def test_a_plan_holds_no_run_id() -> None:
     """Its JSON has the plan's own keys and no other."""
-    keys = {"plan_version", "benchmark", "strategy", "timeout", "steps", "labels", "inputs"}
+    keys = {"plan_version", "benchmark", "strategy", "timeout", "steps", "labels", "inputs", "target"}
     assert set(full_plan().to_json()) == keys
 
 

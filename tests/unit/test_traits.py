@@ -14,11 +14,11 @@ from windtunnel.backends.recording import RecordingBackend
 from windtunnel.backends.support import check_support, other_backends
 from windtunnel.backends.traits import Traits
 from windtunnel.errors import Unsupported
-from windtunnel.plan import InputFile, Job, Plan, Probe, Program, Readiness, Service
+from windtunnel.plan import InputFile, Job, Plan, Probe, Program, Readiness, Service, Target
 
 LACKS: dict[str, Any] = dict.fromkeys(("images", "limits", "seals", "traces", "replicas", "absolute_paths"), False)
 NOTHING = Traits(where="m:n", steps="units", machine="one", **LACKS)
-ALL = Traits(where="m:n", steps="units")
+ALL = Traits(where="m:n", steps="units", targets="m:n")
 
 
 def plan(service: dict[str, Any] | None = None, inputs: tuple[InputFile, ...] = (), **program: Any) -> Plan:
@@ -46,8 +46,13 @@ def test_a_backend_is_the_one_of_its_row(name: str) -> None:
         (plan(files={"/a": "x"}), "absolute_paths", "step: the absolute path '/a' in files is for containers; "),
         (plan(inputs=(InputFile(src="i", path="/a"),)), "absolute_paths", "input i: the absolute path '/a' is for "),
         (plan({"replicas": 3}), "replicas", "step: 3 replicas behind one address need containers; "),
+        (
+            replace(plan(), target=Target(name="box", within=1)),
+            "targets",
+            "target box: on the odd backend runs cannot ",
+        ),
     ],
-    ids=["trace", "sealed", "files", "inputs", "replicas"],
+    ids=["trace", "sealed", "files", "inputs", "replicas", "target"],
 )
 def test_what_a_platform_cannot_do_is_refused_with_those_that_can(
     monkeypatch: pytest.MonkeyPatch, made: Plan, lacks: str, words: str

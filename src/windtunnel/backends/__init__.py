@@ -36,6 +36,7 @@ BACKENDS = {
         needs=("kubernetes",),
         traces=False,
         stores={"pvc://": "windtunnel.backends.kubernetes.volume_claim:ClaimUpload"},
+        targets="windtunnel.backends.kubernetes.target_lease:TargetLease",
         installer="windtunnel.backends.kubernetes.install",
     ),
     "recording": Traits(

@@ -121,6 +121,33 @@ def warden_seconds(plan: Plan, timeout: float) -> float:
     return timeout + graces + WARDEN_MARGIN_SECONDS
 
 
+def longest_seconds(plan: Plan) -> float:
+    """Return how long a run may be there at most: its wait for its target, and all that its warden allows."""
+    waits = plan.target.within if plan.target else 0.0
+    return waits + warden_seconds(plan, plan.timeout)
+
+
+class Turn(Protocol):
+    """A run's turn on its target, which is made once the run has it.
+
+    Its class takes the run's context and the target, and waits. If the turn is lost later, the run's control
+    fails (PlatformError, ``target_lost``).
+
+    Raises:
+        PlatformError: The platform cannot be asked.
+        TimedOut: The target was not free in time (``target_busy``).
+        Cancelled: Somebody asked the run to stop.
+    """
+
+    def confirm(self) -> None:
+        """Raise PlatformError if the turn is lost: nothing may be started then (``target_lost``)."""
+        ...
+
+    def close(self) -> None:
+        """Give the turn back, once nothing of the run is left; again is harmless."""
+        ...
+
+
 class Backend(Protocol):
     """A place where steps run.
 

@@ -14,6 +14,8 @@ from windtunnel.secrets import Redaction
 
 PREFIX = "windtunnel.dev/"
 RUN, BENCHMARK, STEP = f"{PREFIX}run", f"{PREFIX}benchmark", f"{PREFIX}step"
+TARGET = f"{PREFIX}target"
+"""The target that the run has its turn on; what waits for a target carries no such label yet."""
 EXPIRES, DRIVER = f"{PREFIX}expires", f"{PREFIX}driver"
 USER_PREFIX = "label.windtunnel.dev/"
 """The benchmark's own labels get a prefix of theirs, so that none can pass for Windtunnel's."""
@@ -37,6 +39,8 @@ class RunLabels:
         """Return the labels of a resource that belongs to `step`, or to the run as a whole."""
         labels = {f"{USER_PREFIX}{key}": value for key, value in self._own.items()}
         labels |= {RUN: self.run_id, BENCHMARK: self.plan.benchmark, EXPIRES: timestamp(self.expires)}
+        if self.plan.target:
+            labels[TARGET] = self.plan.target.name
         labels[DRIVER] = json.dumps(driver_identity())
         return labels | ({STEP: step} if step else {})
 

@@ -35,6 +35,11 @@ def _check_whole(plan: Plan, backend: Backend) -> Iterator[str]:
     traits = backend.traits
     if not traits.measures:
         yield f"the {backend.name} backend starts nothing and measures nothing"
+    if plan.target and traits.measures and not traits.targets:
+        advice = other_backends(lambda other: other.targets)
+        raise Unsupported(
+            f"target {plan.target.name}: on the {backend.name} backend runs cannot wait for each other; {advice}"
+        )
     for item in plan.inputs:
         if item.path.startswith("/") and not traits.absolute_paths:
             advice = other_backends(lambda other: other.absolute_paths)

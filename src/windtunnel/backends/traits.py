@@ -24,6 +24,7 @@ class Traits:
         absolute_paths: Whether files and inputs can be put at absolute paths.
         stores: By its scheme, each kind of store that this platform has besides folders and S3: the class that
             uploads a run there, as ``module:name``.
+        targets: The class that has runs take turns on a target (see `Turn`), as ``module:name``; None if they cannot.
         installer: The module that makes what the platform needs once (see `Installer`), if it needs that.
         measures: Whether steps are started for real.
     """
@@ -39,6 +40,7 @@ class Traits:
     replicas: bool = True
     absolute_paths: bool = True
     stores: Mapping[str, str] = field(default_factory=dict)
+    targets: str | None = None
     installer: str | None = None
     measures: bool = True
 

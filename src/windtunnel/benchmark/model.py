@@ -101,6 +101,14 @@ class Info(Model):
     timeout: Duration = 3600.0
 
 
+class Target(Model):
+    """What is measured alone: of all runs that name it, one goes on at a time, and the others wait."""
+
+    name: Name
+    within: Duration = 86_400.0
+    """How long a run waits for its turn; that is none of its timeout."""
+
+
 class Benchmark(Model):
     """One benchmark file."""
 
@@ -111,6 +119,7 @@ class Benchmark(Model):
     client: Client
     inputs: list[Input] = Field(default_factory=list)
     run: Run = Run()
+    target: Target | None = None
     metrics: list[Metric] = Field(default_factory=list)
     output: Output = Output()
 

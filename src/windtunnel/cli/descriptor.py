@@ -169,6 +169,8 @@ def _plan_lines(plan: Plan, redaction: Redaction) -> Iterator[str]:
     from windtunnel.plan import Service
 
     yield f"{plan.benchmark} ({plan.strategy}), at most {plan.timeout:g} s"
+    if plan.target:
+        yield f"  alone on target {plan.target.name}, waits at most {plan.target.within:g} s for its turn"
     for item in plan.inputs:
         yield f"  input {item.path} from {redaction.text(item.src)}"
     for step in plan.order():

@@ -11,12 +11,14 @@ from windtunnel.analysis.failures import find_failures
 from windtunnel.analysis.flaws import find_flaws
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import has_measured, judge, missing_samples, summarise_usage
-from windtunnel.backends.base import RunContext
+from windtunnel.backends.base import RunContext, Turn
 from windtunnel.backends.session import Session
 from windtunnel.engines.request import Request
 from windtunnel.engines.run_upload import Storing
 from windtunnel.engines.walk import HURRY_SECONDS, Call, Walk
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError, as_error
+from windtunnel.extras import load
+from windtunnel.plan import Target
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.environment import describe_host
 from windtunnel.run.events import EventType, timestamp
@@ -52,7 +54,7 @@ def execute(request: Request, engine: str, call: Call) -> RunRecord:
         try:
             return execution.run(call)
         finally:
-            execution.end_threads()
+            execution.close()
     finally:
         folder.close()
 
@@ -63,6 +65,7 @@ class _Execution:
         self._journal = Journal(folder, request.observers, request.control)
         self._cause: WindtunnelError | None = None
         self._interruption: BaseException | None = None
+        self._turn: Turn | None = None
         self._not_stopped: list[str] = []
         self._environment: dict[str, Any] = {}
         info = request.loaded.benchmark.benchmark
@@ -84,14 +87,18 @@ class _Execution:
 
     def run(self, call: Call) -> RunRecord:
         self._attempt(self._write)
-        self._storing.open()
-        self._attempt(self._describe)
-        self._attempt(self._begin)
         request = self._request
-        self._attempt(request.control.check_failure)
         context = RunContext(self._plan, self._folder, self._journal, request.control, request.loaded.path.parent)
+        if target := self._plan.target:
+            self._attempt(self._begin)  # it may wait for long, and is to be seen
+        if not target or self._attempt(lambda: self._take_turn(context, target)):
+            self._storing.open()
+        self._attempt(self._describe)
+        if not target:
+            self._attempt(self._begin)
+        self._attempt(request.control.check_failure)
         # Each stage is tried whatever became of those before it; the first cause wins.
-        session = None if self._cause else self._attempt(lambda: request.backend.open(context))
+        session = None if self._cause else self._attempt(lambda: self._open(context))
         if session:
             self._attempt(lambda: self._describe(session))
             walk = Walk(context, session, call)
@@ -113,12 +120,26 @@ class _Execution:
             raise self._interruption
         return self._record
 
-    def end_threads(self) -> None:
-        """Tell the observers what they were not told yet, and wait for the ends of the run's threads."""
+    def close(self) -> None:
+        """Give the target back, tell the observers what they were not told yet, and wait for the ends of threads."""
+        if self._turn:
+            self._turn.close()
         self._journal.close()
         control = self._request.control
         for name in control.threads.join(HURRY_SECONDS if control.is_urgent else JOIN_SECONDS):
             self._journal.note(f"the thread {name!r} of this run has not ended")
+
+    def _take_turn(self, context: RunContext, target: Target) -> bool:
+        """Return True once the run has its target to itself; nothing of it is made before."""
+        if where := self._request.backend.traits.targets:
+            with self._request.control.paused():
+                self._turn = load(where)(context, target)
+        return True
+
+    def _open(self, context: RunContext) -> Session:
+        if self._turn:
+            self._turn.confirm()
+        return self._request.backend.open(context)
 
     def _hold(self) -> None:
         if self._request.hold:

@@ -4,7 +4,7 @@ A `Service` is up and ready before its dependants and stopped after them; a `Job
 its end once an iteration.
 """
 
-from windtunnel.plan.model import PLAN_VERSION, InputFile, Plan
+from windtunnel.plan.model import PLAN_VERSION, InputFile, Plan, Target
 from windtunnel.plan.steps import (
     Isolation,
     Job,
@@ -34,4 +34,5 @@ __all__ = [
     "Reduce",
     "Service",
     "Step",
+    "Target",
 ]

@@ -27,8 +27,16 @@ class InputFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Target:
+    """What runs take turns on, by its name; a run waits for its turn at most `within` seconds."""
+
+    name: str
+    within: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that a run does. `timeout` is in seconds and leaves teardown out.
+    """All that a run does. `timeout` is in seconds and leaves out teardown and the wait for `target`.
 
     Raises:
         PlanError: A name is given twice, a need is unknown, needs form a cycle, or a step
@@ -41,6 +49,7 @@ class Plan:
     steps: tuple[Step, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[InputFile, ...] = ()
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", MappingProxyType(dict(self.labels)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from contextlib import contextmanager
 from typing import Protocol
 
 from windtunnel.errors import Cancelled, TimedOut, WindtunnelError, as_error
@@ -40,6 +42,16 @@ class Control:
     def for_plan(cls, plan: Plan) -> Control:
         """Return a control with the plan's timeout, which begins now."""
         return cls(plan.timeout)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the deadline's clock: what a run waits for others is none of its own time."""
+        left = self.left
+        self._deadline = math.inf
+        try:
+            yield
+        finally:
+            self._deadline = time.monotonic() + left
 
     def cancel(self, reason: str) -> None:
         """Ask the run to stop; asked twice, it stops without grace."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from windtunnel import benchmark as source
 from windtunnel.benchmark.values import parse_quantity
-from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step
+from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step, Target
 from windtunnel.substitution import address_names, references
 
 
@@ -18,6 +18,7 @@ def build_plan(benchmark: source.Benchmark, steps: tuple[Step, ...]) -> Plan:
         timeout=benchmark.benchmark.timeout,
         labels=benchmark.benchmark.labels,
         inputs=tuple(InputFile(src=i.src, path=i.path, sha256=i.sha256) for i in benchmark.inputs),
+        target=Target(name=benchmark.target.name, within=benchmark.target.within) if benchmark.target else None,
         steps=steps,
     )
 

@@ -18,7 +18,7 @@ from windtunnel.backends.labels import BENCHMARK, DRIVER, EXPIRES, PREFIX, RUN, 
 
 WARDEN = "warden"
 STORE = f"{PREFIX}store"
-"""What carries it belongs to what stores a run, which outlives the run's objects, and not to those."""
+"""What carries it outlives the run's other objects: what stores the run, and its turn on a target."""
 ITERATION = f"{PREFIX}iteration"
 """What the pods carry that an engine makes for the iterations of a job; they are for that engine to remove."""
 PART = f"{PREFIX}part"

@@ -17,7 +17,7 @@ from windtunnel.backends.kubernetes.manifests import Manifest, Naming, WardenSpe
 from windtunnel.backends.kubernetes.paths import api_path
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
-from windtunnel.backends.kubernetes.run_manifests import pod_name, step_service, warden_belongings
+from windtunnel.backends.kubernetes.run_manifests import TURN, pod_name, step_service, target_lease, warden_belongings
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace, runner_image
@@ -50,6 +50,7 @@ class _Manifests:
 
     def all(self) -> Iterator[Document]:
         self._note()
+        yield from self._turn()
         yield from self._warden()
         if any_sealed(self._plan):
             yield policy(self._naming)
@@ -73,6 +74,11 @@ class _Manifests:
         if any(step.program.requirements for step in self._plan.steps):
             notes.append(f"{_PATH} stands for the PATH of an image; the pods that install requirements are not shown")
 
+    def _turn(self) -> Iterator[Manifest]:
+        if target := self._plan.target:
+            naming = Naming.of(self._naming.labels, TURN)
+            yield _timeless(target_lease(naming, target.name, lease_seconds()))
+
     def _warden(self) -> Iterator[Manifest]:
         naming = self._naming
         seconds = warden_seconds(self._plan, self._plan.timeout)
@@ -83,9 +89,7 @@ class _Manifests:
         owned = {"metadata": {"name": job["metadata"]["name"], "uid": _UID}}
         self._naming = replace(naming, owner=manifests.owner_reference(owned))
         for manifest in warden_belongings(self._naming, _KEY, wanted.lease):
-            if manifest["kind"] == "Lease":
-                manifest["spec"] |= {"acquireTime": _TIME, "renewTime": _TIME}
-            yield manifest
+            yield _timeless(manifest) if manifest["kind"] == "Lease" else manifest
         self._name_address(naming.home)
 
     def _name_address(self, host: str) -> None:
@@ -132,6 +136,11 @@ class _Manifests:
 
     def _packages(self, step: Step) -> tuple[str, str] | None:
         return self._input(f"{step.name}-requirements") if step.program.requirements else None
+
+
+def _timeless(lease: Manifest) -> Manifest:
+    lease["spec"] |= {"acquireTime": _TIME, "renewTime": _TIME}
+    return lease
 
 
 def _environment(_step: Step) -> Environment:

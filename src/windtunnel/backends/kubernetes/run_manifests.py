@@ -8,6 +8,9 @@ from windtunnel.backends.kubernetes.manifests import WARDEN, Manifest, Naming
 from windtunnel.backends.unit import Unit
 from windtunnel.plan import Service
 
+TURN = "turn"
+"""What a target's Lease is labelled with, as it outlives the run's other objects."""
+
 
 def warden_belongings(naming: Naming, key: bytes, lease_seconds: float) -> list[Manifest]:
     """Return what a run's warden needs once its Job is there; the hub's Service is the last.
@@ -20,6 +23,20 @@ def warden_belongings(naming: Naming, key: bytes, lease_seconds: float) -> list[
     hub = manifests.service(naming, naming.home, WARDEN, {"batch.kubernetes.io/job-name": naming.home}, [PORT])
     hub["metadata"] = naming.metadata(naming.home)
     return [manifests.run_key(naming, key), manifests.scripts(naming), manifests.lease(naming, lease_seconds), hub]
+
+
+def target_lease(naming: Naming, target: str, seconds: float) -> Manifest:
+    """Return the Lease that a run has during its turn on a target.
+
+    Args:
+        naming: The run's names, for its turn.
+        target: The target's name, which tells the Lease from those of other targets.
+        seconds: How long the Lease lasts without being renewed.
+    """
+    made = manifests.lease(naming, seconds)
+    made["metadata"] |= {"name": f"target-{target}"}
+    made["metadata"]["labels"] |= {manifests.PART: "target"}
+    return made
 
 
 def step_service(naming: Naming, unit: Unit) -> Manifest | None:

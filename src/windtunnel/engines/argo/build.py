@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import Any
 
 from windtunnel.addresses import parse_store
-from windtunnel.backends.base import warden_seconds
+from windtunnel.backends.base import longest_seconds
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.argo.parameter_values import FILE, SECRET, SET, has_secrets
 from windtunnel.engines.argo.parameters import check_plan, ported
@@ -91,7 +91,7 @@ def build_workflow(
     for parameter in spec["arguments"]["parameters"]:
         parameter["value"] = given.get(parameter["name"], parameter.get("value", ""))
         parameter.pop("description", None)
-    spec["activeDeadlineSeconds"] = math.ceil(warden_seconds(plan, plan.timeout)) + AROUND_SECONDS
+    spec["activeDeadlineSeconds"] = math.ceil(longest_seconds(plan)) + AROUND_SECONDS
     made = {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
     if run.schedule:
         made |= {"kind": "CronWorkflow", "spec": _scheduled(run.schedule, run.timezone, spec)}

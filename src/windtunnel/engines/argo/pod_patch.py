@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from hashlib import sha256
 
-from windtunnel.backends.base import Launch, warden_seconds
+from windtunnel.backends.base import Launch, longest_seconds
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_client, site_of
 from windtunnel.backends.kubernetes.manifests import Manifest, Naming
@@ -48,7 +48,7 @@ def planned(plan: Plan, image: str) -> dict[str, str]:
         PlanError: The benchmark has a text in it that stands for something.
     """
     (job,) = plan.jobs
-    seconds = warden_seconds(plan, plan.timeout)
+    seconds = longest_seconds(plan)
     naming = Naming.of(RunLabels(RUN_PLACEHOLDER, plan, seconds))
     for mark in (str(ITERATION_PLACEHOLDER), RUN_PLACEHOLDER, naming.salt):
         if any(mark in text for step in plan.steps for text in step.texts()):

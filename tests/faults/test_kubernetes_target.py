@@ -1,0 +1,79 @@
+"""Two runs on one target of a cluster: of the second nothing is made before all of the first is gone."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from support.docker_lab import client_server
+from support.kubernetes_faults import FINISH_SECONDS, ITERATIONS, Fault
+from support.kubernetes_history import History, history
+from support.kubernetes_lab import KINDS, kubectl, salt
+from support.lab import Lab, finish
+
+pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
+
+
+class Queue:
+    """Two runs on one target: the first measures, and the second waits for it.
+
+    Args:
+        fault: The first run's lab.
+        path: A folder for the second.
+    """
+
+    def __init__(self, fault: Fault, path: Path) -> None:
+        self.fault, self.target = fault, f"box-{uuid4().hex[:8]}"
+        path.mkdir()
+        self.second = Lab(path, env=fault.lab.env)
+
+    def text(self, client: str, repeats: int) -> str:
+        """Return a benchmark on the target."""
+        tables = f'[target]\nname = "{self.target}"\n[run]\nrepeats = {repeats}'
+        return client_server(client=client, tables=tables)
+
+    @contextmanager
+    def waiting(self) -> Iterator[tuple[subprocess.Popen[str], subprocess.Popen[str]]]:
+        """Lend the drivers of both once the first one's client hangs and the second one waits."""
+        with self.fault.hanging(self.text(f"--hang-in {ITERATIONS}", ITERATIONS)) as first:
+            file = self.second.write(self.text("--requests 3", 1))
+            with self.second.start("run", str(file), "--backend", "kubernetes", "--json") as second:
+                try:
+                    self.second.wait_for(f"waits for target {self.target}: run {self.fault.lab.only_run().name} has it")
+                    yield first, second
+                finally:
+                    if second.poll() is None:
+                        second.kill()
+
+    def check_turns(self, found: History) -> None:
+        """Check that the first run's last object was gone before the second one's first was made."""
+        first, second = (found.of(salt(lab.only_run().name)) for lab in (self.fault.lab, self.second))
+        assert len(first) > len(KINDS)
+        assert len(second) > len(KINDS)
+        assert max(gone for _made, gone in first) < min(made for made, _gone in second)
+        assert kubectl("get", "leases", "--selector", f"windtunnel.dev/target={self.target}", "--output", "name") == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGKILL, -signal.SIGKILL, marks=pytest.mark.full)],
+    ids=["cancelled", "driver killed"],
+)
+def test_the_next_run_on_a_target_begins_when_the_one_before_it_is_gone(
+    fault: Fault, tmp_path: Path, number: signal.Signals, exit_code: int
+) -> None:
+    """Ended while it measures. If its driver is killed, its warden ends it, and nobody gives the target back."""
+    queue = Queue(fault, tmp_path / "second")
+    with history() as found:
+        with queue.waiting() as (first, second):
+            first.send_signal(number)
+            assert finish(first, FINISH_SECONDS).exit_code == exit_code
+            result = finish(second, FINISH_SECONDS)
+            assert result.exit_code == 0, result.stderr
+        queue.check_turns(found)
