@@ -61,7 +61,7 @@ def test_a_run_that_was_taken_for_dead_lives_on_and_can_be_cancelled(worker: Pre
     time.sleep(100)
     worker.start_server()
     time.sleep(30)
-    assert worker.flow_run(run)["state_type"] == "RUNNING"
+    worker.until(lambda: worker.flow_run(run)["state_type"] == "RUNNING", FINAL_SECONDS, "state set right")
     worker.cancel(run)
     flow_run = worker.final(run, 60)
     server = worker.processes["server"].pid

@@ -31,8 +31,10 @@ _LOOK_SECONDS = 2.0
 """How often steps' output and the flow run's state are read while steps run."""
 _AWAY_SECONDS = 900.0
 """How long a run that is over waits for a server that is away: its outcome is worth that."""
-_END_SECONDS = 20.0
+_END_SECONDS = 120.0
 """How long it then waits until all is told."""
+_HASTY_SECONDS = 20.0
+"""How long one waits that was told to end: its process may be killed soon, and its state has to be told before."""
 _OPENS = frozenset({EventType.SERVICE_STARTING, EventType.ITERATION_STARTING})
 _CLOSES = frozenset({EventType.SERVICE_STOPPED, EventType.ITERATION_FINISHED})
 _SENTENCES = {
@@ -86,9 +88,13 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._todo.put(None)
-        deadline = time.monotonic() + (0.0 if self.is_away else _END_SECONDS)
-        while self._threads.join(POLL_SECONDS) and time.monotonic() < deadline and not self._control.is_urgent:
-            pass
+        is_hasty = self._control.is_cancelled or self._control.failure is not None
+        deadline = time.monotonic() + (0.0 if self.is_away else _HASTY_SECONDS if is_hasty else _END_SECONDS)
+        while self._threads.join(POLL_SECONDS):
+            if time.monotonic() > deadline or self._control.is_urgent:
+                if not self.is_away:
+                    self._logger.warning("the server is too slow: not all of this run is shown here")
+                return
 
     def __call__(self, event: Event) -> None:
         """Take note of an event; it is told later."""
