@@ -13,7 +13,7 @@ from support import docker_lab, kubernetes_lab
 from windtunnel.backends import make_backend
 from windtunnel.backends.docker.api import DockerApi
 from windtunnel.backends.kubernetes.api import Cluster
-from windtunnel.backends.kubernetes.manifests import salt_of
+from windtunnel.backends.kubernetes.naming import salt_of
 from windtunnel.backends.preview import preview_plan
 from windtunnel.benchmark import parse
 from windtunnel.engines import inline

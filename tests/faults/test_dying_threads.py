@@ -12,7 +12,8 @@ from support import docker_lab, kubernetes_lab
 from support.recorded import outcome
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes import manifests
-from windtunnel.backends.kubernetes.manifests import Manifest, Naming
+from windtunnel.backends.kubernetes.manifests import Manifest
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.benchmark import parse
 from windtunnel.engines import inline
 from windtunnel.engines.request import Request

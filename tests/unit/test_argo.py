@@ -13,7 +13,7 @@ import yaml
 
 from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.install import path_of
-from windtunnel.backends.kubernetes.manifests import Naming, salt_of
+from windtunnel.backends.kubernetes.naming import Naming, salt_of
 from windtunnel.backends.labels import RunLabels
 from windtunnel.benchmark import Loaded, parse
 from windtunnel.engines.argo import drive

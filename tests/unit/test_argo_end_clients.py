@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from windtunnel.backends.kubernetes.api import Cluster, Refused
-from windtunnel.backends.kubernetes.manifests import ITERATION
+from windtunnel.backends.kubernetes.naming import ITERATION
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import COMPONENT
 from windtunnel.engines.argo.pod_patch import GATE

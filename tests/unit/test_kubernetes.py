@@ -23,7 +23,7 @@ from windtunnel.backends.kubernetes import manifests
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.install import manifests as rights
-from windtunnel.backends.kubernetes.manifests import Naming
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, pod
 from windtunnel.backends.kubernetes.pods import PodView, Trouble
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image

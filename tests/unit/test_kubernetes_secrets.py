@@ -13,7 +13,7 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.base import Launch
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import belongings, container_spec, site_of
-from windtunnel.backends.kubernetes.manifests import Naming
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pod_spec import Companions, pod
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.labels import RunLabels

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
-from windtunnel.backends.kubernetes.manifests import Naming
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodOrder
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, pod
 from windtunnel.backends.kubernetes.run_resources import RunResources

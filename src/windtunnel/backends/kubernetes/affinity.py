@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from windtunnel.backends.kubernetes.manifests import Manifest, Naming, step_selector
+from windtunnel.backends.kubernetes.manifests import Manifest, step_selector
+from windtunnel.backends.kubernetes.naming import Naming
 
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 _ARCHITECTURE = "kubernetes.io/arch"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from windtunnel.backends.base import Address
 from windtunnel.backends.containers import METRICS, OUT, WORK, choose_port
-from windtunnel.backends.kubernetes.manifests import Manifest, Naming, config_map, secret
+from windtunnel.backends.kubernetes.manifests import Manifest, config_map, secret
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.secret_objects import Hidden, Secrecy
 from windtunnel.backends.unit import Site, Unit
 from windtunnel.plan import Job, Program, Service

@@ -10,7 +10,7 @@ from typing import Any
 from windtunnel.backends.agent.client import agent_bug
 from windtunnel.backends.agent.protocol import BUG
 from windtunnel.backends.kubernetes.api import Cluster, Refused, is_quota
-from windtunnel.backends.kubernetes.manifests import WARDEN
+from windtunnel.backends.kubernetes.naming import WARDEN
 from windtunnel.backends.kubernetes.pods import OWN_CONTAINERS, PodView, Trouble
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.errors import PlatformError

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from windtunnel.backends.agent.places import CLAIM, HUB, KEY, PORT, SCRIPTS
+from windtunnel.backends.kubernetes.naming import WARDEN, Naming
 from windtunnel.backends.kubernetes.settings import ACCOUNT
-from windtunnel.backends.labels import BENCHMARK, DRIVER, EXPIRES, PREFIX, RUN, STEP, RunLabels
+from windtunnel.backends.labels import RUN, STEP
 
-WARDEN = "warden"
-STORE = f"{PREFIX}store"
-"""What carries it outlives the run's other objects: what stores the run, and its turn on a target."""
-ITERATION = f"{PREFIX}iteration"
-"""What the pods carry that an engine makes for the iterations of a job; they are for that engine to remove."""
-PART = f"{PREFIX}part"
-"""What carries it belongs to the run as a whole, not to a step."""
 _PACKAGE = Path(__file__).parents[2]
 _AGENT = ("__main__", "collector", "request_handlers", "dial_out", "host_facts", "hub", "places", "protocol", "usage")
 _POD = ("kill", "lease", "seal", "standby")
@@ -31,82 +23,9 @@ _SCRIPTS = (
     *(f"backends/agent/{name}.py" for name in _AGENT),
     *(f"backends/kubernetes/pod/{name}.py" for name in _POD),
 )
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?")
 Manifest = dict[str, Any]
 ApiCall = tuple[str, str, Any]
 """A call of the API: its method, its path with its query, and its body, or None."""
-
-
-@dataclass(frozen=True)
-class Naming:
-    """How the objects of one run are called and labelled.
-
-    Attributes:
-        labels: The run's labels.
-        salt: What all names end with, so that two runs never meet.
-        store: Where these are the objects of what stores the run: what tells it from others that did, or do.
-        owner: The warden's Job, once it is there: what it owns goes with it; before, what owns that Job, if anything.
-    """
-
-    labels: RunLabels
-    salt: str
-    store: str = ""
-    owner: Mapping[str, Any] | None = None
-
-    @classmethod
-    def of(cls, labels: RunLabels, store: str = "", owner: Mapping[str, Any] | None = None) -> Naming:
-        """Return the names of a run; they follow from its id."""
-        return cls(labels, salt_of(labels.run_id), store, owner)
-
-    @property
-    def title(self) -> str:
-        """What has them in its care."""
-        return "store" if self.store else WARDEN
-
-    @property
-    def home(self) -> str:
-        """What the warden's own objects are called."""
-        return self.name(f"{self.title}-{self.store}" if self.store else self.title)
-
-    def name(self, title: str, iteration: int | None = None) -> str:
-        """Return the name of an object: a DNS label of 63 characters at most."""
-        return f"{title}-{self.salt}" + ("" if iteration is None else f"-{iteration}")
-
-    @property
-    def own(self) -> dict[str, str]:
-        """What all objects of the run are labelled with, and no others."""
-        return {RUN: self.labels.run_id}
-
-    @property
-    def selector(self) -> str:
-        """What selects all objects of the run, or of what stores it."""
-        return f"{RUN}={self.labels.run_id},{f'{STORE}={self.store}' if self.store else f'!{STORE}'}"
-
-    @property
-    def made(self) -> str:
-        """What selects those of them that the driver made, and has to remove."""
-        return f"{self.selector},!{ITERATION}"
-
-    def metadata(self, name: str, step: str | None = None) -> Manifest:
-        """Return the metadata of an object that belongs to `step`, or to the run as a whole."""
-        everything: dict[str, str] = dict(self.labels.to_json(step))
-        labels = {
-            key: value
-            for key, value in everything.items()
-            if key not in {EXPIRES, DRIVER} and _LABEL_VALUE.fullmatch(value)
-        }
-        annotations = {key: value for key, value in everything.items() if key not in labels}
-        annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] = "false"
-        if step is None:
-            labels[PART] = self.title
-        if self.store:
-            labels[STORE] = self.store
-        return {
-            "name": name,
-            "labels": labels,
-            "annotations": annotations,
-            "ownerReferences": [dict(self.owner)] if self.owner else [],
-        }
 
 
 @dataclass(frozen=True)
@@ -126,11 +45,6 @@ class WardenSpec:
     lease: float
     claim: str | None = None
     last_calls: Sequence[ApiCall] = ()
-
-
-def salt_of(run_id: str) -> str:
-    """Return what the names of a run's objects have in them."""
-    return sha256(run_id.encode()).hexdigest()[:8]
 
 
 def owner_reference(job: Mapping[str, Any]) -> Manifest:
@@ -300,6 +214,3 @@ def service(naming: Naming, name: str, step: str, selector: Mapping[str, str], p
 def step_selector(naming: Naming, step: str, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
     """Return the labels that select a step's pods."""
     return {RUN: naming.labels.run_id, STEP: step, **dict(extra)}
-
-
-__all__ = ["BENCHMARK", "Manifest", "Naming"]

@@ -15,7 +15,8 @@ from windtunnel.backends.kubernetes.api import API_LOST, Cluster, map_errors
 from windtunnel.backends.kubernetes.cluster_facts import Facts
 from windtunnel.backends.kubernetes.container_spec import site_of
 from windtunnel.backends.kubernetes.diagnosis import check_own
-from windtunnel.backends.kubernetes.manifests import WARDEN, Naming, WardenSpec, script
+from windtunnel.backends.kubernetes.manifests import WardenSpec, script
+from windtunnel.backends.kubernetes.naming import WARDEN, Naming
 from windtunnel.backends.kubernetes.outage import Patience
 from windtunnel.backends.kubernetes.pod_launcher import Launcher, PodGroup
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker

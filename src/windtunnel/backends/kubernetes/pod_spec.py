@@ -15,13 +15,13 @@ from windtunnel.backends.kubernetes.affinity import Placing, affinity
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec
 from windtunnel.backends.kubernetes.manifests import (
     Manifest,
-    Naming,
     arguments_name,
     script,
     script_environment,
     script_mount,
     script_volume,
 )
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, SEAL
 from windtunnel.backends.kubernetes.sealing import (
     SEALED,

@@ -13,7 +13,8 @@ from windtunnel.backends.containers import PYTHON
 from windtunnel.backends.kubernetes import manifests
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import belongings, container_spec, is_in_client, site_of
-from windtunnel.backends.kubernetes.manifests import Manifest, Naming, WardenSpec
+from windtunnel.backends.kubernetes.manifests import Manifest, WardenSpec
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.paths import api_path
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from windtunnel.backends.kubernetes.api import API_LOST, Cluster, Refused
-from windtunnel.backends.kubernetes.manifests import ITERATION
+from windtunnel.backends.kubernetes.naming import ITERATION
 from windtunnel.backends.labels import RUN
 from windtunnel.errors import PlatformError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from windtunnel.backends.agent.places import PORT
 from windtunnel.backends.kubernetes import manifests
-from windtunnel.backends.kubernetes.manifests import WARDEN, Manifest, Naming
+from windtunnel.backends.kubernetes.manifests import Manifest
+from windtunnel.backends.kubernetes.naming import PART, WARDEN, Naming
 from windtunnel.backends.unit import Unit
 from windtunnel.plan import Service
 
@@ -35,7 +36,7 @@ def target_lease(naming: Naming, target: str, seconds: float) -> Manifest:
     """
     made = manifests.lease(naming, seconds)
     made["metadata"] |= {"name": f"target-{target}"}
-    made["metadata"]["labels"] |= {manifests.PART: "target"}
+    made["metadata"]["labels"] |= {PART: "target"}
     return made
 
 

@@ -10,7 +10,7 @@ from windtunnel.backends.agent.places import PORT, token_for
 from windtunnel.backends.base import RunContext
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.api import Cluster, map_errors
-from windtunnel.backends.kubernetes.manifests import Naming
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.watcher import Watcher
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from windtunnel.backends.kubernetes.manifests import Manifest, Naming
+from windtunnel.backends.kubernetes.manifests import Manifest
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.labels import PREFIX
 from windtunnel.plan import Plan, Program
 

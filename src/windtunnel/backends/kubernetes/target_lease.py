@@ -16,7 +16,8 @@ from typing import Any
 
 from windtunnel.backends.base import RunContext
 from windtunnel.backends.kubernetes.api import CONFLICT, NOT_FOUND, Cluster, Refused, connect, map_errors
-from windtunnel.backends.kubernetes.manifests import STORE, Manifest, Naming, micro_time
+from windtunnel.backends.kubernetes.manifests import Manifest, micro_time
+from windtunnel.backends.kubernetes.naming import STORE, Naming
 from windtunnel.backends.kubernetes.outage import Patience
 from windtunnel.backends.kubernetes.resources import KINDS
 from windtunnel.backends.kubernetes.run_manifests import TURN, target_lease

@@ -16,7 +16,8 @@ from windtunnel.addresses import ClaimAddress
 from windtunnel.backends.agent.places import CLAIM
 from windtunnel.backends.kubernetes.agent import PIECE, Agent
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
-from windtunnel.backends.kubernetes.manifests import WARDEN, Naming, WardenSpec, script
+from windtunnel.backends.kubernetes.manifests import WardenSpec, script
+from windtunnel.backends.kubernetes.naming import WARDEN, Naming
 from windtunnel.backends.kubernetes.settings import lease_seconds, runner_image
 from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher

@@ -12,7 +12,8 @@ from dataclasses import replace
 from windtunnel.backends.kubernetes import manifests
 from windtunnel.backends.kubernetes.api import API_LOST, NOT_FOUND, OUTAGE_SECONDS, Cluster, Refused, map_errors
 from windtunnel.backends.kubernetes.diagnosis import Diagnosis, check_own, to_error
-from windtunnel.backends.kubernetes.manifests import WARDEN, Naming, WardenSpec
+from windtunnel.backends.kubernetes.manifests import WardenSpec
+from windtunnel.backends.kubernetes.naming import PART, WARDEN, Naming
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.resources import KINDS, each_of
 from windtunnel.backends.kubernetes.run_manifests import warden_belongings
@@ -133,7 +134,7 @@ class Warden:
         return pod
 
     def _pods(self) -> list[PodView]:
-        return [view for view in self._watcher.views().values() if manifests.PART in view.labels]
+        return [view for view in self._watcher.views().values() if PART in view.labels]
 
     def close(self) -> None:
         """Remove everything of the run; return when it is gone, or after a minute."""
@@ -158,7 +159,7 @@ class Warden:
 
     def left(self, *, steps_only: bool = False) -> list[str]:
         """Return what the cluster has of this run, by kind and name; the run's own objects too unless `steps_only`."""
-        return list(self._remaining(self.naming.made + (f",!{manifests.PART}" if steps_only else "")))
+        return list(self._remaining(self.naming.made + (f",!{PART}" if steps_only else "")))
 
     def _remaining(self, selector: str) -> Iterator[str]:
         """Yield what the cluster has with some labels, kind by kind."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from windtunnel.backends.kubernetes.api import Cluster, Refused, map_errors
-from windtunnel.backends.kubernetes.manifests import ITERATION
+from windtunnel.backends.kubernetes.naming import ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.engines.argo.labels import CLIENTS, COMPONENT, PLAN, WORKFLOW
 from windtunnel.engines.argo.pod_gate import is_held

@@ -19,7 +19,8 @@ from urllib.parse import quote
 
 from windtunnel.backends.containers import signalled
 from windtunnel.backends.kubernetes.api import Cluster, map_errors
-from windtunnel.backends.kubernetes.manifests import ITERATION, ApiCall
+from windtunnel.backends.kubernetes.manifests import ApiCall
+from windtunnel.backends.kubernetes.naming import ITERATION
 from windtunnel.backends.kubernetes.pod_maker import MadePod, PodOrder
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.run_resources import RunResources

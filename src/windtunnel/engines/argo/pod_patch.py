@@ -11,7 +11,8 @@ from hashlib import sha256
 from windtunnel.backends.base import Launch, longest_seconds
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_client, site_of
-from windtunnel.backends.kubernetes.manifests import Manifest, Naming
+from windtunnel.backends.kubernetes.manifests import Manifest
+from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.labels import PREFIX, RunLabels

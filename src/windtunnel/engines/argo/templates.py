@@ -8,7 +8,7 @@ from typing import Any
 from hera.workflows import DAG, Container, Parameter, RetryStrategy, Step, Steps, Task, WorkflowTemplate
 from hera.workflows import models as m
 
-from windtunnel.backends.kubernetes.manifests import ITERATION, salt_of
+from windtunnel.backends.kubernetes.naming import ITERATION, salt_of
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.content import sample
 from windtunnel.engines.argo.labels import (
