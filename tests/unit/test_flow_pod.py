@@ -81,7 +81,8 @@ def test_without_an_engine_sigterm_ends_the_command(pod: Callable[..., subproces
 
 def test_an_engine_that_outlives_the_command_is_waited_for(pod: Callable[..., subprocess.Popen[str]], lab: Lab) -> None:
     """It is a child of the pod's first process then, and still gets the signal."""
-    process = pod("prefect.engine", "exit 7")
+    # Before that the shell's child may not be the program yet.
+    process = pod("prefect.engine", "until [ -e up ]; do sleep 0.02; done; exit 7")
     deadline = time.monotonic() + 60
     while [" ".join(each.cmdline()[1:3]) for each in psutil.Process(process.pid).children()] != ["says.py ."]:
         assert time.monotonic() < deadline
