@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 
+from support.made import argo_record
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo import __main__ as argo_main
 from windtunnel.engines.argo import causes, drive, status
@@ -21,20 +22,10 @@ from windtunnel.engines.argo.follow import Follower
 from windtunnel.engines.argo.parameters import PARAMETERS
 from windtunnel.errors import Cancelled, PlatformError, TimedOut, UsageError, WindtunnelError
 from windtunnel.run.control import Control
-from windtunnel.run.record import Cause, ResourceCount, RunRecord
+from windtunnel.run.record import Cause, ResourceCount
 
 NAME, UID = "bench-abcde", "0f5c1a52"
-RECORD = RunRecord(
-    run_id="bench-20260101-000000-0f5c",
-    benchmark="bench",
-    strategy="single-node",
-    engine="argo",
-    backend="kubernetes",
-    started="2026-01-01T00:00:01.000Z",
-    status="succeeded",
-    exit_code=0,
-    validity="valid",
-)
+RECORD = argo_record("bench-20260101-000000-0f5c")
 Finish = Callable[["Kept"], tuple[int, dict[str, str]]]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.made import argo_record
 from windtunnel.engines.argo import causes, drive
 from windtunnel.engines.argo.labels import OUTPUTS
 from windtunnel.engines.argo.outputs import headlines
@@ -34,18 +35,7 @@ LATENCY = MetricSummary(
     values=[3, 4],
     samples=2,
 )
-RECORD = RunRecord(
-    run_id="bench-1",
-    benchmark="bench",
-    strategy="single-node",
-    engine="argo",
-    backend="kubernetes",
-    started="2026-01-01T00:00:01.000Z",
-    status="succeeded",
-    exit_code=0,
-    validity="valid",
-    metrics={"latency": LATENCY},
-)
+RECORD = argo_record("bench-1", metrics={"latency": LATENCY})
 
 Conclude = Callable[[RunRecord], int]
 
