@@ -16,6 +16,7 @@ from windtunnel.backends.agent.places import result_file
 from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.api import Cluster, connect
 from windtunnel.backends.kubernetes.manifests import Manifest
+from windtunnel.backends.kubernetes.settings import POD, POD_UID
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
@@ -165,8 +166,8 @@ def _own_pod() -> Manifest:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "name": os.environ["WINDTUNNEL_POD"],
-        "uid": os.environ["WINDTUNNEL_POD_UID"],
+        "name": os.environ[POD],
+        "uid": os.environ[POD_UID],
     }
 
 
@@ -176,7 +177,7 @@ def _await_fetch(cluster: Cluster, workflow: str, folder: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive, "w") as file:
         file.add(folder, arcname=folder.name)
-    pod, began = os.environ["WINDTUNNEL_POD"], time.monotonic()
+    pod, began = os.environ[POD], time.monotonic()
     annotate(cluster, workflow, **{FOLDER: pod})
     while (found := annotations_of(read(cluster, workflow))).get(FETCHED) != pod:
         patience = TRANSFER_SECONDS if found.get(FETCHING) == pod else FETCH_SECONDS

@@ -24,8 +24,6 @@ VERDICT = ("run", "status", "validity", "exit-code", "cause")
 """The output parameters of a workflow that are its run's verdict."""
 HEADLINES = "metrics"
 """The output parameter that has the means of the run's metrics, as JSON."""
-S3_SECRET = "windtunnel-s3"  # noqa: S105 - its name
-"""The Secret that has, as environment variables, what the driver needs to reach a store; it may be missing."""
 RUN, STATUS, VALIDITY, EXIT_CODE = f"{PREFIX}run", f"{PREFIX}status", f"{PREFIX}validity", f"{PREFIX}exit-code"
 """Labels of a workflow, there once its run is over. A resubmitted one has those of the old run at first."""
 RECORD = f"{PREFIX}record"

@@ -9,6 +9,7 @@ from hera.workflows import DAG, Container, Parameter, RetryStrategy, Step, Steps
 from hera.workflows import models as m
 
 from windtunnel.backends.kubernetes.naming import ITERATION, salt_of
+from windtunnel.backends.kubernetes.settings import POD, POD_UID, S3_SECRET
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.content import sample
 from windtunnel.engines.argo.labels import (
@@ -21,7 +22,6 @@ from windtunnel.engines.argo.labels import (
     MAIN,
     OUTPUTS,
     PLAN,
-    S3_SECRET,
     VERDICT,
     WAIT,
 )
@@ -203,7 +203,7 @@ def _part(
             if each != "image"
         },
     }
-    own = {"WINDTUNNEL_POD": "metadata.name", "WINDTUNNEL_POD_UID": "metadata.uid"}
+    own = {POD: "metadata.name", POD_UID: "metadata.uid"}
     fields = [
         m.EnvVar(name=key, value_from=m.EnvVarSource(field_ref=m.ObjectFieldSelector(field_path=path)))
         for key, path in own.items()
