@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import threading
@@ -9,13 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from support.docker_lab import client_server
 from support.kubernetes_faults import FINISH_SECONDS, NO_IMAGE, REQUESTS, Fault
-from support.kubernetes_lab import LEASE_SECONDS, everything, salt
+from support.kubernetes_lab import LEASE_SECONDS, everything, image, salt
 from support.lab import Lab, finish
+from windtunnel.backends.kubernetes.settings import POD, POD_UID
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 full = pytest.mark.full
@@ -115,6 +118,28 @@ def test_a_driver_that_stops_for_less_than_its_lease_goes_on(fault: Fault) -> No
 
     assert result.exit_code == 0
     assert len(fault.lab.samples()) == 200
+
+
+@full
+def test_what_a_driver_in_a_pod_has_goes_with_that_pod(fault: Fault) -> None:
+    """Kubernetes collects it: that needs neither the driver nor its lease."""
+    pod = f"windtunnel-driver-{uuid4().hex[:8]}"
+    fault.kubectl("run", pod, "--image", image(), "--restart", "Never", "--command", "--", "sleep", "600")
+    try:
+        uid = fault.kubectl("get", "pod", pod, "--output", "jsonpath={.metadata.uid}")
+        fault.lab.env = fault.lab.env | {POD: pod, POD_UID: uid, "WINDTUNNEL_LEASE_SECONDS": "600"}
+        with fault.hanging() as process:
+            owners = fault.kubectl(
+                "get", "job", fault.name("warden"), "--output", "jsonpath={.metadata.ownerReferences}"
+            )
+            fault.strike(lambda: fault.kubectl("delete", "pod", pod, "--now"))
+            result = finish(process, FINISH_SECONDS)
+    finally:
+        fault.kubectl("delete", "pod", pod, "--ignore-not-found", "--now")
+
+    assert [owner["uid"] for owner in json.loads(owners)] == [uid]
+    fault.ended(result, 3, "removed")
+    assert len(fault.lab.samples()) == REQUESTS
 
 
 @full

@@ -86,12 +86,15 @@ class KubernetesBackend:
     def open(self, context: RunContext) -> Session:
         """Make the warden of a run, which will own all of it."""
         from windtunnel.backends.kubernetes.api import connect
+        from windtunnel.backends.kubernetes.driver_pod import driver_pod
         from windtunnel.backends.kubernetes.platform import KubernetesPlatform
-        from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
+        from windtunnel.backends.kubernetes.pod_maker import DriverPods
 
+        cluster = connect()
         seconds = warden_seconds(context.plan, context.control.timeout)
         labels = RunLabels(context.folder.run_id, context.plan, time.time() + seconds)
-        return Session(context, KubernetesPlatform(context, connect(), labels, seconds, self._job_pods or DRIVER_PODS))
+        job_pods = self._job_pods or DriverPods(driver_pod(cluster))
+        return Session(context, KubernetesPlatform(context, cluster, labels, seconds, job_pods))
 
 
 def _check_step(step: Step, secrecy: Secrecy) -> None:

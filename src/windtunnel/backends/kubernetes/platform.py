@@ -19,7 +19,7 @@ from windtunnel.backends.kubernetes.manifests import WardenSpec, script
 from windtunnel.backends.kubernetes.naming import WARDEN, Naming
 from windtunnel.backends.kubernetes.outage import Patience
 from windtunnel.backends.kubernetes.pod_launcher import Launcher, PodGroup
-from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker
+from windtunnel.backends.kubernetes.pod_maker import PodMaker
 from windtunnel.backends.kubernetes.pod_shutdown import Shutdown
 from windtunnel.backends.kubernetes.pod_startup import Startup
 from windtunnel.backends.kubernetes.requirements import Requirements, standby_unit
@@ -67,7 +67,7 @@ class KubernetesPlatform:
         cluster: Cluster,
         labels: RunLabels,
         seconds: float,
-        job_pods: PodMaker = DRIVER_PODS,
+        job_pods: PodMaker,
     ) -> None:
         self._context, self._plan = context, context.plan
         self._cluster = cluster = replace(cluster, patience=Patience(lambda: context.control.is_urgent))

@@ -99,10 +99,15 @@ class PodMaker(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class DriverPods:
-    """The driver makes the pods, and removes them."""
+    """The driver makes the pods, and removes them.
 
-    owner = None
+    Attributes:
+        owner: The driver's own pod as an owner reference, if it runs in one.
+    """
+
+    owner: Manifest | None = None
     last_calls = ()
     least_grace = 1.0
     """Zero would take the object away before its containers have ended."""

@@ -15,8 +15,8 @@ from typing import Any
 from windtunnel.backends.agent.places import result_file
 from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.api import Cluster, connect
-from windtunnel.backends.kubernetes.manifests import Manifest
-from windtunnel.backends.kubernetes.settings import POD, POD_UID
+from windtunnel.backends.kubernetes.driver_pod import driver_pod
+from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
@@ -144,7 +144,7 @@ def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecor
 def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[str, Any]) -> Request:
     check(parameters, workflow)
     workflow_path = path(cluster, "workflows", parameters.workflow)
-    backend = KubernetesBackend(GatedPods(_own_pod(), workflow_path, cluster.path("Pod"), parameters.run_id))
+    backend = KubernetesBackend(GatedPods(driver_pod(cluster), workflow_path, cluster.path("Pod"), parameters.run_id))
     request = make_request(parameters.loaded, parameters.plan, backend, parameters.store)
     if request.remote is None and not parameters.is_fetched:
         raise UsageError(
@@ -160,15 +160,6 @@ def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[st
         store=request.store if request.remote else Path("runs"),
         unstored=_GOES_HOME if parameters.is_fetched else _GOES,
     )
-
-
-def _own_pod() -> Manifest:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "name": os.environ[POD],
-        "uid": os.environ[POD_UID],
-    }
 
 
 def _await_fetch(cluster: Cluster, workflow: str, folder: Path) -> None:
