@@ -106,7 +106,7 @@ def server_says(state: str) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             run = {"id": str(uuid4()), "flow_id": str(uuid4()), "state": {"type": state}}
-            body = json.dumps(run if "/flow_runs/" in self.path else "3.8.8").encode()
+            body = json.dumps(run if "/flow_runs/" in self.path else "3.9.1").encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()

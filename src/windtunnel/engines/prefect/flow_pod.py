@@ -21,7 +21,7 @@ FLOW_POD = "WINDTUNNEL_FLOW_POD"
 """Set for all that runs in a flow run's pod."""
 _PASSED_ON = frozenset({signal.SIGTERM, signal.SIGINT})
 _HEARD = _PASSED_ON | {signal.SIGCHLD}
-# Prefect 3.8 and 3.9: one process prepares the workspace and then becomes the engine; uv may be between.
+# Prefect 3.9: one process prepares the workspace and then becomes the engine; uv may be between.
 _ENGINE = re.compile(r"prefect\.(flow_)?engine|(.*/)?prefect[./]runner[./]_workspace_\w+(\.py)?")
 
 
