@@ -11,6 +11,10 @@ import pytest
 from support.deployed import SHORT
 from support.lab import client_server
 from support.prefect_lab import ROOT, PrefectLab
+from windtunnel.backends.base import longest_seconds
+from windtunnel.benchmark import load
+from windtunnel.engines.prefect.job_template import job_template
+from windtunnel.strategies import make_plan
 
 pytestmark = pytest.mark.timeout(600)
 full = pytest.mark.full
@@ -65,13 +69,14 @@ def test_a_pool_that_is_not_there_is_named(server: PrefectLab) -> None:
     result = server.windtunnel("deploy", "alone.toml", "--pool", "nowhere")
 
     assert result.returncode == 3
-    assert "no work pool 'nowhere' (there are: windtunnel, windtunnel-janitor)" in result.stderr
+    assert "no work pool 'nowhere' (there are: " in result.stderr
+    assert "windtunnel, windtunnel-janitor)" in result.stderr
 
 
 def test_what_the_server_would_make_silently_is_asked_for(server: PrefectLab) -> None:
     """An unknown queue (it would have no limit), a pool for containers, a reserved name: refused with what to do."""
     (server.path / "alone.toml").write_text(SHORT)
-    assert server.call("prefect", "work-pool", "create", "boxes", "--type", "kubernetes").returncode == 0
+    server.post("/work_pools/", {"name": "boxes", "type": "ecs"})
     queue = server.windtunnel("deploy", "alone.toml", "--queue", "defualt")
     pool = server.windtunnel("deploy", "alone.toml", "--pool", "boxes")
     name = server.windtunnel("deploy", "alone.toml", "--set", "benchmark.name=windtunnel")
@@ -79,8 +84,71 @@ def test_what_the_server_would_make_silently_is_asked_for(server: PrefectLab) ->
     assert (queue.returncode, pool.returncode, name.returncode) == (3, 2, 2)
     assert "no work queue 'defualt' in the pool 'windtunnel'; did you mean 'default'?" in queue.stderr
     assert "prefect work-queue create defualt --pool windtunnel --limit 1" in queue.stderr
-    assert "is of type kubernetes" in pool.stderr
+    assert "is of type ecs; benchmarks need one of type process or kubernetes" in pool.stderr
     assert "choose another" in name.stderr
+
+
+@pytest.fixture(scope="module")
+def jobs(server: PrefectLab) -> PrefectLab:
+    """The server with a pool of Jobs that has our template, ``jobs``, and one that has Prefect's own, ``theirs``."""
+    template = job_template(namespace="bench")
+    server.post("/work_pools/", {"name": "jobs", "type": "kubernetes", "base_job_template": template})
+    assert server.call("prefect", "work-pool", "create", "theirs", "--type", "kubernetes").returncode == 0
+    text = client_server().replace('"faulty"', '"boxed"') + '[output]\nstore = "s3://bucket/runs"\n'
+    for step in ("server", "client"):
+        text = text.replace(f"[{step}]", f'[{step}]\nimage = "bench:1"')
+    (server.path / "boxed.toml").write_text(text)
+    return server
+
+
+def test_a_pool_of_jobs_gets_what_the_benchmark_needs(jobs: PrefectLab) -> None:
+    """The backend is Kubernetes; a Job has until after the benchmark's timeout; no folder is copied for a run."""
+    result = jobs.windtunnel("deploy", "boxed.toml", "--pool", "jobs", "--image", "bench:2", "--json")
+    assert result.returncode == 0, result.stderr
+    told, made = json.loads(result.stdout), jobs.deployment("client-server/boxed")
+    plan = make_plan(load(jobs.path / "boxed.toml").benchmark)
+
+    assert (told["backend"], told["pool_type"], told["store"]) == ("kubernetes", "kubernetes", "s3://bucket/runs")
+    assert (made["parameters"]["backend"], made["parameters"]["store"]) == ("kubernetes", "s3://bucket/runs")
+    assert made["job_variables"]["image"] == "bench:2"
+    assert made["job_variables"]["deadline"] >= longest_seconds(plan) + 660
+    assert [list(step) for step in made["pull_steps"]] == [["prefect.deployments.steps.set_working_directory"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--set", "output.store=runs"), "store runs: a folder of the flow's pod goes with it"),
+        (("--pool", "theirs"), "its base job template is not Windtunnel's: command is not windtunnel flow-pod --"),
+        *(
+            pytest.param(*each, marks=full)
+            for each in (
+                (("--pool", "windtunnel", "--image", "bench:2"), "--image: work pool 'windtunnel' has processes"),
+                (("--pool", "theirs"), "so a flow whose pod is evicted is run again"),
+                (("--set", 'inputs=[{src="data.csv",path="data.csv"}]'), "input data.csv: a file of this machine is"),
+                (("--folder", "/srv"), "--folder: a pod starts in a folder of its own"),
+                (("--backend", "docker", "--set", "output.store=s3://bucket/runs"), "a flow's pod has no Docker"),
+                (("--backend", "process"), "volume claims are Kubernetes's"),
+                (("--image", "prefecthq/prefect:3-latest"), "the image prefecthq/prefect:3-latest has no Windtunnel"),
+                (("--pool", "windtunnel"), "volume claims are Kubernetes's"),
+                (("--backend", "kubernets"), "did you mean 'kubernetes'"),
+                (("--set", "client.trace=true"), "the kubernetes backend cannot record system calls"),
+            )
+        ),
+    ],
+)
+def test_what_a_pod_cannot_have_is_refused_before_anything_is_made(
+    jobs: PrefectLab, options: tuple[str, ...], words: str
+) -> None:
+    """Exit 2, with what to do; neither a deployment nor a stored benchmark is there then."""
+    named = ("--set", "benchmark.name=refused", "--set", "output.store=pvc://claim/runs")
+    result = jobs.windtunnel("deploy", "boxed.toml", "--pool", "jobs", *named, *options)
+    found = jobs.post("/deployments/filter", {"deployments": {"name": {"any_": ["refused"]}}})
+    blocks = jobs.post("/block_documents/filter", {"block_documents": {"name": {"like_": "refused"}}})
+
+    assert result.returncode == 2, result.stderr
+    assert words in result.stderr
+    assert (found, blocks) == ([], [])
 
 
 def test_a_benchmark_that_changes_its_strategy_is_still_one_deployment(server: PrefectLab) -> None:

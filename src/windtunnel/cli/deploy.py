@@ -35,8 +35,17 @@ def deploy(
     file: FileArgument,
     pool: Annotated[str, typer.Option(help="The work pool that runs it.")] = "windtunnel",
     queue: Annotated[str | None, typer.Option(help="A work queue of that pool; else its default one.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="Where steps run; else what goes with the pool: process, or kubernetes.")
+    ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Where runs start, as the worker sees it; else the current folder.")
+        Path | None, typer.Option(help="Where processes start, as the worker sees it; else the current folder.")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="Of a pool of Kubernetes' Jobs: Windtunnel's image; else the pool's.")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="Of such a pool: where the Jobs are made; else the pool's.")
     ] = None,
     overrides: SetOption = None,
     repeats: RepeatsOption = None,
@@ -52,18 +61,20 @@ def deploy(
     from windtunnel.engines.prefect.benchmark_deployment import deploy as deploy_benchmark
     from windtunnel.engines.prefect.deployment import worker_command
 
-    deployed = deploy_benchmark(loaded, plan, Target(pool, queue, folder or Path.cwd()), strict=strict)
+    target = Target(pool=pool, queue=queue, backend=backend, folder=folder, image=image, namespace=namespace)
+    deployed = deploy_benchmark(loaded, plan, target, strict=strict)
     if as_json:
         print_json(asdict(deployed))
         return
-    echo(f"deployed {deployed.name} to the work pool {deployed.pool}, queue {deployed.queue or 'default'}")
+    where = f"the work pool {deployed.pool}, queue {deployed.queue or 'default'}, with the {deployed.backend} backend"
+    echo(f"deployed {deployed.name} to {where}")
     if deployed.schedule:
         echo(f"runs by itself at {deployed.schedule!r} {deployed.timezone}, next at {deployed.next_run}")
     echo(f"keeps runs in {deployed.store}")
     if deployed.url:
         echo(f"look at it: {deployed.url}")
     echo(f"run it now: prefect deployment run {deployed.name}")
-    echo(f"a worker:   {worker_command(deployed.pool, deployed.queue)}")
+    echo(f"a worker:   {worker_command(deployed.pool, deployed.queue, deployed.pool_type)}")
 
 
 @app.command(

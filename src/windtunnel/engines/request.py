@@ -71,7 +71,7 @@ def make_request(loaded: Loaded, plan: Plan, backend: Backend, store: str | None
         PlatformError: The backend does not work here.
     """
     try:
-        folder, remote = _find_store(store or loaded.benchmark.output.store, backend)
+        folder, remote = find_store(store or loaded.benchmark.output.store, backend)
         _check_extras(plan, remote)
         notes = check_support(plan, backend)
     except WindtunnelError as error:
@@ -90,8 +90,13 @@ def make_request(loaded: Loaded, plan: Plan, backend: Backend, store: str | None
     )
 
 
-def _find_store(store: str, backend: Backend) -> tuple[Path, ObjectAddress | ClaimAddress | None]:
-    """Return the folder that a run is written to, and where it is uploaded to from there."""
+def find_store(store: str, backend: Backend) -> tuple[Path, ObjectAddress | ClaimAddress | None]:
+    """Return the folder that a run is written to, and where it is uploaded to from there.
+
+    Raises:
+        UsageError: The text is no store.
+        Unsupported: The backend has no such stores.
+    """
     try:
         place = parse_store(store)
     except ValueError as error:

@@ -5,29 +5,34 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, DeploymentFilterTags
+from prefect.client.schemas.objects import WorkPool
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.server.schemas.schedules import CronSchedule as ServerCronSchedule
 from prefect.utilities.urls import url_for
 from pydantic import SecretStr, ValidationError
 
-from windtunnel.addresses import parse_store
+from windtunnel.backends import make_backend
+from windtunnel.backends.support import check_support
 from windtunnel.benchmark import Loaded
-from windtunnel.engines.prefect import flows
+from windtunnel.engines.prefect import flow_job, flows
 from windtunnel.engines.prefect.deployment import (
     ENVIRONMENT,
     GENERIC,
+    JOBS,
     POOL,
     apply_deployment,
-    check_pool,
     check_queue,
+    find_pool,
 )
 from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark, as_toml
 from windtunnel.engines.prefect.tags import TAG, run_tags
+from windtunnel.engines.request import find_store
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
 from windtunnel.secrets import Redaction
@@ -40,12 +45,19 @@ class Target:
     Attributes:
         pool: Work pool.
         queue: Work queue of that pool; else its default one.
-        folder: Where runs start, as the worker sees it: relative paths of the benchmark begin there.
+        backend: Where steps run; else the one that goes with the pool.
+        folder: On processes, where runs start, as the worker sees it, the current folder unless another is given:
+            relative paths of the benchmark begin there.
+        image: On Kubernetes, the image of flows' pods; else the pool's.
+        namespace: On Kubernetes, where their Jobs are made; else the pool's.
     """
 
     pool: str = POOL
     queue: str | None = None
-    folder: Path = field(default_factory=Path.cwd)
+    backend: str | None = None
+    folder: Path | None = None
+    image: str | None = None
+    namespace: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,9 @@ class Deployed:
     id: str
     name: str
     pool: str
+    pool_type: str
     queue: str | None
+    backend: str
     store: str
     schedule: str | None
     timezone: str | None
@@ -73,45 +87,84 @@ def deploy(loaded: Loaded, plan: Plan, target: Target, *, strict: bool = False) 
         strict: Whether a suspect result is a failure.
 
     Raises:
-        UsageError: No server is configured, or the name or the schedule cannot be deployed.
-        Unsupported: The pool's workers cannot run it.
+        UsageError: No server is configured, or the name, the schedule or the store cannot be deployed.
+        Unsupported: The pool's workers, or the backend, cannot run it.
         PlatformError: The server does not answer, or has no such pool or queue.
     """
     if plan.benchmark == GENERIC:
         raise UsageError(f"benchmark.name: {GENERIC!r} is what prefect.yaml calls its deployments; choose another")
     schedule, zone = _schedule(loaded), loaded.benchmark.run.timezone or "UTC"
-    place = parse_store(loaded.benchmark.output.store)
-    store = str(target.folder / place if isinstance(place, Path) else place)
     flow = flows.FLOWS[plan.strategy]
     with prefect_server() as client:
-        check_pool(client, target.pool)
+        pool = find_pool(client, target.pool)
         if target.queue:
             check_queue(client, target.pool, target.queue)
+        place = (_in_job if pool.type == JOBS else _in_process)(loaded, plan, target, pool)
         _store(loaded, plan.benchmark)
+        source = {"benchmark": {"stored": plan.benchmark}, "store": place.store, "backend": place.backend}
         deployment = apply_deployment(
             client,
             flow,
             plan.benchmark,
             schedule,
-            parameters={"benchmark": {"stored": plan.benchmark}, "store": store, "strict": strict},
+            parameters=source | {"strict": strict},
             description=f"The benchmark {plan.benchmark}, as `windtunnel deploy` stored it.",
             tags=[TAG, plan.strategy, *run_tags(plan, loaded.redaction)],
             work_pool_name=target.pool,
             work_queue_name=target.queue,
-            job_variables={"env": ENVIRONMENT, "working_dir": str(target.folder)},
+            job_variables=place.job_variables,
+            pull_steps=place.pull_steps,
         )
         _remove_former(client, deployment, plan.benchmark)
     return Deployed(
         id=str(deployment),
         name=f"{flow.name}/{plan.benchmark}",
         pool=target.pool,
+        pool_type=pool.type,
         queue=target.queue,
-        store=store,
+        backend=place.backend,
+        store=place.store,
         schedule=schedule.cron if schedule else None,
         timezone=zone if schedule else None,
         next_run=_next_run(schedule) if schedule else None,
         url=Redaction().text(url_for("deployment", obj_id=deployment) or "") or None,
     )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """How a deployment's runs are started where they go."""
+
+    backend: str
+    store: str
+    job_variables: dict[str, Any]
+    pull_steps: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _in_process(loaded: Loaded, plan: Plan, target: Target, _pool: WorkPool) -> _Place:
+    """Return the place of a flow that a worker runs as a process (UsageError, Unsupported)."""
+    if target.image or target.namespace:
+        option = "--image" if target.image else "--namespace"
+        raise UsageError(f"{option}: work pool {target.pool!r} has processes; that goes with one of type {JOBS}")
+    backend = make_backend(target.backend or "process")
+    store, remote = find_store(loaded.benchmark.output.store, backend)
+    check_support(plan, backend)
+    folder = target.folder or Path.cwd()
+    variables = {"env": ENVIRONMENT, "working_dir": str(folder)}
+    return _Place(backend.name, str(remote or folder / store), variables)
+
+
+def _in_job(loaded: Loaded, plan: Plan, target: Target, pool: WorkPool) -> _Place:
+    """Return the place of a flow that is in a Job of its own on Kubernetes (UsageError, Unsupported)."""
+    if target.folder:
+        raise UsageError(f"--folder: a pod starts in a folder of its own; work pool {target.pool!r} is of type {JOBS}")
+    backend = make_backend(target.backend or flow_job.BACKEND)
+    store, remote = find_store(loaded.benchmark.output.store, backend)
+    flow_job.check_in_pod(plan, backend, remote or store)
+    check_support(plan, backend)
+    variables = flow_job.job_variables(plan, target.image, target.namespace)
+    flow_job.check_pool_jobs(pool, variables)
+    return _Place(backend.name, str(remote), variables, [flow_job.PULL_STEP])
 
 
 def _schedule(loaded: Loaded) -> CronSchedule | None:

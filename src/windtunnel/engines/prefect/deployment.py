@@ -24,19 +24,27 @@ if TYPE_CHECKING:
 
 POOL = "windtunnel"
 JANITOR_POOL = "windtunnel-janitor"
+PROCESSES, JOBS = "process", "kubernetes"
+"""The types of work pools that benchmarks run in."""
 GENERIC = "windtunnel"
 """What prefect.yaml calls the deployment of each strategy."""
 ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
 
 
-def worker_command(pool: str, queue: str | None = None) -> str:
+def worker_command(pool: str, queue: str | None = None, pool_type: str = PROCESSES) -> str:
     """Return the command of a worker that takes the runs of one queue, the pool's default one if None."""
-    # Without a queue's name it takes the runs of all of the pool's queues.
-    return f"prefect worker start --pool {pool} --work-queue {queue or 'default'} --limit 1"
+    # Without a queue's name it takes the runs of all of the pool's queues. Where it makes Jobs a limit bounds nothing.
+    limit = " --limit 1" if pool_type == PROCESSES else ""
+    return f"prefect worker start --pool {pool} --work-queue {queue or 'default'}{limit}"
 
 
-def check_pool(client: SyncPrefectClient, pool: str) -> None:
-    """Check that a work pool exists (PlatformError with what to do) and is for processes (Unsupported)."""
+def find_pool(client: SyncPrefectClient, pool: str) -> WorkPool:
+    """Return a work pool of processes or of Kubernetes' Jobs.
+
+    Raises:
+        PlatformError: There is none of that name; with what to do.
+        Unsupported: It is of another type.
+    """
     try:
         found = client.read_work_pool(pool)
     except ObjectNotFound:
@@ -44,13 +52,15 @@ def check_pool(client: SyncPrefectClient, pool: str) -> None:
         raise PlatformError(
             f"no work pool {pool!r} (there are: {known}); `windtunnel install prefect` makes one", code="no_work_pool"
         ) from None
-    check_type(found)
+    check_type(found, PROCESSES, JOBS)
+    return found
 
 
-def check_type(pool: WorkPool) -> None:
-    """Check that a pool's workers start processes (Unsupported otherwise): others make containers."""
-    if pool.type != "process":
-        raise Unsupported(f"work pool {pool.name!r} is of type {pool.type}; benchmarks need one of type process")
+def check_type(pool: WorkPool, *wanted: str) -> None:
+    """Check that a pool is of one of some types (Unsupported otherwise)."""
+    if pool.type not in wanted:
+        types = " or ".join(wanted)
+        raise Unsupported(f"work pool {pool.name!r} is of type {pool.type}; benchmarks need one of type {types}")
 
 
 def check_queue(client: SyncPrefectClient, pool: str, queue: str) -> None:
@@ -93,11 +103,10 @@ def apply_deployment(
         entrypoint=f"windtunnel.engines.prefect.flows.{flow.name.replace('-', '_')}",
         parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
         enforce_parameter_schema=True,
-        # One of the same name that prefect.yaml made would leave its own behind.
-        pull_steps=[],
         # The server forgets those that are not given again.
         schedules=_schedules(former, schedule, keep=keep_schedule),
-        **options,
+        # One of the same name that prefect.yaml made would leave its own behind.
+        **({"pull_steps": []} | options),
     )
 
 

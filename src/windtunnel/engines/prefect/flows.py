@@ -19,6 +19,7 @@ from prefect.logging import get_run_logger  # noqa: E402
 
 from windtunnel.backends import BACKENDS, make_backend  # noqa: E402
 from windtunnel.backends.reap import reap_all  # noqa: E402
+from windtunnel.engines.prefect.flow_job import refuse_losses  # noqa: E402
 from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
 from windtunnel.engines.prefect.outcome_state import refusal  # noqa: E402
 from windtunnel.engines.prefect.parameters import refuse_secrets  # noqa: E402
@@ -63,6 +64,7 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
             check_strategy(loaded, strategy)
             plan = make_plan(loaded.benchmark)
             request = make_request(loaded, plan, make_backend(backend), store)
+            refuse_losses(request)
             return run_in_flow(replace(request, strict=strict), report=True)
         except WindtunnelError as error:
             get_run_logger().error("%s", error.message)

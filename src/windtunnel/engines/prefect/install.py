@@ -23,6 +23,7 @@ from windtunnel.engines.prefect.deployment import (
     ENVIRONMENT,
     JANITOR_POOL,
     POOL,
+    PROCESSES,
     apply_deployment,
     check_type,
     worker_command,
@@ -55,7 +56,7 @@ def install(store: Path, namespace: str | None) -> Installed:
     with prefect_server() as client:
         for pool in client.read_work_pools():
             if pool.name in {POOL, JANITOR_POOL}:
-                check_type(pool)
+                check_type(pool, PROCESSES)
         hints = [f"workers: {worker_command(POOL)}", f"         prefect worker start --pool {JANITOR_POOL}"]
         return Installed([*_install(client, store)], hints)
 

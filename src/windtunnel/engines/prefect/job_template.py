@@ -20,6 +20,11 @@ GRACE_SECONDS = 60
 """How long a flow's pod has to end its run in order."""
 KEPT_SECONDS = 3600
 """How long a Job that is over stays to be looked at."""
+COMMAND = ("windtunnel", "flow-pod", "--")
+"""What a flow's pod begins with; the image has an entry point, which arguments alone would not replace."""
+SIGTERM_BEHAVIOR = "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR"
+DEADLINE = "WINDTUNNEL_JOB_SECONDS"
+"""The variable by which a flow knows when Kubernetes ends its Job."""
 _TMP = "/tmp"  # noqa: S108 - a volume of the pod's own
 WORK_FOLDER = "/windtunnel"
 """Where a flow starts; empty, since Prefect copies the folder in which it starts a flow."""
@@ -122,13 +127,14 @@ def _environment() -> dict[str, str | None]:
     """Return the variables of a flow's pod that a deployment need not know of; None keeps one of the worker's out."""
     own = {
         # By any other value Prefect starts a flow again whose pod has to go, or leaves its state open.
-        "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "crash",
+        SIGTERM_BEHAVIOR: "crash",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_API_URL": _variable("api_url"),
         "PREFECT_HOME": f"{_TMP}/prefect",
         "PREFECT_PROFILES_PATH": None,
         "HOME": _TMP,
         "WINDTUNNEL_RUNNER_IMAGE": _variable("image"),
+        DEADLINE: _variable("deadline"),
     }
     return own | dict.fromkeys(_SECRET_SETTINGS)
 
@@ -186,7 +192,7 @@ def _container() -> dict[str, Any]:
         "name": "prefect-job",
         "image": _variable("image"),
         "imagePullPolicy": _variable("image_pull_policy"),
-        "command": ["windtunnel", "flow-pod", "--"],
+        "command": list(COMMAND),
         "args": _variable("command"),
         "workingDir": WORK_FOLDER,
         # Prefect puts those of a flow run before these.

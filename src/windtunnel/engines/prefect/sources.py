@@ -6,6 +6,7 @@ bad input by.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,6 +16,7 @@ from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.benchmark import Loaded, load, parse
 from windtunnel.benchmark.model import Benchmark
 from windtunnel.errors import DescriptorError, UsageError
@@ -93,7 +95,7 @@ def resolve(source: Source | Mapping[str, Any], overrides: list[str]) -> Loaded:
 
     Raises:
         DescriptorError: The benchmark is wrong.
-        UsageError: No benchmark is stored under the name.
+        UsageError: No benchmark is stored under the name, or a flow's pod cannot have the file.
     """
     if isinstance(source, Mapping):
         kinds: dict[str, type[Text | File | Stored]] = {"toml": Text, "file": File, "stored": Stored}
@@ -109,6 +111,8 @@ def resolve(source: Source | Mapping[str, Any], overrides: list[str]) -> Loaded:
     if isinstance(source, Text):
         return parse(source.toml, Path("benchmark.toml"), overrides)
     if isinstance(source, File):
+        if POD in os.environ and not Path(source.file).is_absolute():
+            raise UsageError(f"file {source.file}: the flow's pod starts in an empty folder; give toml or stored")
         return load(Path(source.file), overrides)
     if isinstance(source, Stored):
         stored = _read(source.stored)
