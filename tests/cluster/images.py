@@ -6,9 +6,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from cluster import bases, docker, places, programs
@@ -29,6 +29,7 @@ PROJECT = {
 }
 """The project's images: the Dockerfile, and what it copies from the checkout."""
 _SOURCE = "windtunnel.source"
+_CTR = ("ctr", "-n", "k8s.io")
 _ADD_ONS = {
     "coredns": "coredns",
     "metrics-server": "metrics-server",
@@ -134,26 +135,31 @@ def build_add_on(program: str, version: str) -> str:
     return image
 
 
-def load(nodes: Iterable[str], say: Callable[[str], None]) -> None:
-    """Give the nodes the project's images, where they have not the same ones already."""
-    built = idents()
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda node: load_into(node, built, say), nodes))
+def load(nodes: Iterable[str], say: Callable[[str], None], built: dict[str, str] | None = None) -> None:
+    """Give the nodes images, the project's if none are named, where they have not the same ones already.
+
+    Nodes that lack the same ones take them in from one stream: the daemon needs as long to write it as a node to read.
+    """
+    built = built or idents()
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for node in nodes:
+        wait_until(f"{node} takes images", partial(docker.works_in_node, node, [*_CTR, "version"]), 60)
+        has = loaded(node, built)
+        stale = tuple(image for image, ident in built.items() if has.get(image) != ident)
+        lacking.setdefault(stale, []).append(node)
+    for stale, takers in lacking.items():
+        if stale:
+            load_into(takers, {image: built[image] for image in stale}, say)
 
 
-def load_into(node: str, built: dict[str, str], say: Callable[[str], None]) -> None:
-    """Give one node images, and label them there with the daemon's ids."""
-    ctr = ["ctr", "-n", "k8s.io"]
-    wait_until(f"{node} takes images", lambda: docker.works_in_node(node, [*ctr, "version"]), 60)
-    has = loaded(node, built)
-    stale = [image for image, ident in built.items() if has.get(image) != ident]
-    if stale:
-        start = time.monotonic()
-        docker.pipe_images(stale, node)
-        for image in stale:
-            label = f"{_SOURCE}={built[image]}"
-            docker.in_node(node, [*ctr, "images", "label", full_name(image), label])
-        say(f"loaded into {node}: {', '.join(stale)} ({time.monotonic() - start:.0f} s)")
+def load_into(nodes: Sequence[str], built: dict[str, str], say: Callable[[str], None]) -> None:
+    """Give nodes images, and label them there with the daemon's ids."""
+    start = time.monotonic()
+    docker.pipe_images([tagged(image) for image in built], nodes)
+    for node in nodes:
+        for image, ident in built.items():
+            docker.in_node(node, [*_CTR, "images", "label", full_name(image), f"{_SOURCE}={ident}"])
+    say(f"loaded into {', '.join(nodes)}: {', '.join(built)} ({time.monotonic() - start:.0f} s)")
 
 
 def idents() -> dict[str, str]:
@@ -165,7 +171,7 @@ def idents() -> dict[str, str]:
 def loaded(node: str, images: Iterable[str]) -> dict[str, str]:
     """Return which of some images a node has: its name and the daemon's id."""
     found = {}
-    rows = docker.in_node(node, ["ctr", "-n", "k8s.io", "images", "ls"]).splitlines()
+    rows = docker.in_node(node, [*_CTR, "images", "ls"]).splitlines()
     for image in images:
         for row in rows:
             if row.startswith(f"{full_name(image)} ") and f"{_SOURCE}=" in row:
@@ -175,4 +181,9 @@ def loaded(node: str, images: Iterable[str]) -> dict[str, str]:
 
 def full_name(image: str) -> str:
     """Return what a node calls an image that has no registry in its name."""
-    return f"docker.io/library/{image}" + ("" if ":" in image else ":latest")
+    return f"docker.io/library/{tagged(image)}"
+
+
+def tagged(image: str) -> str:
+    """Return an image's name with its tag; without one, Docker would hand out all that there are of that name."""
+    return image if ":" in image else f"{image}:latest"

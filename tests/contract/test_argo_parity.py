@@ -27,6 +27,8 @@ CASES = {
     "fresh": lambda: client_server(tables=f"{RUN}fresh = true\n"),
 }
 """A new strategy joins by a line here, under its name."""
+QUICK = {"client-server", "same-pod"}
+"""What the others do, these do too; test-full compares all of them."""
 ENGINES = {
     "inline": ("run", "--backend", "kubernetes"),
     "prefect": ("run", "--backend", "kubernetes", "--engine", "prefect"),
@@ -92,7 +94,9 @@ def test_every_strategy_is_compared() -> None:
     assert STRATEGIES.keys() <= CASES.keys()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.full) for case in CASES]
+)
 def test_engines_give_on_a_cluster_what_the_reference_gives(engines: Lab, case: str) -> None:
     """Events, phases, logs, artifacts, metrics and verdict are the inline engine's; nothing of any of them is left.
 

@@ -136,6 +136,7 @@ def test_a_fixed_port_is_the_servers_own(lab: Lab, run: Run) -> None:
     assert (lab.only_run() / "logs" / "http.log").read_text().startswith("listening: on 28471\n")
 
 
+@pytest.mark.full
 def test_a_matrix_of_replicas_is_a_run_each(lab: Lab, backend: str, run: Run) -> None:
     """Where there are replicas, the client finds as many addresses, or one that leads to all of them."""
     result = run(several_servers("http") + '[matrix]\n"servers.http.replicas" = [1, 2]\n')

@@ -58,7 +58,7 @@ ENDS = {
     "server dies": Case(server="--die-after 3", client=HANGING, exit_code=5, cause="server_died"),
     "deadline": Case(client=HANGING, keys='timeout = "15s"', exit_code=4, cause="timed_out"),
 }
-QUICK = {("failing client", "apart"), ("server never ready", "apart")}
+QUICK = {("failing client", "apart")}
 STRIKES: dict[str, Callable[[str], object]] = {
     "stop": lambda name: argo_lab.argo("stop", name),
     "terminate": lambda name: argo_lab.argo("terminate", name),
@@ -210,8 +210,9 @@ def test_twenty_at_once_all_complete(store: str, note: Callable[[str, object], N
             workflow.until_collected(GONE_SECONDS)
 
 
+@full
 @pytest.mark.ends_controller
-@pytest.mark.parametrize("place", ["apart", pytest.param("same-pod", marks=full)])
+@pytest.mark.parametrize("place", PLACES)
 def test_a_run_goes_on_while_its_controller_is_restarted(
     store: str, note: Callable[[str, object], None], place: str
 ) -> None:

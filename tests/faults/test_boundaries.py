@@ -46,7 +46,7 @@ def of_one_iteration() -> str:
 
 
 WALKS = {
-    "process": Walk(with_a_daemon, 17, frozenset(range(1, 18))),
+    "process": Walk(with_a_daemon, 17, frozenset(range(1, 18)) - {8, 11, 12, 13}),
     "docker": Walk(of_one_iteration, 11, frozenset({2, 3, 6, 7, 9})),
     "kubernetes": Walk(of_one_iteration, 11, frozenset({3, 6})),
 }

@@ -59,13 +59,11 @@ def installed(lab: Lab, run_id: str) -> list[object]:
     return [event["data"] for event in events(lab, run_id) if event["type"] == "requirements_installed"]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("command", "target"),
-    [
-        pytest.param(IMPORT, "plain", marks=pytest.mark.full, id="module"),
-        pytest.param([SCRIPT], "user", id="script-of-a-user"),
-        pytest.param(["sh", "-c", SCRIPT], "plain", marks=pytest.mark.full, id="shell"),
-    ],
+    [(IMPORT, "plain"), ([SCRIPT], "user"), (["sh", "-c", SCRIPT], "plain")],
+    ids=["module", "script-of-a-user", "shell"],
 )
 def test_a_payload_has_its_packages(lab: Lab, index: Index, command: list[str], target: str) -> None:
     """Its interpreter imports them, and their scripts are in its PATH, also for an image that is not root's."""

@@ -43,22 +43,6 @@ def s3(tmp_path: Path) -> Iterator[S3Lab]:
             kubectl("delete", "secret", "windtunnel-s3")
 
 
-def test_a_run_comes_home_through_s3(lab: Lab, s3: S3Lab) -> None:
-    """When the workflow and its pods are gone, `show` has it, with its output and its artifacts."""
-    store = f"s3://{BUCKET}/nightly"
-    text = client_server(tables="[run]\nrepeats = 3\n")
-    with submitted(text, store) as workflow:
-        assert workflow.end() == "Succeeded"
-        record = workflow.record
-    lab.env |= s3.env
-    shown = json.loads(lab.call("show", record["run_id"], "--store", store, "--json").stdout)
-
-    assert shown["metrics"] == record["metrics"]
-    assert shown["metrics"]["latency"]["n"] == 3
-    stored = s3.objects("nightly")
-    assert f"nightly/{record['run_id']}/logs/client.1.log" in stored
-
-
 def test_the_templates_pass_argos_own_check() -> None:
     """Without a cluster: references and variables of all of them."""
     done = argo("lint", "--offline", *map(str, sorted(TEMPLATES.glob("*.yaml"))))
@@ -67,9 +51,9 @@ def test_the_templates_pass_argos_own_check() -> None:
     assert "no linting errors found" in done.stdout
 
 
-def test_a_benchmark_is_submitted_from_a_template_watched_and_looked_at(store: str) -> None:
-    """`logs` has the client's own output; `get` the verdict as outputs; labels select by it."""
-    text = client_server(tables="[run]\nrepeats = 2\n")
+def test_a_run_from_a_template_is_looked_at_and_comes_home_through_s3(lab: Lab, s3: S3Lab) -> None:
+    """`get` has the verdict as outputs, labels select by it; when its pods are gone, `show` has what was measured."""
+    text, store = client_server(tables="[run]\nrepeats = 2\n"), f"s3://{BUCKET}/nightly"
     with submitted(text, store, "--parameter", "set=run.repeats=3", "--wait") as workflow:
         logs = argo("logs", workflow.name, "--no-color")
         got = json.loads(argo("get", workflow.name, "--output", "json").stdout)
@@ -87,10 +71,16 @@ def test_a_benchmark_is_submitted_from_a_template_watched_and_looked_at(store: s
     assert labels["windtunnel.dev/validity"] == outputs["validity"]
     assert labels["windtunnel.dev/run"] == outputs["run"]
     record = json.loads(got["metadata"]["annotations"]["windtunnel.dev/record"])
-    assert record["metrics"]["latency"]["n"] == 3
     assert record["upload"]["complete"] is True
 
+    lab.env |= s3.env
+    shown = json.loads(lab.call("show", record["run_id"], "--store", store, "--json").stdout)
+    assert shown["metrics"] == record["metrics"]
+    assert shown["metrics"]["latency"]["n"] == 3
+    assert f"nightly/{record['run_id']}/logs/client.1.log" in s3.objects("nightly")
 
+
+@pytest.mark.full
 def test_logs_have_the_clients_output_while_it_runs(store: str) -> None:
     """The client is a container of Argo's: its output is there as it comes."""
     text = single_node(["sh", "-c", "echo rate=1; echo from the client; sleep 8"], RATE)
@@ -99,6 +89,7 @@ def test_logs_have_the_clients_output_while_it_runs(store: str) -> None:
         assert workflow.end() == "Succeeded"
 
 
+@pytest.mark.full
 def test_a_template_refuses_what_is_wrong_before_anything_is_made(store: str) -> None:
     """Exit 2 in words, from a benchmark of another strategy; and nothing was made."""
     text = single_node(["true"])

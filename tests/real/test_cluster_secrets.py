@@ -163,6 +163,7 @@ def test_a_template_takes_a_benchmark_from_a_secret_and_shows_none(claim: Claim,
     assert not marked.leaks(stored + logs + json.dumps(record))
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("argo")
 def test_a_template_refuses_secrets_that_are_a_parameter() -> None:
     """With the way out, and without repeating them."""

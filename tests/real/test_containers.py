@@ -98,7 +98,8 @@ def test_a_server_on_another_node_than_its_client(lab: Lab, cluster: str, server
     assert {step: set(each["nodes"]) for step, each in environment["steps"].items()} == nodes
 
 
-@one_server
+@full
+@pytest.mark.parametrize("server", SERVERS)
 def test_a_server_in_one_pod_with_its_client(lab: Lab, cluster: str, server: str) -> None:
     """Valid; each iteration is a pod of its own, of both, and no other pod of the run has the server."""
     placement = ("--set", "server.placement=same-pod")
@@ -116,7 +117,7 @@ def test_a_server_in_one_pod_with_its_client(lab: Lab, cluster: str, server: str
     assert all({"client", "server"} <= each for each in containers)
 
 
-@pytest.mark.parametrize("backend", ["docker", "kubernetes"])
+@pytest.mark.parametrize("backend", [pytest.param("docker", marks=full), "kubernetes"])
 def test_all_replicas_of_a_server_are_hit(request: pytest.FixtureRequest, lab: Lab, backend: str) -> None:
     """Behind one name; each has requests in its own log, and none is lost."""
     image = request.getfixturevalue({"docker": "docker", "kubernetes": "cluster"}[backend])

@@ -54,9 +54,8 @@ def image(target: str = "plain") -> str:
         ident = client.images.get(name).id
     # Tests that run beside each other want the same image; one of them brings it.
     with places.locked("images"):
-        for worker in worker_names():
-            if not has_image(worker, name):
-                cluster_images.load_into(worker, {name: ident}, lambda _line: None)
+        if lacking_it := [worker for worker in worker_names() if not has_image(worker, name)]:
+            cluster_images.load_into(lacking_it, {name: ident}, lambda _line: None)
     return name
 
 
