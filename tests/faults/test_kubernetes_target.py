@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from support.argo_lab import argo, submitted
+from support.claims import volume
 from support.docker_lab import client_server
 from support.kubernetes_faults import FINISH_SECONDS, ITERATIONS, Fault
 from support.kubernetes_history import History, history
@@ -38,22 +40,37 @@ class Queue:
         tables = f'[target]\nname = "{self.target}"\n[run]\nrepeats = {repeats}'
         return client_server(client=client, tables=tables)
 
+    def hanging(self) -> AbstractContextManager[subprocess.Popen[str]]:
+        """Lend the driver of the first once its client hangs."""
+        return self.fault.hanging(self.text(f"--hang-in {ITERATIONS}", ITERATIONS))
+
+    @property
+    def quick(self) -> str:
+        """The benchmark of the second."""
+        return self.text("--requests 3", 1)
+
+    @property
+    def words(self) -> str:
+        """What the second says while the first has the target."""
+        return f"waits for target {self.target}: run {self.fault.lab.only_run().name} has it"
+
     @contextmanager
     def waiting(self) -> Iterator[tuple[subprocess.Popen[str], subprocess.Popen[str]]]:
         """Lend the drivers of both once the first one's client hangs and the second one waits."""
-        with self.fault.hanging(self.text(f"--hang-in {ITERATIONS}", ITERATIONS)) as first:
-            file = self.second.write(self.text("--requests 3", 1))
-            with self.second.start("run", str(file), "--backend", "kubernetes", "--json") as second:
-                try:
-                    self.second.wait_for(f"waits for target {self.target}: run {self.fault.lab.only_run().name} has it")
-                    yield first, second
-                finally:
-                    if second.poll() is None:
-                        second.kill()
+        with (
+            self.hanging() as first,
+            self.second.start("run", str(self.second.write(self.quick)), "--backend", "kubernetes", "--json") as second,
+        ):
+            try:
+                self.second.wait_for(self.words)
+                yield first, second
+            finally:
+                if second.poll() is None:
+                    second.kill()
 
-    def check_turns(self, found: History) -> None:
+    def check_turns(self, found: History, second_run: str) -> None:
         """Check that the first run's last object was gone before the second one's first was made."""
-        first, second = (found.of(salt(lab.only_run().name)) for lab in (self.fault.lab, self.second))
+        first, second = (found.of(salt(run)) for run in (self.fault.lab.only_run().name, second_run))
         assert len(first) > len(KINDS)
         assert len(second) > len(KINDS)
         assert max(gone for _made, gone in first) < min(made for made, _gone in second)
@@ -76,4 +93,24 @@ def test_the_next_run_on_a_target_begins_when_the_one_before_it_is_gone(
             assert finish(first, FINISH_SECONDS).exit_code == exit_code
             result = finish(second, FINISH_SECONDS)
             assert result.exit_code == 0, result.stderr
-        queue.check_turns(found)
+        queue.check_turns(found, queue.second.only_run().name)
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("argo")
+def test_a_workflow_waits_for_its_turn_as_a_run_of_the_command_line_does(fault: Fault, tmp_path: Path) -> None:
+    """Its driver says what it waits for; the workflow succeeds after the run before it was cancelled."""
+    queue = Queue(fault, tmp_path / "second")
+    with (
+        history() as found,
+        volume("777") as claim,
+        queue.hanging() as first,
+        submitted(queue.quick, claim.store) as second,
+    ):
+        second.until(lambda: queue.words in argo("logs", second.name).stdout, "wait for the target")
+        first.send_signal(signal.SIGINT)
+        assert finish(first, FINISH_SECONDS).exit_code == 130
+        assert second.end() == "Succeeded"
+        run_id = second.run_id()
+        second.until(lambda: not second.left(), "end of what its run made")
+    queue.check_turns(found, run_id)
