@@ -32,7 +32,7 @@ def scenarios(folder: Path, windtunnel: str, say: Callable[[str], None]) -> Iter
     yield Scenario(
         "argo: client-server, 1 s client, fetched, against a workflow by hand",
         "s",
-        6.0,
+        5.0,
         partial(timed, ours, folder),
         partial(timed, by_hand, folder),
     )

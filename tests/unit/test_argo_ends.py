@@ -37,17 +37,23 @@ class Kept:
     def __init__(self, annotations: dict[str, str] | None = None, labels: dict[str, str] | None = None) -> None:
         self.workflow: dict[str, Any] = {
             "metadata": {"name": NAME, "uid": UID, "annotations": annotations or {}, "labels": labels or {}},
-            "status": {"phase": "Failed", "message": "Stopped with strategy 'Stop'"},
+            "status": {
+                "phase": "Failed",
+                "message": "Stopped with strategy 'Stop'",
+                "nodes": {NAME: {"id": NAME, "type": "DAG", "phase": "Failed"}},
+            },
         }
         self.drivers: list[dict[str, Any]] = []
         self.failures = '"null"'
 
     def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Read it or patch its metadata."""
+        """Read it or patch its metadata and its nodes."""
         if method == "PATCH" and body:
             for part, values in body.get("metadata", {}).items():
                 kept = self.workflow["metadata"][part] | values
                 self.workflow["metadata"][part] = {key: value for key, value in kept.items() if value is not None}
+            for name, values in body.get("status", {}).get("nodes", {}).items():
+                self.nodes[name] = self.nodes.get(name, {}) | values
         return cast("dict[str, Any]", json.loads(json.dumps(self.workflow)))
 
     def find(self, _kind: str, _selector: str) -> list[dict[str, Any]]:
@@ -58,6 +64,11 @@ class Kept:
     def cluster(self) -> Cluster:
         """What the code under test takes it for."""
         return cast("Cluster", self)
+
+    @property
+    def nodes(self) -> dict[str, Any]:
+        """The workflow's nodes by their ids."""
+        return cast("dict[str, Any]", self.workflow["status"]["nodes"])
 
     @property
     def labels(self) -> dict[str, str]:
@@ -120,6 +131,7 @@ def test_a_resubmitted_workflow_does_not_take_the_old_verdict_for_its_own(finish
     assert (code, outputs["status"], outputs["validity"]) == (3, "failed", "")
     assert outputs["cause"].startswith("driver_lost: the driver was lost")
     assert kept.labels == {"run": "", "status": "failed", "validity": "", "exit-code": "3"}
+    assert kept.nodes == {NAME: {"id": NAME, "type": "DAG", "phase": "Failed", "message": outputs["cause"]}}
     assert "windtunnel.dev/record" not in kept.workflow["metadata"]["annotations"]
 
 
@@ -162,10 +174,20 @@ def test_a_run_that_could_not_begin_is_told_and_its_clients_wait_no_more(
     monkeypatch.setattr(drive, "end_clients", lambda _cluster, _name, words: ended.append(words))
     with pytest.raises(type(error)):
         drive.drive()
+    assert kept.nodes[NAME]["message"] == cause
     found, outputs = finish(kept)
 
     assert (found, outputs["cause"]) == (code, cause)
     assert ended == [cause]
+
+
+def test_nodes_that_are_kept_elsewhere_are_left_alone(finish: Finish) -> None:
+    """Argo keeps those of a large workflow compressed, or in a database; the parts say what it came to."""
+    kept = Kept()
+    kept.nodes.clear()
+
+    assert finish(kept)[0] == 3
+    assert kept.nodes == {}
 
 
 def test_a_refusal_is_forgotten_when_a_run_begins(finish: Finish) -> None:

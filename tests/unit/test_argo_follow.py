@@ -98,9 +98,10 @@ def test_what_a_pod_waits_for_is_told_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert said == ["drive  Pending", f"drive  Pending: {WAITS}", "drive  Running", "drive  Failed: main: Error"]
 
 
-def test_pods_that_could_not_be_made_say_why() -> None:
-    """Argo says `No more retries left` of such a workflow, which is said of its exit handler."""
-    shown = Shown(status("Error", "No more retries left", drive=("Error", FORBIDDEN)))
+@pytest.mark.parametrize(("phase", "message"), [("Failed", ""), ("Error", "No more retries left")])
+def test_pods_that_could_not_be_made_say_why(phase: str, message: str) -> None:
+    """Argo says nothing of such a workflow, or, of an older template's, how its exit handler ended."""
+    shown = Shown(status(phase, message, drive=("Error", FORBIDDEN)))
     with pytest.raises(PlatformError, match="violates PodSecurity"):
         follow(shown, [])
 

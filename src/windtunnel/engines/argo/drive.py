@@ -25,7 +25,7 @@ from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.engines.argo.pod_patch import digest, planned
 from windtunnel.engines.argo.status import begin, refuse, write_record
-from windtunnel.engines.argo.workflow import annotate, annotations_of, labels_of, nodes_of, path, read
+from windtunnel.engines.argo.workflow import annotate, annotations_of, explain, labels_of, nodes_of, path, read
 from windtunnel.engines.execute import execute
 from windtunnel.engines.inline import call_directly
 from windtunnel.engines.request import Request, make_request
@@ -93,8 +93,9 @@ def drive() -> int:
     except Exception as error:
         known = as_known(error)
         with contextlib.suppress(PlatformError):
+            explain(cluster, workflow["metadata"]["name"], words := words_of(known.code, known.message))
             refuse(cluster, workflow, known)
-            end_clients(cluster, workflow["metadata"]["name"], words_of(known.code, known.message))
+            end_clients(cluster, workflow["metadata"]["name"], words)
         raise
     return _conclude(cluster, parameters, record)
 
@@ -128,6 +129,8 @@ def check(parameters: WorkflowParameters, workflow: dict[str, Any]) -> None:
 def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecord) -> int:
     leave(words := cause_of(record))
     try:
+        if words:
+            explain(cluster, parameters.workflow, words)
         write_record(cluster, parameters.workflow, record)
         if parameters.is_fetched:
             _await_fetch(cluster, parameters.workflow, Path(record.path or ""))

@@ -1,4 +1,7 @@
-"""The pod `finish`, unless the driver has told that all is well: looks that nothing is left, and tells the verdict."""
+"""The pod `finish`, which there is unless the driver has told that all is well.
+
+It looks that nothing is left, and tells the verdict.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from typing import Any
 from windtunnel.backends.kubernetes.api import Cluster, connect
 from windtunnel.backends.kubernetes.resources import KubernetesResources
 from windtunnel.backends.resources import remove_all
-from windtunnel.engines.argo.causes import cause_of, failure_of, leave, words_of
+from windtunnel.engines.argo.causes import as_known, cause_of, failure_of, leave, words_of
 from windtunnel.engines.argo.labels import EXIT_CODE
 from windtunnel.engines.argo.outputs import write_verdict
 from windtunnel.engines.argo.status import read_record, refusal_of, run_of, stopped_early, write_lost
-from windtunnel.engines.argo.workflow import change, drives, read
+from windtunnel.engines.argo.workflow import change, drives, explain, read
 from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.record import RunRecord
 
@@ -25,8 +28,18 @@ _LOOK_SECONDS = 0.5
 
 
 def finish() -> int:
-    """Wait for the driver's word, remove what is left, and return the run's exit code."""
+    """Wait for the driver's word, remove what is left, and return the run's exit code (WindtunnelError)."""
     cluster, name = connect(), os.environ["WINDTUNNEL_WORKFLOW"]
+    try:
+        return _conclude(cluster, name)
+    except Exception as error:
+        known = as_known(error)
+        explain(cluster, name, words_of(known.code, known.message))
+        raise
+
+
+def _conclude(cluster: Cluster, name: str) -> int:
+    """Tell the verdict: its outputs, its labels, and why the workflow failed; return the exit code."""
     found = _await_word(cluster, name)
     run, record = run_of(found), read_record(found)
     left = _remove(cluster, run) if run else []
@@ -36,12 +49,14 @@ def finish() -> int:
         code, cause = int(error.exit_code), words_of(error.code, error.message)
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
         write_verdict(run, status, None, code, cause)
+        explain(cluster, name, cause)
         write_lost(cluster, name, run, status, code)
         sys.stderr.write(f"{error.message}\n")
         leave(cause)
         return code
     code, cause = _judge(record, left, failure)
     if code != record.exit_code:
+        explain(cluster, name, cause)
         change(cluster, name, {"metadata": {"labels": {EXIT_CODE: str(code)}}})
     write_verdict(run, record.status, record.validity, code, cause)
     _say(record, left)

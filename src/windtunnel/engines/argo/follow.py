@@ -144,5 +144,8 @@ class Follower:
 def _failure_of(workflow: dict[str, Any]) -> str | None:
     """Return why a workflow failed; of one whose pods could not be made, Argo has the words at the pods alone."""
     status = workflow.get("status") or {}
-    errors = [node["message"] for node in pods_in(workflow) if node.get("phase") == "Error" and node.get("message")]
-    return errors[0] if errors and status.get("phase") == "Error" else status.get("message")
+    message = None if status.get("phase") == "Error" else status.get("message")
+    errors = (
+        str(node["message"]) for node in pods_in(workflow) if node.get("phase") == "Error" and node.get("message")
+    )
+    return message or next(errors, status.get("message"))

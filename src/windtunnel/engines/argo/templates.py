@@ -17,6 +17,7 @@ from windtunnel.engines.argo.labels import (
     CLIENTS,
     COMPONENT,
     DRIVE,
+    END,
     FINISH,
     HEADLINES,
     MAIN,
@@ -39,27 +40,17 @@ _FINISH_SECONDS = 900
 _HUB = "/hub"
 _OVER = "echo 'this run is over, and its servers are gone: use argo resubmit, which starts a new one' >&2; exit 2"
 _NOTHING = '["true"]'
-_OUTPUT = "workflow.outputs.parameters['{}']".format
+_OUTPUT = "(workflow.outputs?.parameters ?? {{}})['{}']".format
+"""An output of the workflow; nothing where it has none: what Argo cannot find, it cannot judge either."""
 _MOMENT = (
     "sprig.dateInZone('20060102-150405', int({created}), 'UTC') + '-' + sprig.trunc(4, sprig.replace('-', '', {uid}))"
 ).format
 """The end of a run's id, as `parameters.run_name` finds it."""
 _OWN = _MOMENT(created="workflow.creationTimestamp.s", uid="workflow.uid")
-_TOLD = (
-    f"{{{{=workflow.failures == '\"null\"' && {_OUTPUT('exit-code')} == '0' && {_OUTPUT('run')} endsWith ({_OWN})"
-    f" ? 'well ' + {_OUTPUT('run')} + ' ' + {_OUTPUT('status')} + ' ' + {_OUTPUT('validity')} : ''}}}}"
-)
-"""What the driver has told of this workflow's own run, if it is well and no part failed: of a workflow that was
+_IS_WELL = f"workflow.failures == '\"null\"' && {_OUTPUT('exit-code')} == '0' && {_OUTPUT('run')} endsWith ({_OWN})"
+"""Whether no part failed, and the driver has told that this workflow's own run is well: of a workflow that was
 resubmitted with ``--memoized`` Argo has the outputs of another run."""
-_FINISH = f"""\
-set -- $WINDTUNNEL_TOLD
-[ "$1" = well ] && mkdir -p {OUTPUTS} && cd {OUTPUTS} && printf %s "$2" >run && printf %s "$3" >status \\
-  && printf %s "$4" >validity && printf 0 >exit-code && printf %s '' >cause && echo "$2: $3, $4" && exit
-exec python -m windtunnel.engines.argo {FINISH}
-"""
-"""The driver looks that nothing is left before it tells its verdict; Python would take longer to find the same."""
 _SALT = salt_of(RUN_PLACEHOLDER)
-_GOES_ON = m.ContinueOn(failed=True, error=True)
 _PATCH = (
     "{{=sprig.contains(inputs.parameters.run, inputs.parameters.labels) ? '{}' :"
     f" sprig.replace('{_SALT}', sprig.trunc({len(_SALT)}, sprig.sha256sum(inputs.parameters.run)),"
@@ -82,7 +73,7 @@ def template(strategy: str, planned: Mapping[str, str] | None = None) -> Workflo
     with WorkflowTemplate(
         name=strategy,
         entrypoint="main",
-        on_exit=FINISH,
+        on_exit=END,
         service_account_name=ACCOUNT,
         active_deadline_seconds=LONGEST_SECONDS,
         pod_gc=m.PodGC(strategy="OnWorkflowCompletion", delete_delay_duration=_COLLECT_DELAY),
@@ -93,13 +84,15 @@ def template(strategy: str, planned: Mapping[str, str] | None = None) -> Workflo
         ],
     ) as found:
         drive, client = _drive(strategy, digest(planned) if planned else None), _client()
-        _finish(strategy)
+        finish = _finish(strategy)
         clients = _submitted(client, planned) if planned else _found(client, _plan(strategy))
-        # `finish` alone judges, and the workflow fails with its message: of a part that failed Argo has no words. Of a
-        # workflow that is terminated no exit handler runs; Argo fails its DAGs by themselves, and not its steps.
+        # A DAG, since of a workflow that is terminated, whose exit handler does not run, Argo fails DAGs by themselves.
         with DAG(name="main"):
-            Task(name=DRIVE, template=drive, continue_on=_GOES_ON)
-            Task(name=CLIENTS, template=clients, continue_on=_GOES_ON)
+            Task(name=DRIVE, template=drive)
+            Task(name=CLIENTS, template=clients)
+        # Steps, since of a workflow that is stopped Argo takes a DAG for failed before its pods have run.
+        with Steps(name=END):
+            Step(name=FINISH, template=finish, when=f"{{{{=!({_IS_WELL})}}}}")
     return found
 
 
@@ -142,8 +135,7 @@ def _finish(strategy: str) -> Container:
         FINISH,
         strategy,
         _FINISH_SECONDS,
-        values={"WINDTUNNEL_FAILURES": "{{=sprig.b64enc(workflow.failures)}}", "WINDTUNNEL_TOLD": _TOLD},
-        command=["sh", "-c", _FINISH],
+        values={"WINDTUNNEL_FAILURES": "{{=sprig.b64enc(workflow.failures)}}"},
         # An exit code is a verdict, which another try would not change; a pod that could not be is none.
         retry_strategy=RetryStrategy(limit=2, retry_policy="OnError"),
         outputs=[_global(name) for name in VERDICT],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from windtunnel.backends import make_backend
@@ -59,6 +60,17 @@ def stop(cluster: Cluster, name: str) -> None:
 def annotate(cluster: Cluster, name: str, **values: str | None) -> None:
     """Set annotations by their whole names; None takes one away (PlatformError)."""
     change(cluster, name, {"metadata": {"annotations": values}})
+
+
+def explain(cluster: Cluster, name: str, words: str) -> None:
+    """Have a workflow say why it failed, if it can be: Argo has no words for a DAG, and keeps those that its node has.
+
+    One who means to change the workflow once more does so after this: Argo's controller may put its own last copy over
+    a change that it has just heard of.
+    """
+    with contextlib.suppress(PlatformError):  # the parts that failed say it too
+        if any(node.get("id") == name for node in nodes_of(read(cluster, name))):
+            change(cluster, name, {"status": {"nodes": {name: {"message": words}}}})
 
 
 def annotations_of(workflow: dict[str, Any]) -> dict[str, str]:
