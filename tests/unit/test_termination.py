@@ -4,21 +4,19 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import UUID, uuid4
 
 import pytest
 
 from support.lab import free_port
 from support.needs import package
+from support.played_prefect import server_says
 
 package("prefect")
 
@@ -97,30 +95,6 @@ def test_ctrl_c_is_a_cancel_and_stays_one(monkeypatch: pytest.MonkeyPatch, *, in
 
     with pytest.raises(Cancelled, match="SIGINT"):
         control.check()
-
-
-@contextmanager
-def server_says(state: str) -> Iterator[str]:
-    """Yield the address of a server that has any flow run in a state."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            run = {"id": str(uuid4()), "flow_id": str(uuid4()), "state": {"type": state}}
-            body = json.dumps(run if "/flow_runs/" in self.path else "3.9.1").encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/api"
-        server.shutdown()
-        thread.join()
 
 
 @contextmanager

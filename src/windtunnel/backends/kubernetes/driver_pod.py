@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, map_errors
 from windtunnel.backends.kubernetes.manifests import Manifest
@@ -30,3 +31,29 @@ def driver_pod(cluster: Cluster) -> Manifest | None:
             return None
     uid = found["metadata"]["uid"]
     return {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid} if uid == os.environ.get(POD_UID) else None
+
+
+def is_kept(cluster: Cluster) -> bool:
+    """Tell whether the pod of this process, and the Job that made it, are there and not on their way out.
+
+    The API is asked once.
+
+    Raises:
+        Refused, OSError: It does not say.
+    """
+    pod = _find(cluster, "Pod", os.environ[POD], os.environ.get(POD_UID))
+    if pod is None:
+        return False
+    owners = [owner for owner in pod.get("ownerReferences", ()) if owner["kind"] == "Job"]
+    return all(_find(cluster, "Job", owner["name"], owner["uid"]) for owner in owners)
+
+
+def _find(cluster: Cluster, kind: str, name: str, uid: str | None) -> dict[str, Any] | None:
+    """Return the metadata of an object that is there and not being deleted, and is the one that was meant."""
+    try:
+        found: dict[str, Any] = cluster.ask("GET", cluster.path(kind, name))["metadata"]
+    except Refused as error:
+        if error.status != NOT_FOUND:
+            raise
+        return None
+    return found if found["uid"] == uid and "deletionTimestamp" not in found else None

@@ -2,12 +2,15 @@
 
 Prefect's own worker tells a flow of its cancellation, and gives that up for good when the server
 is away for half a minute; and a server that comes back takes a run for dead that it did not hear of.
+Who writes which state when: ADR 20.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
+from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +19,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Running
 
+from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.run.control import POLL_SECONDS, Control
 
 PATIENCE_SECONDS = 10.0
@@ -46,10 +50,30 @@ class FlowRunState:
             is_late = time.monotonic() - self._cancelling_since > PATIENCE_SECONDS
             if is_late and not self._control.is_cancelled:
                 self._control.cancel("cancelled in Prefect")
-        elif kind is StateType.CRASHED:
+        elif kind is StateType.CRASHED and self._goes_on():
             self._logger.warning("taken for dead while the server was away; it goes on")
             with get_client(sync_client=True) as client:
                 client.set_flow_run_state(self._id, Running(message="the server was away, the run was not"), force=True)
+
+    def _goes_on(self) -> bool:
+        """Tell whether this process is there to stay: where its Job was deleted, Prefect's worker is right.
+
+        What the run comes to is told at its end all the same: a final state may follow another.
+        """
+        if self._control.failure or self._control.is_cancelled:
+            return False
+        if POD not in os.environ:
+            return True
+        from windtunnel.backends.kubernetes.api import connect
+        from windtunnel.backends.kubernetes.driver_pod import is_kept
+
+        try:
+            cluster = connect()
+            with closing(cluster.api):
+                return is_kept(cluster)
+        except Exception as error:  # noqa: BLE001 - what cannot be known is not claimed; it is asked again
+            self._logger.warning("the cluster does not say whether this pod stays: %s", type(error).__name__)
+            return False
 
     def is_cancelled(self) -> bool:
         """Ask the server whether somebody cancelled the flow run; False as well if it does not say so, soon."""
