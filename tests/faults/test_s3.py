@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -15,6 +16,7 @@ from support import docker_lab, prefect_home
 from support.lab import Lab, Result, finish, single_node
 from support.needs import package
 from support.s3_lab import BUCKET, SECRET, S3Lab, s3_server
+from windtunnel.run.s3 import Bucket
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -295,3 +297,13 @@ def wait_until(holds: object, seconds: float = 30) -> None:
     while not holds():
         assert time.monotonic() < deadline, "not in time"
         time.sleep(0.01)
+
+
+def test_a_browser_opens_a_stored_report_by_its_link(s3: S3Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no credentials, and is told that it is HTML, which the store does not know."""
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    s3.put("nightly/run/report.html", b"<html>")
+    link = Bucket(BUCKET, "store_failed").link("nightly/run/report.html", 60, "text/html; charset=utf-8")
+    with urlopen(link) as answer:
+        assert (answer.read(), answer.headers["Content-Type"]) == (b"<html>", "text/html; charset=utf-8")

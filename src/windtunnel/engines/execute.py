@@ -115,6 +115,7 @@ class _Execution:
         self._attempt(self._folder.mask)
         self._conclude()
         self._attempt(self._store)
+        self._attempt(self._report)
         self._attempt(self._close_store)
         if self._interruption:
             raise self._interruption
@@ -156,6 +157,12 @@ class _Execution:
         else:
             self._journal.note(error.message)
         self._conclude(again=True)
+
+    def _report(self) -> None:
+        """Add a report; somebody in a hurry does without."""
+        if self._request.report and not self._request.control.is_urgent:
+            self._request.report(self._record)
+            self._storing.send_report()
 
     def _close_store(self) -> None:
         """Close the way to the store; what it leaves is told here alone, since nothing can be stored any more."""

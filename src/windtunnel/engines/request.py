@@ -15,7 +15,7 @@ from windtunnel.errors import PlatformError, Unsupported, UsageError, Windtunnel
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.events import Observer
-from windtunnel.run.record import SweepPart
+from windtunnel.run.record import RunRecord, SweepPart
 
 DEFAULT_STORE = Path("runs")
 """The folder that keeps runs, and the copies of those that are uploaded."""
@@ -38,6 +38,7 @@ class Request:
         sweep: Which run of a sweep it is, if it is one.
         remote: Where the run is uploaded to from its folder, if it is.
         run_id: The run's id, if others have to know it beforehand; else a new one is made.
+        report: Adds a report to the folder once the run is over and stored; it is stored then, too.
         unstored: What becomes of its folder if that could not be uploaded, in words; else how it can be sent again.
     """
 
@@ -53,6 +54,7 @@ class Request:
     sweep: SweepPart | None = None
     remote: ObjectAddress | ClaimAddress | None = None
     run_id: str | None = None
+    report: Callable[[RunRecord], object] | None = None
     unstored: str | None = None
 
 

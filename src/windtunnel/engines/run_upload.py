@@ -87,6 +87,15 @@ class Storing:
             return type(error)(state.error, code=error.code)
         return None
 
+    def send_report(self) -> None:
+        """Send what was added to the folder of a run that is stored; it is none of what was measured."""
+        state = self._record.upload
+        if self._upload and state and state.complete:
+            try:
+                self._upload.send(GracePeriod(self._request.control))
+            except WindtunnelError as error:
+                self._journal.note(f"the report is not stored: {error.message}")
+
     def close(self) -> list[str]:
         """Close the way to the store; return the names of what was made to reach it and is still there."""
         return self._upload.close() if self._upload else []

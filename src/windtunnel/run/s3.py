@@ -70,7 +70,10 @@ class Bucket:
         self._what = f"{what} " if what else ""
         # A checksum that is asked for nowhere would be sent in a way that older stores do not know.
         config = Config(
-            connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, request_checksum_calculation="when_required"
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            request_checksum_calculation="when_required",
+            signature_version="s3v4",  # boto3 signs links with an older one, which new regions refuse
         )
         with self._words("", ""):
             self._client = boto3.session.Session().client("s3", config=config)
@@ -104,6 +107,18 @@ class Bucket:
 
     def _get(self, key: str) -> Any:
         return self._client.get_object(Bucket=self.name, Key=key)["Body"]
+
+    def link(self, key: str, seconds: int, media_type: str) -> str:
+        """Return an address that gives an object to whoever has it, such as a browser.
+
+        Args:
+            key: The object.
+            seconds: How long it works, a week at most; it ends with the credentials, if those end sooner.
+            media_type: What the object is given as.
+        """
+        wanted = {"Bucket": self.name, "Key": key, "ResponseContentType": media_type}
+        with self._words(key, "s3:GetObject"):
+            return str(self._client.generate_presigned_url("get_object", Params=wanted, ExpiresIn=seconds))
 
     def listing(self, prefix: str) -> dict[str, Listed]:
         """Return what there is of all objects whose key begins so."""

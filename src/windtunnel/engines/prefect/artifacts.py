@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect.artifacts import create_image_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.logging import get_run_logger
 
 from windtunnel.analysis import report_unavailable
 from windtunnel.engines.prefect.outcome_state import sentence
+from windtunnel.engines.prefect.report_link import REPORT, ReportLink, report_link
 from windtunnel.printable import printable
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
 _LOGS = 5
-REPORTS_URL = "WINDTUNNEL_REPORTS_URL"
-"""Variable with the address under which the store is published, for links that open anywhere."""
 
 
 def publish_result(folder: RunFolder) -> None:
@@ -62,7 +65,7 @@ def write_report(record: RunRecord) -> None:
 
     folder = RunFolder(Path(record.path or ""))
     try:
-        folder.write_text("report.html", render(folder))
+        folder.write_text(REPORT, render(folder))
     except Exception as error:  # noqa: BLE001 - a report is worth a warning, the result is worth more
         get_run_logger().warning("no report: %s: %s", type(error).__name__, error)
 
@@ -81,24 +84,27 @@ def publish_report(record: RunRecord) -> None:
             images = {name: _data_url(png) for name, png in png_plots(folder).items()}
         except Exception as error:  # noqa: BLE001 - a page without plots still has the verdict
             get_run_logger().warning("no plots: %s: %s", type(error).__name__, error)
+    link = report_link(record)
     create_markdown_artifact(
-        _page(record, folder, images), key=f"{record.benchmark}-report", description=f"Report of {record.run_id}"
+        _page(record, folder, images, link), key=f"{record.benchmark}-report", description=f"Report of {record.run_id}"
     )
+    if link and link.url and link.is_public:
+        create_link_artifact(
+            link.url,
+            link_text=f"Report of {record.run_id}",
+            key=f"{record.benchmark}-page",
+            description=f"The whole report: {_text(link.place)}",
+        )
     for name, url in images.items():
         create_image_artifact(url, key=f"{record.benchmark}-{name}", description=f"{name} of {record.run_id}")
 
 
-def report_url(folder: RunFolder) -> str:
-    """Return where a run's report can be opened: published, or as a file of the machine that ran it."""
-    base = os.environ.get(REPORTS_URL, "").rstrip("/")
-    return f"{base}/{folder.run_id}/report.html" if base else (folder.path / "report.html").as_uri()
-
-
-def _page(record: RunRecord, folder: RunFolder, images: dict[str, str]) -> str:
+def _page(record: RunRecord, folder: RunFolder, images: dict[str, str], link: ReportLink | None) -> str:
     lines = [f"# {record.benchmark}: {record.validity or record.status}", "", _text(sentence(record)), ""]
     lines += [f"- {_text(reason)}" for reason in record.reasons]
-    if (folder.path / "report.html").exists():
-        lines += ["", f"[Open the whole report]({report_url(folder)}) (`{folder.path / 'report.html'}`)"]
+    if link:
+        opened = f"[Open the whole report]({link.url})" if link.url else "The whole report"
+        lines += ["", f"{opened} (`{link.place}`)"]
     rows = result_rows(record)
     if rows:
         lines += ["", "## Metrics", "", f"| {' | '.join(rows[0])} |", f"|{'---|' * len(rows[0])}"]

@@ -20,6 +20,7 @@ from windtunnel.engines.prefect.outcome_state import state_of
 from windtunnel.engines.prefect.publisher import Publisher
 from windtunnel.engines.prefect.termination import flow_run_signals
 from windtunnel.engines.request import Request
+from windtunnel.run.events import Observer
 from windtunnel.run.record import RunRecord
 from windtunnel.secrets import Redaction
 
@@ -48,11 +49,10 @@ def run_in_flow(
     publisher = Publisher(request.plan, request.control, hidden)
     # Prefect has handlers of its own by now, which would cut the walk.
     with flow_run_signals(request.control, publisher.state), _quiet_tasks(), publisher:
-        request = replace(request, observers=[*request.observers, publisher])
+        observers: list[Observer] = [*request.observers, publisher]
+        request = replace(request, observers=observers, report=write_report if report else None)
         record = execute(request, "prefect", TaskCaller())
         keep(record)
-        if report:
-            write_report(record)
         publisher.conclude(record, report=report)
     state = state_of(record)
     if publisher.is_away:
