@@ -263,7 +263,7 @@ def test_starvation_is_seen_in_short_iterations_too(lab: Lab) -> None:
     """An iteration that is shorter than the sampling interval is judged by its whole."""
     burn = f"import os, time\n{PINNED}\nwhile time.process_time() < 0.2: pass\nprint('rate=1')"
     with busy(4):
-        text = shell("true", f"{RATE}\n[run]\nrepeats = 5").replace(
+        text = shell("true", f"{RATE}\n[run]\nrepeats = 3").replace(
             json.dumps(["sh", "-c", "true"]), json.dumps([sys.executable, "-c", burn])
         )
         result = lab.run(text)

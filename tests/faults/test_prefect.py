@@ -45,6 +45,7 @@ def test_a_signal_cancels_the_flow_and_cleans_up(prefect_lab: Lab, nothing_left:
     assert len(prefect_lab.samples()) == 5
 
 
+@pytest.mark.full
 def test_sigkill_of_the_flows_process_leaves_nothing_of_the_run(prefect_lab: Lab) -> None:
     """Server, client and warden are gone within 5 s; Prefect's temporary server is Prefect's to end."""
     file = prefect_lab.write(client_server(client="--hang-in 1"))

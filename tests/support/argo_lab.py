@@ -76,13 +76,16 @@ class Workflow:
 
     def read(self) -> dict[str, Any]:
         """Return it as the API has it."""
-        path = f"/apis/argoproj.io/v1alpha1/namespaces/{kubernetes_api.namespace()}/workflows/{self.name}"
-        return kubernetes_api.read(path)
+        return kubernetes_api.read(self._path)
+
+    @property
+    def _path(self) -> str:
+        return f"/apis/argoproj.io/v1alpha1/namespaces/{kubernetes_api.namespace()}/workflows/{self.name}"
 
     @property
     def phase(self) -> str:
         """Its phase; empty before it has one."""
-        return str(self.read().get("status", {}).get("phase", ""))
+        return kubernetes_api.labels(self._path).get("workflows.argoproj.io/phase", "")
 
     @property
     def message(self) -> str:

@@ -18,6 +18,12 @@ def read(path: str, **query: str) -> dict[str, Any]:
     return _get(f"{path}?{urlencode(query)}", "application/json")
 
 
+def labels(path: str) -> dict[str, str]:
+    """Return an object's labels, as the API's cache has them: of a large object that takes little."""
+    found: dict[str, str] = _get(f"{path}?resourceVersion=0", _METADATA_ONLY)["metadata"].get("labels", {})
+    return found
+
+
 def names(path: str) -> list[str]:
     """Return the names of the objects that a path lists."""
     return [each["metadata"]["name"] for each in _get(path, _NAMES_ONLY)["items"] or ()]
