@@ -1,4 +1,4 @@
-"""What `windtunnel install` is told by what makes a platform ready for runs."""
+"""What `windtunnel install` is told, and what it is told back by what makes a platform ready for runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+START_SECONDS = 600
+"""How long a flow run's pod may take to start unless the user says otherwise: images of a gigabyte, nodes to come."""
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """A Prefect work pool on Kubernetes, as the user wants it.
+
+    Attributes:
+        api_url: The address of Prefect's API as pods see it; else that of the configured server.
+        image: Windtunnel's image, which flow runs are in; else what ``WINDTUNNEL_RUNNER_IMAGE`` names.
+        start_seconds: How long a flow run's pod may take to start.
+    """
+
+    api_url: str | None = None
+    image: str | None = None
+    start_seconds: int = START_SECONDS
+
+
+@dataclass(frozen=True)
+class InstallOptions:
+    """What the user asks for.
+
+    Attributes:
+        store: The folder that keeps runs, as who looks after them sees it.
+        namespace: Where in a cluster; else the context's own.
+        pool: What a work pool on Kubernetes is to be like.
+    """
+
+    store: Path
+    namespace: str | None = None
+    pool: PoolOptions = PoolOptions()
 
 
 @dataclass(frozen=True)
@@ -26,12 +59,8 @@ class Installed:
 class Installer(Protocol):
     """The module that a row of a table names as its installer."""
 
-    def install(self, store: Path, namespace: str | None) -> Installed:
+    def install(self, options: InstallOptions) -> Installed:
         """Make what a platform needs once; again changes nothing that somebody else has set.
-
-        Args:
-            store: The folder that keeps runs, as who looks after them sees it.
-            namespace: Where in a cluster; else the context's own.
 
         Raises:
             UsageError: The platform has no namespaces, or is not configured.
@@ -39,11 +68,11 @@ class Installer(Protocol):
         """
         ...
 
-    def as_manifests(self, namespace: str | None) -> list[dict[str, Any]]:
-        """Return the objects that `install` would make, for ``kubectl apply``.
+    def as_manifests(self, options: InstallOptions) -> list[dict[str, Any]]:
+        """Return the objects that `install` would make in a cluster, for ``kubectl apply``.
 
         Raises:
-            UsageError: The platform is no cluster.
+            UsageError: The platform is no cluster, or the options cannot be.
             PlatformError: It has to be asked for its namespace, and does not answer.
         """
         ...

@@ -50,7 +50,7 @@ class Claim:
 
 
 @contextmanager
-def volume(mode: str) -> Iterator[Claim]:
+def volume(mode: str, namespace: str = "default") -> Iterator[Claim]:
     """Lend a claim that is bound to a folder, owned by root, with these rights."""
     image()
     if not kubeconfig.is_set():
@@ -58,7 +58,7 @@ def volume(mode: str) -> Iterator[Claim]:
     name, node = f"windtunnel-tests-{uuid4().hex[:8]}", worker_names()[0]
     claim = Claim(name, node, f"/var/lib/{name}")
     claim.run(f"mkdir {claim.folder} && chmod {mode} {claim.folder}")
-    size = {"storage": "1Gi"}
+    size, place = {"storage": "1Gi"}, ("--namespace", namespace)
     on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     made: dict[str, Any] = {
         "apiVersion": "v1",
@@ -75,11 +75,11 @@ def volume(mode: str) -> Iterator[Claim]:
     }
     try:
         kubectl("create", "--filename", "-", text=json.dumps(made))
-        kubectl("create", "--filename", "-", text=json.dumps(request_for(name)))
-        kubectl("wait", f"pvc/{name}", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
+        kubectl("create", *place, "--filename", "-", text=json.dumps(request_for(name)))
+        kubectl("wait", *place, f"pvc/{name}", "--for=jsonpath={.status.phase}=Bound", "--timeout=60s")
         yield claim
     finally:
-        kubectl("delete", f"pvc/{name}", f"pv/{name}", "--ignore-not-found")
+        kubectl("delete", *place, f"pvc/{name}", f"pv/{name}", "--ignore-not-found")
         claim.run(f"rm -rf {claim.folder}")
 
 

@@ -22,6 +22,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from windtunnel.engines.prefect import flow_run, install  # noqa: E402
 from windtunnel.engines.prefect.server import check_server  # noqa: E402
 from windtunnel.errors import PlatformError, Unsupported  # noqa: E402
+from windtunnel.install_options import InstallOptions  # noqa: E402
 
 
 class Guarded(BaseHTTPRequestHandler):
@@ -87,7 +88,7 @@ def test_a_pool_of_somebody_elses_is_not_taken_for_ours(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(install, "prefect_server", server)
     with pytest.raises(Unsupported, match=f"'{name}' is of type docker"):
-        install.install(Path("runs"), None)
+        install.install(InstallOptions(Path("runs")))
 
 
 def test_no_act_waits_for_a_slot_of_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,18 @@
 """The command line. Modules register their commands when they are imported."""
 
-from windtunnel.cli import argo, deploy, descriptor, flow_pod, maintenance, results, run, upload
+from windtunnel.cli import argo, deploy, descriptor, flow_pod, install, maintenance, results, run, upload
 from windtunnel.cli.app import app, main
 
-__all__ = ["app", "argo", "deploy", "descriptor", "flow_pod", "main", "maintenance", "results", "run", "upload"]
+__all__ = [
+    "app",
+    "argo",
+    "deploy",
+    "descriptor",
+    "flow_pod",
+    "install",
+    "main",
+    "maintenance",
+    "results",
+    "run",
+    "upload",
+]

@@ -1,30 +1,17 @@
-"""Commands that put benchmarks on a server: deploy, install."""
+"""The command that puts a benchmark on a server: deploy."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
-from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
 from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
 from windtunnel.cli.output import echo, print_json
-from windtunnel.cli.results import DEFAULT_STORE, FolderOption, JsonOption
-from windtunnel.engines import ENGINES
-from windtunnel.errors import PlatformError, UsageError
-from windtunnel.extras import missing_extra
-from windtunnel.suggest import suggest
-
-if TYPE_CHECKING:
-    from windtunnel.install_options import Installer
-
-
-INSTALLERS = {name: row.installer for name, row in BACKENDS.items() if row.installer}
-INSTALLERS |= {name: row.installer for name, row in ENGINES.items() if row.installer}
-"""The modules that make a platform ready, by the name of its backend or engine."""
+from windtunnel.cli.results import JsonOption
 
 
 @app.command(
@@ -75,53 +62,3 @@ def deploy(
         echo(f"look at it: {deployed.url}")
     echo(f"run it now: prefect deployment run {deployed.name}")
     echo(f"a worker:   {worker_command(deployed.pool, deployed.queue, deployed.pool_type)}")
-
-
-@app.command(
-    epilog="Examples: PREFECT_API_URL=http://127.0.0.1:4200/api windtunnel install prefect · "
-    "windtunnel install kubernetes --print | kubectl apply -f - · windtunnel install argo --namespace bench"
-)
-def install(
-    platform: Annotated[str, typer.Argument(help=f"Where to: {', '.join(INSTALLERS)}.", show_default=False)],
-    store: FolderOption = DEFAULT_STORE,
-    namespace: Annotated[
-        str | None, typer.Option(help="kubernetes, argo: the namespace; else the context's own.", show_default=False)
-    ] = None,
-    only_print: Annotated[
-        bool, typer.Option("--print", help="kubernetes, argo: print the manifests, apply nothing.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make what a platform needs once; again changes nothing that somebody else has set."""
-    installer = _find_installer(platform)
-    if only_print:
-        print_json({"apiVersion": "v1", "kind": "List", "items": installer.as_manifests(namespace)})
-        return
-    installed = installer.install(store, namespace)
-    if as_json:
-        place = {"namespace": installed.namespace} if installed.namespace else {}
-        print_json({"platform": platform, **place, "installed": list(installed.lines)})
-        return
-    for line in (*installed.lines, *installed.hints):
-        echo(line)
-
-
-def _find_installer(name: str) -> Installer:
-    """Return what makes a platform ready.
-
-    Raises:
-        UsageError: Nothing is to be made for what is called so, or its engine's extra is missing.
-        PlatformError: Its backend's extra is missing.
-    """
-    from importlib import import_module
-
-    from windtunnel.engines import require_engine
-
-    if name not in INSTALLERS:
-        known = ", ".join(INSTALLERS)
-        raise UsageError(f"nothing is to be installed for {name!r}{suggest(name, INSTALLERS)} (known: {known})")
-    if name in ENGINES:
-        require_engine(name)
-    elif reason := missing_extra(name, BACKENDS[name].needs):
-        raise PlatformError(f"{name}: {reason}", code="backend_unavailable")
-    return cast("Installer", import_module(INSTALLERS[name]))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
 from windtunnel.backends.kubernetes.settings import ACCOUNT
 from windtunnel.errors import PlatformError
-from windtunnel.install_options import Installed
+from windtunnel.install_options import Installed, InstallOptions
 
 RUNNER = "windtunnel-runner"
 """The account, and its role, of those who run benchmarks from within the cluster, such as a worker."""
@@ -62,7 +61,7 @@ def apply(cluster: Cluster, wanted: Iterable[dict[str, Any]]) -> Iterator[str]:
     Raises:
         PlatformError: The namespace is missing, or this user may not do it.
     """
-    _check_namespace(cluster)
+    check_namespace(cluster)
     for manifest in wanted:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         query = {"fieldManager": _FIELD_MANAGER, "force": "true"}
@@ -79,7 +78,8 @@ def path_of(manifest: Mapping[str, Any]) -> str:
     return f"{group}{inside}/{manifest['kind'].lower()}s/{metadata['name']}"
 
 
-def _check_namespace(cluster: Cluster) -> None:
+def check_namespace(cluster: Cluster) -> None:
+    """Check that a namespace is there, as far as this user may look (PlatformError)."""
     with map_errors(f"namespace {cluster.namespace} of {cluster.context}"):
         try:
             cluster.call("GET", f"/api/v1/namespaces/{cluster.namespace}")
@@ -101,17 +101,17 @@ def require_cluster(namespace: str | None = None) -> Cluster:
     return connect(namespace)
 
 
-def install(_store: Path, namespace: str | None) -> Installed:
-    """Install into a namespace, the context's own if None; see `Installer`."""
-    cluster = require_cluster(namespace)
+def install(options: InstallOptions) -> Installed:
+    """Install into a namespace; see `Installer`."""
+    cluster = require_cluster(options.namespace)
     lines = list(apply(cluster, manifests(cluster.namespace)))
     hint = f"namespace {cluster.namespace} is ready: windtunnel run FILE --backend kubernetes"
     return Installed(lines, [hint], cluster.namespace)
 
 
-def as_manifests(chosen: str | None) -> list[dict[str, Any]]:
-    """Return the objects for a namespace, the context's own if None; see `Installer`."""
-    return manifests(namespace(chosen))
+def as_manifests(options: InstallOptions) -> list[dict[str, Any]]:
+    """Return the objects for a namespace; see `Installer`."""
+    return manifests(namespace(options.namespace))
 
 
 def rule(group: str, resources: list[str], verbs: list[str], names: list[str] | None = None) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,7 +11,7 @@ from windtunnel.backends.kubernetes.settings import ACCOUNT as WARDEN_ACCOUNT
 from windtunnel.content import argo_templates
 from windtunnel.engines.argo.labels import ACCOUNT
 from windtunnel.engines.argo.workflow import require_api
-from windtunnel.install_options import Installed
+from windtunnel.install_options import Installed, InstallOptions
 
 _GROUP = "argoproj.io"
 STOPPER = "windtunnel-stopper"
@@ -55,15 +54,15 @@ def _rights(namespace: str) -> list[dict[str, Any]]:
     ]
 
 
-def install(_store: Path, namespace: str | None) -> Installed:
-    """Install into a namespace, the context's own if None, once Argo is there; see `Installer`."""
-    cluster = kubernetes.require_cluster(namespace)
+def install(options: InstallOptions) -> Installed:
+    """Install into a namespace, once Argo is there; see `Installer`."""
+    cluster = kubernetes.require_cluster(options.namespace)
     require_api(cluster)
     lines = list(kubernetes.apply(cluster, manifests(cluster.namespace)))
     hint = f"namespace {cluster.namespace} is ready: windtunnel submit FILE --wait"
     return Installed(lines, [hint], cluster.namespace)
 
 
-def as_manifests(namespace: str | None) -> list[dict[str, Any]]:
-    """Return the objects for a namespace, the context's own if None; see `Installer`."""
-    return manifests(kubernetes.namespace(namespace))
+def as_manifests(options: InstallOptions) -> list[dict[str, Any]]:
+    """Return the objects for a namespace; see `Installer`."""
+    return manifests(kubernetes.namespace(options.namespace))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 POOL = "windtunnel"
 JANITOR_POOL = "windtunnel-janitor"
+KUBERNETES_POOL = "windtunnel-kubernetes"
 PROCESSES, JOBS = "process", "kubernetes"
 """The types of work pools that benchmarks run in."""
 GENERIC = "windtunnel"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,12 +15,14 @@ from windtunnel.engines.prefect import quiet_settings
 quiet_settings()
 
 from prefect import Flow, flow  # noqa: E402 - its settings first
+from prefect.client.orchestration import get_client  # noqa: E402
 from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.logging import get_run_logger  # noqa: E402
 
 from windtunnel.backends import BACKENDS, make_backend  # noqa: E402
 from windtunnel.backends.reap import reap_all  # noqa: E402
 from windtunnel.engines.prefect.flow_job import refuse_losses  # noqa: E402
+from windtunnel.engines.prefect.flow_pod import FLOW_POD  # noqa: E402
 from windtunnel.engines.prefect.flow_run import run_in_flow  # noqa: E402
 from windtunnel.engines.prefect.outcome_state import refusal  # noqa: E402
 from windtunnel.engines.prefect.parameters import refuse_secrets  # noqa: E402
@@ -76,7 +79,7 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
 
 @flow(name="reap", flow_run_name="reap")
 def reap(store: str = "runs", cause: str | None = None) -> dict[str, list[str]]:
-    """End what runs left behind on the machine of this flow's worker.
+    """End what runs left behind on the machine of this flow's worker, or in the namespace of its pod.
 
     Args:
         store: Folder that keeps runs.
@@ -86,17 +89,29 @@ def reap(store: str = "runs", cause: str | None = None) -> dict[str, list[str]]:
     if cause:
         logger.info("because of %s", cause)
     reaped = reap_all(Path(store))
-    for name in reaped.found:
+    found = [*reaped.found, *_end_unstarted()]
+    for name in found:
         logger.warning("ended %s", name)
     for name in reaped.left:
         logger.error("still there: %s", name)
     for words in reaped.unknown:
         logger.warning("not known: %s", words)
-    if not reaped.found and not reaped.unknown:
+    if not found and not reaped.unknown:
         logger.info("nothing was left behind")
     if reaped.left:
         raise RuntimeError(f"{len(reaped.left)} left behind: {', '.join(reaped.left)}")
-    return {"found": reaped.found, "left": reaped.left}
+    return {"found": found, "left": reaped.left}
+
+
+def _end_unstarted() -> list[str]:
+    """End the Jobs of flow runs that are over and never began, if this is in a pod; return their names."""
+    if FLOW_POD not in os.environ:
+        return []
+    from windtunnel.backends.kubernetes.api import connect
+    from windtunnel.engines.prefect.unstarted_jobs import end_unstarted
+
+    with get_client(sync_client=True) as client:
+        return end_unstarted(client, connect())
 
 
 FLOWS = {name: strategy_flow(name) for name in STRATEGIES}

@@ -1,0 +1,223 @@
+"""The work pool whose flow runs are Jobs on Kubernetes: what it has on the server and in a namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+
+from windtunnel.backends.kubernetes import install as kubernetes
+from windtunnel.backends.kubernetes.settings import runner_image
+from windtunnel.engines.prefect import flows
+from windtunnel.engines.prefect.automations import (
+    apply_automation,
+    crashed_is_reaped,
+    pending_is_crashed,
+    silent_is_crashed,
+)
+from windtunnel.engines.prefect.deployment import JOBS, KUBERNETES_POOL, apply_deployment, check_type
+from windtunnel.engines.prefect.flow_job import PULL_STEP
+from windtunnel.engines.prefect.job_template import API_SECRET, job_template
+from windtunnel.engines.prefect.pod_check import check_from_pod
+from windtunnel.engines.prefect.server import prefect_server
+from windtunnel.engines.prefect.sources import StoredBenchmark
+from windtunnel.errors import UsageError
+from windtunnel.install_options import Installed, InstallOptions, PoolOptions
+
+WORKER = "windtunnel-prefect-worker"
+"""The account, and its role, of Prefect's worker."""
+JANITOR_QUEUE = "janitor"
+_JANITOR = "janitor-on-kubernetes"
+_JANITOR_CRON = "7,22,37,52 * * * *"
+_JANITOR_SECONDS = 600
+_DESCRIPTION = "Runs benchmarks in pods, one at a time for each work queue."
+_LOOK = ["get", "list", "watch"]
+
+
+@dataclass(frozen=True)
+class KubernetesPool:
+    """The pool as it is to be.
+
+    Attributes:
+        namespace: Where the Jobs are made.
+        api_url: The address of Prefect's API as pods see it.
+        image: Windtunnel's image.
+        start_seconds: How long a flow run's pod may take to start.
+    """
+
+    namespace: str
+    api_url: str
+    image: str
+    start_seconds: int
+
+    @cached_property
+    def work_pool(self) -> WorkPoolCreate:
+        """The pool, with its base job template."""
+        template = job_template(namespace=self.namespace, image=self.image, api_url=self.api_url)
+        return WorkPoolCreate(name=KUBERNETES_POOL, type=JOBS, description=_DESCRIPTION, base_job_template=template)
+
+    def automations(self, janitor: UUID) -> list[AutomationCore]:
+        """Return what the server does by itself.
+
+        Args:
+            janitor: The janitor's deployment.
+        """
+        return [
+            silent_is_crashed(),
+            pending_is_crashed(KUBERNETES_POOL, self.start_seconds),
+            crashed_is_reaped(janitor, KUBERNETES_POOL),
+        ]
+
+
+def manifests(namespace: str) -> list[dict[str, Any]]:
+    """Return the objects for a namespace: what the kubernetes backend needs, and the worker's account.
+
+    Flow runs have the account of a runner. The worker makes and ends their Jobs, and reads what became of their pods;
+    it sees no Secret.
+    """
+    rules = [
+        kubernetes.rule("batch", ["jobs"], [*_LOOK, "create", "update", "patch", "delete"]),
+        kubernetes.rule("", ["pods", "pods/log", "pods/status", "events"], _LOOK),
+    ]
+    return [
+        *kubernetes.manifests(namespace),
+        kubernetes.account(WORKER, namespace),
+        kubernetes.role("Role", WORKER, namespace, rules),
+        kubernetes.binding("RoleBinding", WORKER, WORKER, namespace),
+    ]
+
+
+def as_manifests(options: InstallOptions) -> list[dict[str, Any]]:
+    """Return the objects for a namespace; see `Installer`."""
+    return manifests(kubernetes.namespace(options.namespace))
+
+
+def preview(options: InstallOptions) -> dict[str, Any]:
+    """Return all that `install` would make, by where it is; no server is asked.
+
+    Raises:
+        UsageError: The options cannot be.
+        PlatformError: The cluster has to be asked for the namespace, and does not answer.
+    """
+    pool = _wanted(options)
+    automations = [each.model_dump(mode="json", exclude_none=True) for each in pool.automations(UUID(int=0))]
+    for action in (action for each in automations for action in each["actions"] if "deployment_id" in action):
+        action["deployment_id"] = f"of reap/{_JANITOR}"
+    return {
+        "work_pool": pool.work_pool.model_dump(mode="json", exclude_unset=True),
+        "work_queues": [{"name": "default", "concurrency_limit": 1}, {"name": JANITOR_QUEUE}],
+        "deployments": [{"name": f"reap/{_JANITOR}", "work_queue_name": JANITOR_QUEUE, "cron": _JANITOR_CRON}],
+        "automations": automations,
+        "manifests": {"apiVersion": "v1", "kind": "List", "items": manifests(pool.namespace)},
+    }
+
+
+def install(options: InstallOptions) -> Installed:
+    """Make what is missing on the configured server and in a namespace, and renew what is ours; see `Installer`.
+
+    Limits of queues and the janitor's schedule are left as somebody has set them.
+
+    Raises:
+        UsageError: The options cannot be, no server is configured, or pods do not reach its API; nothing was made.
+        Unsupported: A work pool of our name is there already, and is of another type; nothing was changed.
+        PlatformError: The server, or the cluster, does not answer, or refuses.
+    """
+    _check(options.pool)
+    with prefect_server() as client:
+        for found in client.read_work_pools():
+            if found.name == KUBERNETES_POOL:
+                check_type(found, JOBS)
+        cluster = kubernetes.require_cluster(options.namespace)
+        pool = _wanted(replace(options, namespace=cluster.namespace))
+        kubernetes.check_namespace(cluster)
+        check_from_pod(cluster, pool.work_pool.base_job_template)
+        made = [*kubernetes.apply(cluster, manifests(cluster.namespace)), *_apply(client, pool)]
+    hints = [
+        f"a worker: kubectl apply --namespace {cluster.namespace} --filename containers/prefect/worker.yaml",
+        f"then: windtunnel deploy FILE --pool {KUBERNETES_POOL}",
+    ]
+    return Installed(made, hints, cluster.namespace)
+
+
+def _check(asked: PoolOptions) -> str:
+    """Return the address of the API as pods see it (UsageError if it can be none)."""
+    option = "--api-url-for-pods"
+    url = asked.api_url or get_current_settings().api.url or ""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError(
+            f"{option}: give the address of Prefect's API as pods see it, such as http://prefect-server:4200/api"
+        )
+    if parts.password or parts.username:
+        raise UsageError(f"{option}: a password would stand in each Job; give it in the Secret {API_SECRET}")
+    if _is_loopback(parts.hostname):
+        raise UsageError(
+            f"{option}: {parts.hostname} is a pod's own address there; give the one by which pods reach Prefect's API,"
+            " such as http://prefect-server:4200/api"
+        )
+    return url
+
+
+def _wanted(options: InstallOptions) -> KubernetesPool:
+    url, image = _check(options.pool), options.pool.image or runner_image()
+    return KubernetesPool(kubernetes.namespace(options.namespace), url, image, options.pool.start_seconds)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
+
+
+def _apply(client: SyncPrefectClient, pool: KubernetesPool) -> Iterator[str]:
+    yield from _apply_pool(client, pool.work_pool)
+    StoredBenchmark.register_type_and_schema()
+    yield f"block type {StoredBenchmark.get_block_type_slug()}"
+    janitor = apply_deployment(
+        client,
+        flows.reap,
+        _JANITOR,
+        CronSchedule(cron=_JANITOR_CRON, timezone="UTC"),
+        keep_schedule=True,
+        pull_steps=[PULL_STEP],
+        job_variables={"deadline": _JANITOR_SECONDS},
+        description="Ends what crashed runs left behind in the pool's namespace.",
+        tags=["windtunnel-janitor"],
+        work_pool_name=KUBERNETES_POOL,
+        work_queue_name=JANITOR_QUEUE,
+    )
+    yield f"deployment reap/{_JANITOR}"
+    for automation in pool.automations(janitor):
+        apply_automation(client, automation)
+        yield f"automation {automation.name}"
+
+
+def _apply_pool(client: SyncPrefectClient, pool: WorkPoolCreate) -> Iterator[str]:
+    try:
+        client.read_work_pool(pool.name)
+    except ObjectNotFound:
+        made = client.create_work_pool(pool)
+        # One benchmark at a time: a run that waits in the queue has no pod.
+        client.update_work_queue(made.default_queue_id, concurrency_limit=1)
+        yield f"work pool {pool.name}"
+    else:
+        renewed = WorkPoolUpdate(description=pool.description, base_job_template=pool.base_job_template)
+        client.update_work_pool(pool.name, renewed)
+        yield f"work pool {pool.name} (renewed)"
+    # The janitor waits for no benchmark.
+    if JANITOR_QUEUE not in {each.name for each in client.read_work_queues(work_pool_name=pool.name)}:
+        client.create_work_queue(name=JANITOR_QUEUE, work_pool_name=pool.name)
+    yield f"work queue {JANITOR_QUEUE}"

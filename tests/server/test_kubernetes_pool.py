@@ -1,0 +1,101 @@
+"""A Prefect server and a worker in the cluster, of the committed manifests, and flow runs in pods."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from support.claims import Claim, volume
+from support.deployed import deploy
+from support.docker_lab import RATE, shell, single_node
+from support.prefect_cluster import PrefectCluster, prefect_cluster
+from windtunnel.backends.kubernetes.settings import runner_image
+from windtunnel.backends.labels import RUN
+from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
+from windtunnel.engines.prefect.unstarted_jobs import FLOW_RUN
+
+pytestmark = pytest.mark.timeout(900)
+FLOW_RUN_SECONDS = 240.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectCluster]:
+    """A server, the pool, and a worker, in a namespace of their own."""
+    with prefect_cluster(tmp_path_factory.mktemp("prefect")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def claim(cluster: PrefectCluster) -> Iterator[Claim]:
+    """A claim that keeps runs."""
+    with volume("777", cluster.namespace) as found:
+        yield found
+
+
+def test_a_flow_run_in_a_pod_measures_once(cluster: PrefectCluster, claim: Claim) -> None:
+    """It ends as Completed, was run once, and the claim has one run with all of its samples; no object is left."""
+    command = shell("echo rate=4$ITERATION; sleep 2")
+    text = single_node(command, f"[run]\nrepeats = 2\n[output]\nstore = '{claim.store}'\n{RATE}")
+    deployment = deploy(cluster, "alone", text, "--pool", KUBERNETES_POOL)
+    run = cluster.start(deployment)
+    cluster.until(lambda: cluster.get("pods", RUN), FLOW_RUN_SECONDS, "object of the run")
+    objects = cluster.get("pods,jobs,configmaps,secrets,leases", RUN)
+    flow_run = cluster.final(run, FLOW_RUN_SECONDS)
+    (folder,) = {path.partition("/")[0] for path in claim.sums()}
+    record = json.loads(claim.read(f"{folder}/run.json"))
+
+    assert (flow_run["state"]["name"], flow_run["run_count"]) == ("Completed", 1), cluster.log(run)
+    assert (flow_run["name"], record["run_id"]) == (folder, folder)
+    assert (record["backend"], record["engine"], record["exit_code"]) == ("kubernetes", "prefect", 0)
+    assert record["metrics"]["rate"]["values"] == [41, 42]
+    assert record["resources"]["left"] == []
+    # Prefect takes whatever is labelled so for a flow run's own pod or Job.
+    assert not [each for each in objects if FLOW_RUN in each["metadata"]["labels"]]
+    assert len(cluster.flow_pods(run)) == 1
+    assert not cluster.get("pods,jobs,configmaps,secrets,leases", RUN)
+
+
+@pytest.mark.full
+def test_a_run_whose_pod_cannot_start_crashes_and_its_job_goes(cluster: PrefectCluster, claim: Claim) -> None:
+    """Once its time to start is over: Prefect's worker would wait for ever, and the pod would start with its image."""
+    installed = cluster.install("--api-url-for-pods", cluster.api_url, "--start-seconds", "20")
+    assert installed.returncode == 0, installed.stderr
+    text = single_node(shell("echo rate=41"), f"[output]\nstore = '{claim.store}'\n{RATE}").replace("alone", "stuck")
+    options = ("--pool", KUBERNETES_POOL, "--image", f"{runner_image()}-missing")
+    run = cluster.start(deploy(cluster, "stuck", text, *options))
+    flow_run = cluster.final(run, FLOW_RUN_SECONDS)
+
+    assert flow_run["state"]["name"] == "Crashed", cluster.log(run)
+    assert "not started within 20 s" in flow_run["state"]["message"]
+    assert flow_run["run_count"] == 0
+    cluster.until(lambda: not cluster.flow_pods(run), FLOW_RUN_SECONDS, "end of its Job")
+
+
+@pytest.mark.full
+def test_installing_again_makes_nothing_twice(cluster: PrefectCluster) -> None:
+    """The pool has the template of the second time; limits that somebody set stay."""
+    queue = cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}/queues/default").json()
+    cluster.ask("PATCH", f"/work_pools/{KUBERNETES_POOL}/queues/default", {"concurrency_limit": 3})
+    installed = cluster.install("--api-url-for-pods", f"{cluster.api_url}", "--start-seconds", "77")
+    automations = cluster.post("/automations/filter", {})
+    waits = [each["trigger"]["within"] for each in automations if "does not start" in each["name"]]
+
+    assert installed.returncode == 0, installed.stderr
+    assert queue["concurrency_limit"] == 1
+    assert cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}/queues/default").json()["concurrency_limit"] == 3
+    assert waits == [77]
+    assert len(automations) == len({each["name"] for each in automations}) == 3
+    cluster.ask("PATCH", f"/work_pools/{KUBERNETES_POOL}/queues/default", {"concurrency_limit": 1})
+
+
+def test_an_address_that_pods_do_not_reach_is_refused_with_a_pods_own_words(cluster: PrefectCluster) -> None:
+    """Exit 2; what is there stays as it is, and the pod is gone."""
+    before = cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}").json()["base_job_template"]
+    refused = cluster.install("--api-url-for-pods", "http://prefect-server.nowhere:4200/api")
+
+    assert refused.returncode == 2
+    assert "it says: the Prefect server at http://prefect-server.nowhere:4200/api does not answer" in refused.stderr
+    assert cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}").json()["base_job_template"] == before
+    assert not cluster.get("jobs", "app.kubernetes.io/part-of=windtunnel")

@@ -1,0 +1,124 @@
+"""A Prefect server and a worker in the test cluster, in a namespace of their own, as the documentation has them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from support import kubernetes_lab
+from support.kubernetes_lab import KUBECTL, kubectl
+from support.prefect_lab import ROOT, START_SECONDS, PrefectLab
+from windtunnel.backends.kubernetes.install import NODES
+from windtunnel.backends.kubernetes.settings import runner_image
+from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
+
+MANIFESTS = ROOT / "containers" / "prefect"
+QUERY_SECONDS = 2
+
+
+@dataclass
+class PrefectCluster(PrefectLab):
+    """A server in the cluster, its port forwarded to this machine.
+
+    Attributes:
+        namespace: Where it is, and its worker, and the flow runs' Jobs.
+    """
+
+    namespace: str = field(default_factory=lambda: f"windtunnel-tests-{uuid4().hex[:8]}")
+
+    @property
+    def api_url(self) -> str:
+        """The address of the API as pods see it."""
+        return f"http://prefect-server.{self.namespace}:4200/api"
+
+    def kubectl(self, *arguments: str, text: str | None = None) -> str:
+        """Run kubectl in the namespace; return what it prints."""
+        return kubectl("--namespace", self.namespace, *arguments, text=text)
+
+    def get(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        """Return the namespace's objects of a kind."""
+        found = self.kubectl("get", kind, f"--selector={selector}", "--output", "json")
+        return list(json.loads(found)["items"])
+
+    def apply(self, name: str, *changes: tuple[str, str]) -> None:
+        """Apply one of the committed manifests, with the tests' image, and wait until its pod is ready.
+
+        Args:
+            name: Its file.
+            changes: What is replaced in it, and by what.
+        """
+        text = (MANIFESTS / name).read_text(encoding="utf-8")
+        for old, new in (("image: windtunnel\n", f"image: {runner_image()}\n"), *changes):
+            assert old in text, old
+            text = text.replace(old, new)
+        self.kubectl("apply", "--filename", "-", text=text)
+        (deployment,) = re.findall(r"kind: Deployment\nmetadata:\n  name: (\S+)", text)
+        self.until(lambda: self._is_ready(deployment), START_SECONDS, f"{deployment} in {self.namespace}")
+
+    def _is_ready(self, deployment: str) -> bool:
+        status = self.kubectl("get", "deployment", deployment, "--output", "jsonpath={.status.readyReplicas}")
+        return status == "1"
+
+    def start_server(self) -> None:
+        """Start the server in the cluster, and wait until it answers here."""
+        self.apply("server.yaml")
+        self.forward()
+
+    def forward(self) -> None:
+        """Forward the server's port to this machine; again once the server's pod is another one."""
+        if former := self.processes.pop("forward", None):
+            former.kill()
+            former.wait()
+        with (self.path / "forward.log").open("ab") as log:
+            command = ["--namespace", self.namespace, "port-forward", "service/prefect-server", f"{self.port}:4200"]
+            self.processes["forward"] = subprocess.Popen(
+                [KUBECTL, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.until(self._answers, START_SECONDS, "the server's answer")
+
+    def install(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """Install the pool on Kubernetes."""
+        place = ("--namespace", self.namespace, "--image", runner_image())
+        return self.windtunnel("install", "prefect", "--pool-type", "kubernetes", *place, *options)
+
+    def prepare(self) -> None:
+        """Do what the documentation says: the server, the pool, a worker."""
+        self.start_server()
+        installed = self.install("--api-url-for-pods", self.api_url)
+        assert installed.returncode == 0, installed.stderr
+        self.apply("worker.yaml", ('SECONDS, value: "5"', f'SECONDS, value: "{QUERY_SECONDS}"'))
+        self.until(lambda: self._workers(KUBERNETES_POOL), START_SECONDS, "worker")
+
+    def submit(self, deployment: str, **parameters: Any) -> httpx.Response:
+        """Ask for a run of a deployment as the UI does; its runs are kept where it says."""
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        return self.ask("POST", f"/deployments/{self.deployment(deployment)['id']}/create_flow_run", body)
+
+    def flow_pods(self, run: str) -> list[dict[str, Any]]:
+        """Return the pods of a flow run's Jobs."""
+        return self.get("pods", f"prefect.io/flow-run-id={run}")
+
+
+@contextmanager
+def prefect_cluster(path: Path) -> Iterator[PrefectCluster]:
+    """Lend a server and a worker in the cluster; the namespace and all that is in it is gone afterwards."""
+    kubernetes_lab.image()
+    kubernetes_lab.need_project_images()
+    lab = PrefectCluster(path)
+    try:
+        kubectl("create", "namespace", lab.namespace)
+        lab.prepare()
+        yield lab
+    finally:
+        lab.end_all()
+        role_binding = f"clusterrolebinding/{NODES}-{lab.namespace}"
+        kubectl("delete", f"namespace/{lab.namespace}", role_binding, "--ignore-not-found", "--wait=false")

@@ -1,0 +1,162 @@
+"""A Prefect work pool on Kubernetes: what is refused, what would be made, and whose rights are how small."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+import yaml
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from windtunnel.backends.kubernetes.api import Cluster
+from windtunnel.backends.kubernetes.install import RUNNER
+from windtunnel.engines.prefect import kubernetes_pool
+from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
+from windtunnel.engines.prefect.job_template import API_SECRET, job_template
+from windtunnel.engines.prefect.pod_check import check_job
+from windtunnel.engines.prefect.unstarted_jobs import FLOW_RUN, end_unstarted
+from windtunnel.errors import UsageError
+from windtunnel.install_options import InstallOptions, PoolOptions
+
+MANIFESTS = Path(__file__).parents[2] / "containers" / "prefect"
+URL = "http://prefect-server:4200/api"
+
+
+@pytest.fixture(autouse=True)
+def local_server() -> Iterator[None]:
+    """The configured server is one of this machine, where nobody answers."""
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        yield
+
+
+def preview(url: str | None = URL, **options: Any) -> dict[str, Any]:
+    """Return what would be made in the namespace bench."""
+    return kubernetes_pool.preview(InstallOptions(Path("runs"), "bench", PoolOptions(url, **options)))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (None, "127.0.0.1 is a pod's own address there"),
+        ("http://localhost:4200/api", "localhost is a pod's own address there"),
+        ("http://[::1]:4200/api", "::1 is a pod's own address there"),
+        ("http://0.0.0.0:4200/api", "0.0.0.0 is a pod's own address there"),
+        ("prefect-server:4200", "give the address of Prefect's API as pods see it"),
+        ("http://admin:swordfish@prefect-server:4200/api", "a password would stand in each Job"),
+    ],
+)
+def test_an_address_that_pods_cannot_use_is_refused(url: str | None, words: str) -> None:
+    """Before anybody is asked; None is the configured server's own, and a password is not repeated."""
+    with pytest.raises(UsageError, match="--api-url-for-pods: ") as caught:
+        kubernetes_pool.install(InstallOptions(Path("runs"), "bench", PoolOptions(url)))
+
+    assert words in caught.value.message
+    assert "swordfish" not in caught.value.message
+
+
+def test_all_that_would_be_made_is_printed() -> None:
+    """The pool with its template, queues, the janitor, automations and manifests, as JSON, without a server."""
+    found = json.loads(json.dumps(preview(image="windtunnel:1", start_seconds=120)))
+    variables = found["work_pool"]["base_job_template"]["variables"]["properties"]
+
+    assert (found["work_pool"]["name"], found["work_pool"]["type"]) == (KUBERNETES_POOL, "kubernetes")
+    wanted = {"namespace": "bench", "image": "windtunnel:1", "api_url": URL, "service_account_name": RUNNER}
+    assert {name: variables[name]["default"] for name in wanted} == wanted
+    assert [queue.get("concurrency_limit") for queue in found["work_queues"]] == [1, None]
+    assert found["deployments"][0]["work_queue_name"] == found["work_queues"][1]["name"]
+    waits = {each["name"].partition(": ")[2]: each["trigger"]["within"] for each in found["automations"]}
+    assert waits == {
+        "a silent run has crashed": 90,
+        "a run that does not start has crashed": 120,
+        "a crashed run is cleaned up": 0,
+    }
+    assert found["manifests"]["items"] == kubernetes_pool.manifests("bench")
+
+
+def test_the_worker_sees_no_secret_and_makes_nothing_but_jobs() -> None:
+    """Its one role: jobs, and to look at what becomes of them."""
+    named = [each for each in preview()["manifests"]["items"] if each["metadata"]["name"] == kubernetes_pool.WORKER]
+    rules = {name: rule["verbs"] for role in named for rule in role.get("rules", ()) for name in rule["resources"]}
+    looks = ["get", "list", "watch"]
+
+    assert [each["kind"] for each in named] == ["ServiceAccount", "Role", "RoleBinding"]
+    assert sorted(rules.pop("jobs")) == ["create", "delete", "get", "list", "patch", "update", "watch"]
+    assert rules == {"pods": looks, "pods/log": looks, "pods/status": looks, "events": looks}
+
+
+def test_the_manifests_of_server_and_worker_fit_what_is_installed() -> None:
+    """The account, the pool, the Secret and the server's address are called the same."""
+    server, worker = (
+        list(yaml.safe_load_all((MANIFESTS / f"{name}.yaml").read_text())) for name in ("server", "worker")
+    )
+    pods = [each["spec"]["template"]["spec"] for each in (*server, *worker) if each["kind"] == "Deployment"]
+    containers = [pod["containers"][0] for pod in pods]
+    secrets = [json.dumps(container["env"]).count(f'"name": "{API_SECRET}"') for container in containers]
+    (address,) = [each["value"] for each in containers[1]["env"] if each["name"] == "PREFECT_API_URL"]
+
+    assert pods[1]["serviceAccountName"] == kubernetes_pool.WORKER
+    assert containers[1]["command"][3:5] == ["--pool", KUBERNETES_POOL]
+    assert secrets == [1, 1]
+    assert address == f"http://{server[0]['metadata']['name']}:{server[0]['spec']['ports'][0]['port']}/api"
+    assert not [pod for pod in pods if not pod["securityContext"]["runAsNonRoot"]]
+    assert not [each for each in containers if not each["securityContext"]["readOnlyRootFilesystem"]]
+
+
+def test_the_pod_that_asks_for_the_api_is_like_a_flow_runs() -> None:
+    """Its image, variables and limits, without an account of the cluster's or the label of a flow run."""
+    job = check_job(job_template(namespace="bench", image="windtunnel:1", api_url=URL))
+    pod, spec = job["spec"]["template"]["spec"], job["spec"]
+    (container,) = pod["containers"]
+    values = {each["name"]: each.get("value") for each in container["env"]}
+
+    assert (container["image"], values["PREFECT_API_URL"]) == ("windtunnel:1", URL)
+    assert container["command"] == ["windtunnel", "flow-pod", "--"]
+    assert container["resources"]["limits"] == {}
+    assert {type(value) for value in values.values()} == {str, type(None)}
+    assert (pod["automountServiceAccountToken"], "serviceAccountName" in pod) == (False, False)
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"]) == (0, 300, 60)
+    assert FLOW_RUN not in json.dumps(job)
+
+
+class PlayedCluster:
+    """A namespace with Jobs."""
+
+    def __init__(self, *jobs: dict[str, Any]) -> None:
+        self.jobs, self.deleted = jobs, list[str]()
+
+    def find(self, kind: str, selector: str) -> list[dict[str, Any]]:
+        """Return the Jobs of flow runs."""
+        assert (kind, selector) == ("Job", FLOW_RUN)
+        return list(self.jobs)
+
+    def delete(self, kind: str, name: str) -> None:
+        """Keep what was deleted."""
+        self.deleted.append(f"{kind} {name}")
+
+
+def job_of(flow_run: UUID, name: str, **status: int) -> dict[str, Any]:
+    """Return the Job of a flow run."""
+    return {"metadata": {"name": name, "labels": {FLOW_RUN: str(flow_run)}}, "status": status}
+
+
+def test_a_job_of_a_run_that_is_over_and_never_began_is_ended() -> None:
+    """A Job whose pod runs, one that has ended, and one whose flow run may still begin, are left alone."""
+    crashed, pending = uuid4(), uuid4()
+    states = {crashed: StateType.CRASHED, pending: StateType.PENDING}
+    client = SimpleNamespace(read_flow_run=lambda run: SimpleNamespace(state=State(type=states[run])))
+    cluster = PlayedCluster(
+        job_of(crashed, "stuck", active=1),
+        job_of(crashed, "ends", active=1, ready=1),
+        job_of(crashed, "ended", failed=1),
+        job_of(pending, "young", active=1),
+    )
+    found = end_unstarted(cast("SyncPrefectClient", client), cast("Cluster", cluster))
+
+    assert found == cluster.deleted == ["Job stuck"]
