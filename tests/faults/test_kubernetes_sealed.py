@@ -22,6 +22,9 @@ pytestmark = pytest.mark.usefixtures("cluster_empty", "nothing_left")
 TABLES = '[[metrics]]\nname = "rate"\npattern = "rate=(\\\\S+)"\n[[inputs]]\nsrc = "data.txt"\npath = "in/data.txt"'
 
 
+CLIENT = "python3 /programs/client.py $SERVER_HOST $SERVER_PORT"
+
+
 def benchmark(isolation: str, targets: dict[str, tuple[str, int]]) -> str:
     """Return a benchmark of a server, and a client that tries to get out."""
     return f"""
@@ -37,7 +40,7 @@ ready = {{ http = "/ready" }}
 isolation = "{isolation}"
 [client]
 image = "{image()}"
-command = ["sh", "-c", "python3 /programs/client.py $SERVER_HOST $SERVER_PORT && exec python3 /programs/escape.py"]
+command = ["sh", "-c", "{CLIENT} && exec python3 /programs/escape.py"]
 isolation = "{isolation}"
 env = {{ TARGETS = {json.dumps(json.dumps(targets))}, INPUT = "in/data.txt" }}
 {TABLES}
@@ -49,7 +52,12 @@ def escape(lab: Lab, isolation: str, targets: dict[str, tuple[str, int]]) -> dic
     (lab.path / "data.txt").write_text("5")
     result = lab.run(benchmark(isolation, targets), "--backend", "kubernetes")
     assert result.exit_code == 0, result.stderr
-    log = (Path(result.record["path"]) / "logs" / "client.1.log").read_text()
+    return ways(Path(result.record["path"]) / "logs" / "client.1.log")
+
+
+def ways(file: Path) -> dict[str, str]:
+    """Return what a log tells of each way out."""
+    log = file.read_text()
     found: dict[str, str] = {}
     for line in log.splitlines():
         if line.startswith("{"):
@@ -86,12 +94,17 @@ def _policy_of(run_id: str) -> dict[str, Any]:
     return spec
 
 
+def outside() -> dict[str, tuple[str, int]]:
+    """Return what of the cluster answers pods that are not sealed: its name server and its API."""
+    dns = json.loads(kubectl("get", "service", "kube-dns", "--namespace", "kube-system", "--output", "json"))
+    return {"name server": (dns["spec"]["clusterIP"], 53), "API": ("10.96.0.1", 443)}
+
+
 def test_nothing_gets_out_of_a_sealed_pod(lab: Lab) -> None:
     """Not to the cluster's API or its name server, not by privileges or files; unsealed, the same program can."""
     if not kubeconfig.is_set():
         lacking("kubernetes: only the test cluster's nodes can be given rules", "kubernetes")
-    dns = json.loads(kubectl("get", "service", "kube-dns", "--namespace", "kube-system", "--output", "json"))
-    targets = {"name server": (dns["spec"]["clusterIP"], 53), "API": ("10.96.0.1", 443)}
+    targets = outside()
     with policy_agent.enforced():
         sealed = escape(lab, "sealed", targets)
     unsealed = escape(lab, "open", targets)
@@ -105,3 +118,24 @@ def test_nothing_gets_out_of_a_sealed_pod(lab: Lab) -> None:
     assert {unsealed["connect name server"], unsealed["connect API"]} == {"ETIMEDOUT"}
     assert not {sealed["connect name server"], sealed["connect API"]} & {"yes", "ETIMEDOUT"}
     assert {way for way, came in unsealed.items() if came == "yes"} >= {"raw socket", "new user namespace", "/etc"}
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("argo")
+def test_a_sealed_server_of_a_workflow_reaches_nothing_outside(lab: Lab) -> None:
+    """Its pods are made by the driver, whoever makes the client's, which is not sealed and reaches it."""
+    if not kubeconfig.is_set():
+        lacking("kubernetes: only the test cluster's nodes can be given rules", "kubernetes")
+    (lab.path / "data.txt").write_text("5")
+    server = '"python3", "/programs/server.py", "--host", "0.0.0.0", "--port", "$PORT"'
+    escaping = f'"sh", "-c", "python3 /programs/escape.py && exec \\"$@\\"", "-", {server}'
+    env = f'env = {{ TARGETS = {json.dumps(json.dumps(outside()))}, INPUT = "in/data.txt" }}'
+    text = benchmark("open", {}).replace("exec python3 /programs/escape.py", "echo rate=1").replace(server, escaping)
+    text = text.replace('isolation = "open"', f'isolation = "sealed"\n{env}', 1)
+    with policy_agent.enforced():
+        result = lab.call("submit", str(lab.write(text)), "--wait", "--json")
+
+    assert result.exit_code == 0, result.stderr
+    found = ways(lab.only_run() / "logs" / "server.log")
+    assert {way for way, came in found.items() if came == "yes"} <= {"work", "out", "tmp", "new input", "vsock"}
+    assert not {found["connect name server"], found["connect API"]} & {"yes", "ETIMEDOUT"}

@@ -73,14 +73,16 @@ def test_a_benchmark_with_secrets_is_no_parameter(text: str, overrides: tuple[st
 
     assert not shows(found.made)
     assert given["benchmark"] == given["set"] == f"secret/{found.made['metadata']['name']}-benchmark"
-    assert dict(found.secret) == {"benchmark.toml": text, "set": "\n".join(overrides)}
+    assert found.carrier
+    assert found.carrier.is_secret
+    assert dict(found.carrier.data) == {"benchmark.toml": text.encode(), "set": "\n".join(overrides).encode()}
 
 
 def test_a_benchmark_without_secrets_is_a_parameter() -> None:
     """And the workflow gets its name from Argo."""
     found = submission(f'{PLAIN}[client.env]\nTOKENIZER = "llama"\n')
 
-    assert not found.secret
+    assert found.carrier is None
     assert found.made["metadata"]["generateName"] == "bench-"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -51,6 +51,7 @@ class RunContext:
         journal: Where things are told.
         control: Deadline and cancellation; every wait has to ask it.
         base: Folder that the paths in the benchmark file are relative to.
+        carried: Where inputs are here that are files of another machine, by their `src`.
     """
 
     plan: Plan
@@ -58,6 +59,7 @@ class RunContext:
     journal: Journal
     control: Control
     base: Path
+    carried: Mapping[str, Path] = field(default_factory=dict)
 
     @cached_property
     def notifier(self) -> Notifier:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -33,7 +34,20 @@ _KINDS = (
 )
 
 
-def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> tuple[Path, str]:
+def is_local(item: InputFile) -> bool:
+    """Tell whether an input is a file of a machine's; else it is downloaded."""
+    return not item.src.startswith(("http://", "https://", S3))
+
+
+def local_file(item: InputFile, base: Path) -> Path:
+    """Return where an input is that is a file of this machine's; `base` is what a relative path is relative to."""
+    is_url = item.src.startswith("file://")
+    return base / (unquote(urlsplit(item.src).path) if is_url else Path(item.src).expanduser())
+
+
+def fetch_input(
+    item: InputFile, base: Path, control: Control, target: Path, carried: Mapping[str, Path] = MappingProxyType({})
+) -> tuple[Path, str]:
     """Put a verified, read-only copy of an input at `target`; return it and its SHA-256.
 
     A download whose SHA-256 is given is taken from the cache when it is there and still
@@ -44,6 +58,7 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
         base: Folder that a relative path is relative to.
         control: Asked while it is copied or downloaded, and while it is read for its sum.
         target: Where the copy goes; its folder is made.
+        carried: Where files of another machine are here, by their `src`.
 
     Raises:
         PlatformError: It cannot be had (``input_unavailable``) or is not what was asked
@@ -52,12 +67,11 @@ def fetch_input(item: InputFile, base: Path, control: Control, target: Path) -> 
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if item.src.startswith(("http://", "https://", S3)):
-            _download(item, control, target)
-        else:
-            is_url = item.src.startswith("file://")
-            source = base / (unquote(urlsplit(item.src).path) if is_url else Path(item.src).expanduser())
+        if is_local(item):
+            source = carried.get(item.src) or local_file(item, base)
             run_cancellable(control, lambda: _copy_file(source, target, control))
+        else:
+            _download(item, control, target)
         digest = digest_of(target, control)
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error

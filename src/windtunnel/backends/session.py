@@ -61,7 +61,8 @@ class Session:
         if item.path not in self._fetched:
             # A copy of the run's own: what a step writes to it reaches neither the original nor the cache.
             target = self._folder.path / "work" / "inputs" / str(len(self._fetched))
-            path, digest = fetch_input(item, self._context.base, self._control, target)
+            context = self._context
+            path, digest = fetch_input(item, context.base, self._control, target, context.carried)
             self._fetched[item.path] = path, digest
             self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
         return self._fetched[item.path]

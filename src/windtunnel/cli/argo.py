@@ -37,22 +37,26 @@ def render(
     image: ImageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a benchmark's Argo workflow, or its CronWorkflow if it has a schedule; nothing is submitted."""
+    """Print a benchmark's Argo workflow, or its CronWorkflow if it has a schedule; nothing is submitted.
+
+    What it needs of this machine, files that are inputs, is printed before it, as a ConfigMap.
+    """
     loaded, submission = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=False)
-    if submission.secret:
+    if submission.carrier and submission.carrier.is_secret:
         strategy = loaded.benchmark.benchmark.strategy
         raise UsageError(
-            f"{file}: it has secrets, which would be printed. Use `windtunnel submit`, which puts them into a Secret;"
+            f"{file}: it or a file that is its input has secrets, which would be printed."
+            " Use `windtunnel submit`, which puts them into a Secret;"
             f" or `kubectl create secret generic NAME --from-file=benchmark.toml={file}` and"
             f" `argo submit --from workflowtemplate/{strategy} -p benchmark=secret/NAME`"
         )
-    manifest = submission.made
+    documents = submission.documents
     if as_json:
-        print_json(manifest)
+        print_json(documents[0] if len(documents) == 1 else {"apiVersion": "v1", "kind": "List", "items": documents})
         return
     from windtunnel.yaml_documents import to_yaml
 
-    print_data(to_yaml(manifest).rstrip())
+    print_data("\n---\n".join(to_yaml(each).rstrip() for each in documents))
 
 
 @app.command(

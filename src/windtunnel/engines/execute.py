@@ -88,7 +88,8 @@ class _Execution:
     def run(self, call: Call) -> RunRecord:
         self._attempt(self._write)
         request = self._request
-        context = RunContext(self._plan, self._folder, self._journal, request.control, request.loaded.path.parent)
+        base = request.loaded.path.parent
+        context = RunContext(self._plan, self._folder, self._journal, request.control, base, request.carried)
         if target := self._plan.target:
             self._attempt(self._begin)  # it may wait for long, and is to be seen
         if not target or self._attempt(lambda: self._take_turn(context, target)):

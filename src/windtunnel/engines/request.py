@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Request:
         run_id: The run's id, if others have to know it beforehand; else a new one is made.
         report: Adds a report to the folder once the run is over and stored; it is stored then, too.
         unstored: What becomes of its folder if that could not be uploaded, in words; else how it can be sent again.
+        carried: Where inputs are here that are files of another machine, by their `src`.
     """
 
     loaded: Loaded
@@ -56,6 +57,7 @@ class Request:
     run_id: str | None = None
     report: Callable[[RunRecord], object] | None = None
     unstored: str | None = None
+    carried: Mapping[str, Path] = field(default_factory=dict)
 
 
 def make_request(loaded: Loaded, plan: Plan, backend: Backend, store: str | None = None) -> Request:

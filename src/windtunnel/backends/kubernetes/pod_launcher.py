@@ -83,7 +83,7 @@ class Launcher:
         self._resources, self._naming, self._job_pods = resources, resources.naming, job_pods
         self.scheduling, self._environments = scheduling, environments
         self.inputs: dict[str, str] = {}
-        self._secrecy = Secrecy.of(resources.context.plan)
+        self._secrecy = Secrecy.of(resources.context.plan, is_ahead=job_pods.is_ahead)
         self._doubted: set[tuple[str, str]] = set()
         self._tasks: list[PodTask] = []
 

@@ -68,6 +68,11 @@ class PodMaker(Protocol):
         ...
 
     @property
+    def is_ahead(self) -> bool:
+        """Whether pods are described ahead of the run."""
+        ...
+
+    @property
     def least_grace(self) -> float:
         """How many seconds a pod needs at least to end in order."""
         ...
@@ -109,6 +114,7 @@ class DriverPods:
 
     owner: Manifest | None = None
     last_calls = ()
+    is_ahead = False
     least_grace = 1.0
     """Zero would take the object away before its containers have ended."""
     removes_pods = False

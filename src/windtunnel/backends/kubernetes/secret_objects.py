@@ -62,14 +62,21 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Secrecy:
-    """What a plan keeps secret. It follows from the plan alone: the planner of a pod finds what its driver finds."""
+    """What a plan keeps secret. It follows from the plan alone: the planner of a pod finds what its driver finds.
+
+    Attributes:
+        redaction: What is secret.
+        is_ahead: Whether pods are described ahead of the run, before the ``PATH`` of their steps' Python environments
+            is known: it goes through the Secret too.
+    """
 
     redaction: Redaction
+    is_ahead: bool = False
 
     @classmethod
-    def of(cls, plan: Plan) -> Secrecy:
-        """Return what a plan keeps secret."""
-        return cls(Redaction.of([plan.to_json()]))
+    def of(cls, plan: Plan, *, is_ahead: bool = False) -> Secrecy:
+        """Return what a plan keeps secret, and what is not known of it yet if pods are described ahead of the run."""
+        return cls(Redaction.of([plan.to_json()]), is_ahead)
 
     def holds(self, text: str) -> bool:
         """Tell whether a text has a secret in it, of this plan or by what it looks like."""
@@ -78,7 +85,9 @@ class Secrecy:
     def hidden(self, program: Program) -> Hidden:
         """Return what of a program is secret, whatever its names are replaced by."""
         known = self.redaction.known
-        variables = (name for name, text in program.env.items() if has_secret(name, text) or known(text) != text)
+        variables = [name for name, text in program.env.items() if has_secret(name, text) or known(text) != text]
+        if self.is_ahead and program.requirements and "PATH" not in program.env:
+            variables.append("PATH")
         words = {number for number, _span in find_in_command(program.command)}
         words |= {number for number, word in enumerate(program.command) if known(word) != word}
         files = dict(program.files)

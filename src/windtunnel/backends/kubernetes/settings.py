@@ -11,6 +11,9 @@ ACCOUNT = "windtunnel-warden"
 """The service account of wardens; ``install kubernetes`` makes it."""
 S3_SECRET = "windtunnel-s3"  # noqa: S105 - its name
 """The Secret of variables, such as AWS_ACCESS_KEY_ID, by which a driver in a pod keeps runs; it may be missing."""
+PIP_SECRET = "windtunnel-pip"  # noqa: S105 - its name
+"""The Secret of variables, such as PIP_INDEX_URL, by which pip reaches its index for a driver in a pod; it may be
+missing."""
 POD, POD_UID = "WINDTUNNEL_POD", "WINDTUNNEL_POD_UID"
 """Variables with the name and the uid of the pod that a driver runs in."""
 LEAST_LEASE = 3.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 from windtunnel.addresses import parse_store
 from windtunnel.backends.base import longest_seconds
 from windtunnel.benchmark import Loaded
-from windtunnel.engines.argo.parameter_values import FILE, SECRET, SET, has_secrets
+from windtunnel.engines.argo.carrier import Carrier, file_has_secrets, local_inputs, make_carrier, read_local
+from windtunnel.engines.argo.parameter_values import FILE, SET, has_secrets
 from windtunnel.engines.argo.parameters import check_plan, ported
 from windtunnel.engines.argo.pod_patch import planned
 from windtunnel.engines.argo.templates import template
@@ -37,21 +38,16 @@ class Submission:
 
     Attributes:
         made: Its Workflow, or its CronWorkflow.
-        secret: What the Secret holds that belongs to that, by keys, if the benchmark has secrets.
+        carrier: The object that belongs to that, if there is something that is no parameter.
     """
 
     made: dict[str, Any]
-    secret: Mapping[str, str] = field(default_factory=dict)
+    carrier: Carrier | None = None
 
     @property
-    def secret_name(self) -> str:
-        """What that Secret is called."""
-        return secret_name(self.made["metadata"]["name"])
-
-
-def secret_name(owner: str) -> str:
-    """Return what the Secret is called that belongs to a workflow, or to a schedule."""
-    return f"{owner}-benchmark"
+    def documents(self) -> list[dict[str, Any]]:
+        """All that is to be created, in that order, for somebody else to do it."""
+        return [*([self.carrier.manifest(self.made["metadata"]["labels"])] if self.carrier else []), self.made]
 
 
 def build_workflow(
@@ -60,6 +56,7 @@ def build_workflow(
     """Return the Workflow of a benchmark, or its CronWorkflow if it has a schedule.
 
     A benchmark that has secrets is no parameter: it goes through a Secret, and its workflow has a name from the start.
+    One that is too long goes through a ConfigMap, and so do the inputs that are files of this machine.
 
     Args:
         loaded: The benchmark.
@@ -69,6 +66,7 @@ def build_workflow(
 
     Raises:
         Unsupported, PlanError, UsageError: Argo cannot run it.
+        PlatformError: An input that is a file of this machine cannot be had.
     """
     check_plan(plan)
     if broken := next((text for text in overrides if "\n" in text), None):
@@ -77,14 +75,18 @@ def build_workflow(
     options = dict(options or {})
     check_store(options.get("store") or loaded.benchmark.output.store, is_fetched=options.get("fetch") == "true")
     run, text, lines = loaded.benchmark.run, loaded.text, "\n".join(overrides)
+    carried = read_local(loaded, plan)
     is_hidden = bool(loaded.redaction.secrets) or has_secrets(text, loaded.redaction)
-    metadata = _metadata(plan.benchmark, is_scheduled=bool(run.schedule), is_hidden=is_hidden)
-    if is_hidden:
-        named = f"{SECRET}{secret_name(metadata['name'])}"
-        given = {"benchmark": named, "set": named, **options}
-    else:
-        check_size(loaded)
-        given = {"benchmark": base64.b64encode(text.encode()).decode("ascii"), "set": lines, **options}
+    is_hidden = is_hidden or any(file_has_secrets(each, loaded.redaction) for each in carried.values())
+    given = {"benchmark": base64.b64encode(text.encode()).decode("ascii"), "set": lines}
+    if is_hidden or len(text.encode()) > _MOST_BYTES:
+        carried |= {FILE: text.encode(), SET: lines.encode()}
+    metadata = _metadata(plan.benchmark, is_scheduled=bool(run.schedule), is_named=bool(carried))
+    carrier = make_carrier(metadata["name"], carried, plan, is_secret=is_hidden) if carried else None
+    if carrier:
+        given |= dict.fromkeys(("benchmark", "set") if FILE in carried else (), carrier.value)
+        given |= {"inputs": carrier.value} if local_inputs(plan) else {}
+    given |= options
     # What fires by its schedule may find another version of the image than there was when it was submitted.
     client = planned(ported(plan), options.get("image", "windtunnel"))
     spec = template(plan.strategy, None if run.schedule else client).to_dict()["spec"]
@@ -95,17 +97,15 @@ def build_workflow(
     made = {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
     if run.schedule:
         made |= {"kind": "CronWorkflow", "spec": _scheduled(run.schedule, run.timezone, spec)}
-    return Submission(made, {FILE: text, SET: lines} if is_hidden else {})
+    return Submission(made, carrier)
 
 
-def _metadata(benchmark: str, *, is_scheduled: bool, is_hidden: bool) -> dict[str, Any]:
+def _metadata(benchmark: str, *, is_scheduled: bool, is_named: bool) -> dict[str, Any]:
     labels = {"app.kubernetes.io/part-of": "windtunnel"}
     if is_scheduled:
         return {"name": benchmark[:52], "labels": labels}
     name = f"{benchmark[:40]}-"
-    return (
-        {"name": f"{name}{token_hex(3)}", "labels": labels} if is_hidden else {"generateName": name, "labels": labels}
-    )
+    return {"name": f"{name}{token_hex(3)}", "labels": labels} if is_named else {"generateName": name, "labels": labels}
 
 
 def _scheduled(schedule: str, timezone: str | None, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,15 +120,6 @@ def _scheduled(schedule: str, timezone: str | None, spec: Mapping[str, Any]) -> 
         "failedJobsHistoryLimit": 5,
         "workflowSpec": dict(spec),
     }
-
-
-def check_size(loaded: Loaded) -> None:
-    """Refuse a text that is too long for a parameter (UsageError)."""
-    if (size := len(loaded.text.encode())) > _MOST_BYTES:
-        raise UsageError(
-            f"{loaded.path}: {size} bytes are too much for a workflow's parameter; put it into a ConfigMap and give"
-            " benchmark=configmap/NAME to the strategy's template"
-        )
 
 
 def check_store(store: str, *, is_fetched: bool) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tarfile
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.api import Cluster, connect
 from windtunnel.backends.kubernetes.driver_pod import driver_pod
 from windtunnel.backends.kubernetes.settings import POD
+from windtunnel.engines.argo.carrier import adopt, place_inputs
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
@@ -105,6 +107,8 @@ def _run(cluster: Cluster, workflow: dict[str, Any], sigterm: CancelOnSigterm) -
     if RESUBMITTED in labels_of(workflow):
         # Who waited for the run's folder does not wait for that of another run.
         parameters = replace(parameters, is_fetched=False)
+    if parameters.is_carried:
+        adopt(cluster, workflow)
     request = _request(parameters, cluster, workflow)
     begin(cluster, workflow, parameters.run_id)
     sigterm.watch(request.control)
@@ -154,8 +158,10 @@ def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[st
             f"store {request.store}: a folder of this pod's goes with it; give s3://bucket/prefix or pvc://claim/path"
             " (-p store=…), or use `windtunnel submit --wait`, which fetches it"
         )
+    redaction = parameters.loaded.redaction
     return replace(
         request,
+        carried=place_inputs(parameters.inputs, parameters.plan, redaction, Path(tempfile.mkdtemp())),
         run_id=parameters.run_id,
         strict=parameters.is_strict,
         observers=[StdoutObserver()],

@@ -22,7 +22,8 @@ def manifests(namespace: str) -> list[dict[str, Any]]:
     """Return the objects for a namespace: what the kubernetes backend needs, an account, its rights, the templates.
 
     The account makes runs like any other runner, lets clients' pods be scheduled or says that they failed, reports to
-    Argo, and writes verdicts on workflows. Wardens may stop a workflow whose driver is lost.
+    Argo, writes verdicts on workflows, and has a ConfigMap go with its workflow. Wardens may stop a workflow whose
+    driver is lost.
     """
     return [*kubernetes.manifests(namespace), *_rights(namespace), *templates(namespace)]
 
@@ -35,7 +36,7 @@ def templates(namespace: str) -> list[dict[str, Any]]:
 
 def _rights(namespace: str) -> list[dict[str, Any]]:
     rules = [
-        kubernetes.rule("", ["pods", "pods/status"], ["patch"]),
+        kubernetes.rule("", ["pods", "pods/status", "configmaps"], ["patch"]),
         kubernetes.rule(_GROUP, ["workflows"], ["get", "patch"]),
         kubernetes.rule(_GROUP, ["workflowtaskresults"], ["create", "patch"]),
     ]

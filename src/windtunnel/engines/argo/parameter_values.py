@@ -6,6 +6,7 @@ import base64
 import binascii
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from windtunnel.addresses import is_object_name
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect
@@ -14,11 +15,12 @@ from windtunnel.secrets import Redaction
 
 FILE, SET = "benchmark.toml", "set"
 """The keys under which a ConfigMap or a Secret has a benchmark, and what is changed in it."""
-SECRET = "secret/"  # noqa: S105 - how a parameter begins that names one
-_KINDS = {"configmap/": "ConfigMap", SECRET: "Secret"}
+CONFIG_MAP, SECRET = "configmap/", "secret/"
+"""How a parameter begins that names a ConfigMap, or a Secret."""
+_KINDS = {CONFIG_MAP: "ConfigMap", SECRET: "Secret"}
 _FLAGS = {"true": True, "false": False, "": False}
 _SOON_SECONDS = 5.0
-"""How long after a workflow its Secret may come, which belongs to it; `submit` makes it at once."""
+"""How long after a workflow the object may come that belongs to it; `submit` makes it at once."""
 _LOOK_SECONDS = 0.3
 
 
@@ -95,28 +97,51 @@ def _from_object(parameter: str, given: str, key: str, cluster: Cluster | None) 
     begin = next((each for each in _KINDS if given.startswith(each)), None)
     if begin is None:
         return None
-    named, kind = given.strip(), _KINDS[begin]
-    name = named.removeprefix(begin)
+    data = read_object(parameter, given, cluster)
+    if key not in data:
+        has = ", ".join(sorted(data)) or "none"
+        raise UsageError(f"{parameter}: {given.strip()} has no key {key} (it has: {has})")
+    return ParameterText(data[key].decode(), begin == SECRET)
+
+
+def read_object(parameter: str, given: str, cluster: Cluster | None = None) -> dict[str, bytes]:
+    """Return what an object holds that a parameter names, by keys.
+
+    Args:
+        parameter: The parameter, for messages.
+        given: ``configmap/NAME`` or ``secret/NAME``.
+        cluster: The cluster and namespace of the object; else this pod's own.
+
+    Raises:
+        UsageError: It names none, or there is none.
+    """
+    named = given.strip()
+    begin = next((each for each in _KINDS if named.startswith(each)), "")
+    kind, name = _KINDS.get(begin, "ConfigMap"), named.removeprefix(begin)
     # It becomes a part of the API's path: with a slash in it, it could be any object, and a Secret that is none here.
-    if not is_object_name(name):
-        raise UsageError(f"{parameter}: {named!r} names no {kind}; write it like {begin}NAME, of this namespace")
+    if not begin or not is_object_name(name):
+        raise UsageError(
+            f"{parameter}: {named!r} names no {kind}; write it like {begin or CONFIG_MAP}NAME, of this namespace"
+        )
     try:
-        data = _read(cluster or connect(), kind, name)
+        found = _read(cluster or connect(), kind, name)
     except Refused as error:
         raise UsageError(f"{parameter}: {named}: {error.message}") from None
-    if key not in data:
-        raise UsageError(f"{parameter}: {named} has no key {key} (it has: {', '.join(sorted(data)) or 'none'})")
-    is_hidden = begin == SECRET
-    return ParameterText(decoded(data[key]) if is_hidden else data[key], is_hidden)
+    texts, encoded = found.get("data") or {}, found.get("binaryData") or {}
+    if kind == "Secret":
+        texts, encoded = {}, texts
+    return {key: text.encode() for key, text in texts.items()} | {
+        key: base64.b64decode(text) for key, text in encoded.items()
+    }
 
 
-def _read(cluster: Cluster, kind: str, name: str) -> dict[str, str]:
-    """Return what an object holds (Refused)."""
+def _read(cluster: Cluster, kind: str, name: str) -> dict[str, Any]:
+    """Return an object, once it is there (Refused)."""
     deadline = time.monotonic() + _SOON_SECONDS
     while True:
         try:
-            return dict(cluster.call("GET", cluster.path(kind, name)).get("data") or {})
+            return dict(cluster.call("GET", cluster.path(kind, name)))
         except Refused as error:
-            if error.status != NOT_FOUND or kind == "ConfigMap" or time.monotonic() > deadline:
+            if error.status != NOT_FOUND or time.monotonic() > deadline:
                 raise
         time.sleep(_LOOK_SECONDS)

@@ -13,8 +13,17 @@ from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.container_spec import is_in_client
 from windtunnel.backends.support import check_support
 from windtunnel.benchmark import Loaded, parse
+from windtunnel.engines.argo.carrier import carrier_name, check_given
 from windtunnel.engines.argo.labels import BACKEND
-from windtunnel.engines.argo.parameter_values import FILE, benchmark_of, check_hidden, decoded, flag_of, overrides_of
+from windtunnel.engines.argo.parameter_values import (
+    CONFIG_MAP,
+    FILE,
+    benchmark_of,
+    check_hidden,
+    decoded,
+    flag_of,
+    overrides_of,
+)
 from windtunnel.errors import DescriptorError, PlanError, Unsupported
 from windtunnel.plan import Job, Plan
 from windtunnel.strategies import make_plan
@@ -24,6 +33,8 @@ PARAMETERS = {
     " or, if it has secrets, secret/NAME.",
     "set": "Keys to override, KEY=VALUE, one a line; or, with the key set, configmap/NAME or secret/NAME.",
     "store": "Where the run is kept, s3://bucket/prefix or pvc://claim/path, instead of the benchmark's.",
+    "inputs": "Inputs that are files of somebody's machine, configmap/NAME or secret/NAME: the first input of the"
+    " benchmark has the key input-1.",
     "strict": "true: a suspect result is a failure.",
     "fetch": "true: somebody waits to fetch the run's folder.",
     "image": "Windtunnel's own image.",
@@ -45,6 +56,9 @@ class WorkflowParameters:
         workflow: The workflow's name.
         image: Windtunnel's own image.
         planned: Digest of the client's pods, if those were planned when the workflow was submitted.
+        inputs: The object that has the inputs that are files of somebody's machine, ``configmap/NAME`` or
+            ``secret/NAME``, if it has any.
+        is_carried: Whether the workflow has a ConfigMap of its own that carries something to it.
     """
 
     loaded: Loaded
@@ -56,6 +70,8 @@ class WorkflowParameters:
     workflow: str
     image: str
     planned: str | None
+    inputs: str = ""
+    is_carried: bool = False
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> WorkflowParameters:
@@ -64,7 +80,9 @@ class WorkflowParameters:
         Raises:
             DescriptorError, PlanError, Unsupported, UsageError: The benchmark is wrong, or Argo cannot run it.
         """
-        given = {name: decoded(variables[f"WINDTUNNEL_{name.upper()}"]) for name in PARAMETERS if name != "image"}
+        names = PARAMETERS.keys() - {"image"}
+        # Templates of an older version do not give all of them.
+        given = {name: decoded(variables.get(f"WINDTUNNEL_{name.upper()}", "")) for name in names}
         benchmark, changes = benchmark_of(given["benchmark"]), overrides_of(given["set"])
         overrides = [line for line in changes.text.split("\n") if line.strip()]
         loaded = parse(benchmark.text, Path(FILE), overrides)
@@ -74,6 +92,8 @@ class WorkflowParameters:
             wanted = variables["WINDTUNNEL_STRATEGY"]
             raise DescriptorError(f"{FILE}: its strategy is {plan.strategy}; this is the template {wanted}")
         check_plan(plan)
+        check_given(plan, given["inputs"])
+        own = f"{CONFIG_MAP}{carrier_name(variables['WINDTUNNEL_WORKFLOW'])}"
         run_id = run_name(plan.benchmark, int(variables["WINDTUNNEL_CREATED"]), variables["WINDTUNNEL_WORKFLOW_UID"])
         return cls(
             loaded=loaded,
@@ -85,6 +105,8 @@ class WorkflowParameters:
             workflow=variables["WINDTUNNEL_WORKFLOW"],
             image=variables["WINDTUNNEL_RUNNER_IMAGE"],
             planned=variables.get("WINDTUNNEL_PLANNED"),
+            inputs=given["inputs"].strip(),
+            is_carried=own in (given["benchmark"].strip(), given["inputs"].strip()),
         )
 
     @property
@@ -97,21 +119,13 @@ class WorkflowParameters:
 def check_plan(plan: Plan) -> None:
     """Refuse a plan that Argo, or the backend of its pods, cannot run (Unsupported, PlanError)."""
     for step in plan.steps:
-        if step.program.isolation == "sealed":
+        if step.program.isolation == "sealed" and (isinstance(step, Job) or is_in_client(step)):
             raise Unsupported(
-                f"{step.name}: sealed cannot be kept under Argo, whose own container shares the pod's network;"
-                " use windtunnel run --backend kubernetes",
+                f"{step.name}: sealed cannot be kept under Argo for what is in the client's pod: Argo's own container"
+                " there has to reach the API server, and what one container of a pod reaches, all of them do;"
+                " use windtunnel run --backend kubernetes, or seal servers of their own pods alone",
                 step=step.name,
             )
-        if step.program.requirements and (isinstance(step, Job) or is_in_client(step)):
-            raise Unsupported(
-                f"{step.name}: requirements cannot be installed into a client's pod under Argo yet;"
-                " build them into its image",
-                step=step.name,
-            )
-    for item in plan.inputs:
-        if "://" not in item.src:
-            raise Unsupported(f"input {item.src}: a file of this machine is not in the cluster; give http(s) or s3")
     if len(plan.jobs) != 1:
         raise PlanError(f"{len(plan.jobs)} jobs: Argo can run one")
     check_support(plan, make_backend(BACKEND))

@@ -57,6 +57,7 @@ class GatedPods:
     pods: str
     run_id: str
 
+    is_ahead = True
     least_grace = 5.0
     """Argo's own container has to tell the end of its pod."""
     removes_pods = True

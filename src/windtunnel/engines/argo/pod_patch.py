@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from windtunnel.backends.base import Launch, longest_seconds
+from windtunnel.backends.containers import PYTHON
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_client, site_of
 from windtunnel.backends.kubernetes.manifests import Manifest
@@ -16,11 +17,11 @@ from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.labels import PREFIX, RunLabels
-from windtunnel.backends.unit import Unit, render
+from windtunnel.backends.unit import Environment, Unit, render
 from windtunnel.engines.argo.labels import MAIN, WAIT
 from windtunnel.engines.argo.parameters import ported
 from windtunnel.errors import PlanError
-from windtunnel.plan import Job, Plan
+from windtunnel.plan import Job, Plan, Service
 
 SLACK_SECONDS = 120
 """How much longer than its run a client's pod may be there, for whatever its driver died of."""
@@ -32,6 +33,8 @@ GATE = f"{PREFIX}driver"
 """The scheduling gate at which a client's pod waits for its driver."""
 ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _NO_ACCOUNT = "windtunnel-no-account"
+_LATER = ("", "")
+"""Where the hub has a Python environment, and the token for it: its driver tells the collector."""
 _ARGOS_USER = 8737
 """Whom Argo's images know as their user without rights."""
 
@@ -80,23 +83,30 @@ def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> 
         iteration: Which.
         runner: The image of collectors.
     """
-    services, secrecy = plan.services_for(job), Secrecy.of(plan)
+    services, secrecy = plan.services_for(job), Secrecy.of(plan, is_ahead=True)
     own = iteration if job.fresh else None
     values = {"ITERATION": str(iteration)}
     units: list[Unit] = []
     for service in services:
         site = site_of(naming, service, own)
         if is_in_client(service):
-            units.append(render(Launch(service, own, dict(values)), site))
+            units.append(render(Launch(service, own, dict(values)), site, _environment(service)))
         values |= site.address.values(service.name)
-    units.insert(0, render(Launch(job, iteration, values), site_of(naming, job, iteration)))
+    units.insert(0, render(Launch(job, iteration, values), site_of(naming, job, iteration), _environment(job)))
     inputs = {item.path: str(number) for number, item in enumerate(plan.inputs)}
     grace = grace_of(job, [unit.step for unit in units[1:]])
     companions = Companions(runner, grace, inputs)
     placing = Placing([each.name for each in services if each.placement == "apart"])
-    containers = [container_spec(naming, secrecy, unit) for unit in units]
+    containers = [
+        container_spec(naming, secrecy, unit, _LATER if unit.program.requirements else None) for unit in units
+    ]
     spec = pod(naming, naming.name(job.name, iteration), containers, placing, companions)["spec"]
     return _as_patch(spec)
+
+
+def _environment(step: Service | Job) -> Environment | None:
+    """Return the Python environment of a step that will have one, of whose image nobody has asked for its ``PATH``."""
+    return Environment(PYTHON, "") if step.program.requirements else None
 
 
 def _as_patch(spec: Manifest) -> Manifest:

@@ -1,8 +1,7 @@
-"""A benchmark's workflow or schedule, created in the cluster with the Secret that belongs to it."""
+"""A benchmark's workflow or schedule, created in the cluster with the Secret or ConfigMap that belongs to it."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import secrets
 from typing import Any
@@ -18,7 +17,7 @@ _PLURALS = {"Workflow": "workflows", "CronWorkflow": "cronworkflows"}
 
 
 def submit(cluster: Cluster, submission: Submission) -> str:
-    """Create a workflow, or create or replace a scheduled one, and the Secret that belongs to it; return its name.
+    """Create a workflow, or create or replace a scheduled one, and what carries the rest; return its name.
 
     Raises:
         PlatformError: Argo, or our account, is not installed, or the API refuses.
@@ -30,14 +29,15 @@ def submit(cluster: Cluster, submission: Submission) -> str:
     with map_errors(f"submitting the {made['kind']}"):
         created = _create(cluster, place, made) if made["kind"] == "Workflow" else _apply(cluster, place, made)
     name = str(created["metadata"]["name"])
-    if submission.secret:
+    if carrier := submission.carrier:
         try:
-            with map_errors("making the Secret with its benchmark"):
-                _hide(cluster, created, submission)
+            with map_errors(f"making the {carrier.kind} with its benchmark"):
+                manifest = carrier.manifest(made["metadata"]["labels"], created)
+                cluster.call("APPLY", cluster.path(carrier.kind, carrier.name), manifest, _AS_US)
         except PlatformError:
             # A schedule may be an older one, which goes on with what it has.
             if made["kind"] == "Workflow":
-                with contextlib.suppress(Refused, PlatformError):  # what kept the Secret from being made is told
+                with contextlib.suppress(Refused, PlatformError):  # what kept the object from being made is told
                     cluster.call("DELETE", f"{place}/{name}")
             raise
     return name
@@ -57,17 +57,6 @@ def _create(cluster: Cluster, place: str, made: dict[str, Any]) -> dict[str, Any
 
 def _apply(cluster: Cluster, place: str, made: dict[str, Any]) -> dict[str, Any]:
     return dict(cluster.call("APPLY", f"{place}/{made['metadata']['name']}", made, _AS_US))
-
-
-def _hide(cluster: Cluster, owner: dict[str, Any], submission: Submission) -> None:
-    """Create or replace the Secret that a workflow's pods read, and that goes with it (Refused)."""
-    reference = {key: owner[key] for key in ("apiVersion", "kind")}
-    reference |= {key: owner["metadata"][key] for key in ("name", "uid")}
-    name = submission.secret_name
-    metadata = {"name": name, "labels": submission.made["metadata"]["labels"], "ownerReferences": [reference]}
-    data = {key: base64.b64encode(text.encode()).decode("ascii") for key, text in submission.secret.items()}
-    made = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-    cluster.call("APPLY", cluster.path("Secret", name), made, _AS_US)
 
 
 def _require_account(cluster: Cluster) -> None:

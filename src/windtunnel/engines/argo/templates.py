@@ -9,7 +9,7 @@ from hera.workflows import DAG, Container, Parameter, RetryStrategy, Step, Steps
 from hera.workflows import models as m
 
 from windtunnel.backends.kubernetes.naming import ITERATION, salt_of
-from windtunnel.backends.kubernetes.settings import POD, POD_UID, S3_SECRET
+from windtunnel.backends.kubernetes.settings import PIP_SECRET, POD, POD_UID, S3_SECRET
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.content import sample
 from windtunnel.engines.argo.labels import (
@@ -147,7 +147,9 @@ def _drive(strategy: str, planned: str | None) -> Container:
         DRIVE,
         strategy,
         values={"WINDTUNNEL_PLANNED": planned} if planned else {},
-        env_from=[m.EnvFromSource(secret_ref=m.SecretEnvSource(name=S3_SECRET, optional=True))],
+        env_from=[
+            m.EnvFromSource(secret_ref=m.SecretEnvSource(name=name, optional=True)) for name in (S3_SECRET, PIP_SECRET)
+        ],
         outputs=[_global(name) for name in (*VERDICT, HEADLINES)],
         pod_spec_patch=f'{{"terminationGracePeriodSeconds": {_LEAVE_SECONDS},'
         ' "volumes": [{"name": "hub", "emptyDir": {}}],'
