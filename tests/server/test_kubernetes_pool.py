@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from support.claims import Claim, volume
@@ -13,11 +15,13 @@ from support.docker_lab import RATE, shell, single_node
 from support.prefect_cluster import PrefectCluster, prefect_cluster
 from windtunnel.backends.kubernetes.settings import runner_image
 from windtunnel.backends.labels import RUN
+from windtunnel.engines.prefect import kubernetes_pool
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
 from windtunnel.engines.prefect.unstarted_jobs import FLOW_RUN
 
 pytestmark = pytest.mark.timeout(900)
 FLOW_RUN_SECONDS = 240.0
+PASSWORD = "swordfish-of-the-tests"
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,13 @@ def test_a_flow_run_in_a_pod_measures_once(cluster: PrefectCluster, claim: Claim
     assert not [each for each in objects if FLOW_RUN in each["metadata"]["labels"]]
     assert len(cluster.flow_pods(run)) == 1
     assert not cluster.get("pods,jobs,configmaps,secrets,leases", RUN)
+
+
+def test_doctor_finds_the_pool_and_its_worker(cluster: PrefectCluster) -> None:
+    """The server keeps the template as it was given."""
+    rows = {row["name"]: row for row in json.loads(cluster.windtunnel("doctor", "--json").stdout)}
+
+    assert rows[KUBERNETES_POOL] == {"kind": "pool", "name": KUBERNETES_POOL, "works": True, "reason": None}
 
 
 @pytest.mark.full
@@ -99,3 +110,17 @@ def test_an_address_that_pods_do_not_reach_is_refused_with_a_pods_own_words(clus
     assert "it says: the Prefect server at http://prefect-server.nowhere:4200/api does not answer" in refused.stderr
     assert cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}").json()["base_job_template"] == before
     assert not cluster.get("jobs", "app.kubernetes.io/part-of=windtunnel")
+
+
+@pytest.mark.full
+def test_a_servers_password_is_in_no_job(tmp_path: Path) -> None:
+    """Server, worker and flow runs take it from the Secret; what the worker makes has its name alone."""
+    with prefect_cluster(tmp_path, f"admin:{PASSWORD}") as lab:
+        flow_run = lab.final(lab.start(f"reap/{kubernetes_pool.JANITOR}"), FLOW_RUN_SECONDS)
+        unguarded = httpx.post(f"{lab.api.base_url}/deployments/filter", json={})
+        made = lab.kubectl("get", "deployments,jobs,pods", "--output", "json")
+
+    assert flow_run["state"]["name"] == "Completed"
+    assert unguarded.status_code == httpx.codes.UNAUTHORIZED
+    assert flow_run["id"] in made
+    assert PASSWORD not in made

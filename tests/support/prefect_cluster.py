@@ -20,6 +20,7 @@ from support.prefect_lab import ROOT, START_SECONDS, PrefectLab
 from windtunnel.backends.kubernetes.install import NODES
 from windtunnel.backends.kubernetes.settings import runner_image
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
+from windtunnel.engines.prefect.job_template import API_SECRET
 
 MANIFESTS = ROOT / "containers" / "prefect"
 QUERY_SECONDS = 2
@@ -90,6 +91,14 @@ class PrefectCluster(PrefectLab):
         place = ("--namespace", self.namespace, "--image", runner_image())
         return self.windtunnel("install", "prefect", "--pool-type", "kubernetes", *place, *options)
 
+    def protect(self, password: str) -> None:
+        """Give a server that is still to start a password, as USER:PASSWORD."""
+        value = f"--from-literal=PREFECT_API_AUTH_STRING={password}"
+        self.kubectl("create", "secret", "generic", API_SECRET, value)
+        self.env["PREFECT_API_AUTH_STRING"] = password
+        user, _, word = password.partition(":")
+        self.api.auth = (user, word)
+
     def prepare(self) -> None:
         """Do what the documentation says: the server, the pool, a worker."""
         self.start_server()
@@ -109,13 +118,20 @@ class PrefectCluster(PrefectLab):
 
 
 @contextmanager
-def prefect_cluster(path: Path) -> Iterator[PrefectCluster]:
-    """Lend a server and a worker in the cluster; the namespace and all that is in it is gone afterwards."""
+def prefect_cluster(path: Path, password: str | None = None) -> Iterator[PrefectCluster]:
+    """Lend a server and a worker in the cluster; the namespace and all that is in it is gone afterwards.
+
+    Args:
+        path: Where logs are.
+        password: What the server wants of everybody, as USER:PASSWORD.
+    """
     kubernetes_lab.image()
     kubernetes_lab.need_project_images()
     lab = PrefectCluster(path)
     try:
         kubectl("create", "namespace", lab.namespace)
+        if password:
+            lab.protect(password)
         lab.prepare()
         yield lab
     finally:

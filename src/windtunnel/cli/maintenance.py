@@ -39,17 +39,18 @@ def reap(
 
 @app.command(epilog="Example: windtunnel doctor --json")
 def doctor(as_json: JsonOption = False) -> None:
-    """Say which engines and backends work here, and why others do not."""
+    """Say which engines and backends work here, and a Prefect server and its pools, and why others do not."""
     from rich.markup import escape
     from rich.table import Table
 
     from windtunnel.backends import BACKENDS, make_backend
-    from windtunnel.engines import ENGINES, engine_unavailable
+    from windtunnel.engines import ENGINES, engine_unavailable, server_rows
     from windtunnel.engines.stores import aws_unavailable
     from windtunnel.secrets import Redaction
 
     rows = [("backend", name, make_backend(name).available()) for name in BACKENDS]
     rows += [("engine", name, engine_unavailable(name)) for name in ENGINES]
+    rows += [row for name in ENGINES for row in server_rows(name)]
     rows += [("extra", "report", report_unavailable()), ("extra", "aws", aws_unavailable())]
     # Daemons and servers are told by their addresses, which may have a password.
     hidden = Redaction()

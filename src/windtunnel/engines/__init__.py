@@ -26,6 +26,7 @@ class Engine:
         submit: The command that submits a benchmark, if that is the way.
         installer: The module that makes what its server needs once (see `Installer`), if it needs that.
         reach: The function that says why its server cannot be reached, if one is needed, as ``module:function``.
+        server: The function that says what there is of a server that is not needed, as ``module:function``.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Engine:
     submit: str | None = None
     installer: str | None = None
     reach: str | None = None
+    server: str | None = None
 
 
 ENGINES = {
@@ -45,6 +47,7 @@ ENGINES = {
             needs=("prefect",),
             run="windtunnel.engines.prefect:run",
             installer="windtunnel.engines.prefect.install",
+            server="windtunnel.engines.prefect.readiness:rows",
         ),
         Engine(
             "argo",
@@ -69,6 +72,12 @@ def engine_unavailable(name: str) -> str | None:
     """Return why an engine does not work here, or None if it does."""
     reach = ENGINES[name].reach
     return missing_extra(name, ENGINES[name].needs) or (load(reach)() if reach else None)
+
+
+def server_rows(name: str) -> list[tuple[str, str, str | None]]:
+    """Return the parts of an engine's server, if it has one: kind, name, and why it does not work, if so."""
+    row = ENGINES[name]
+    return list(load(row.server)()) if row.server and not missing_extra(name, row.needs) else []
 
 
 def find_engine(name: str) -> Callable[[Request], RunRecord]:

@@ -42,6 +42,11 @@ def quiet_settings() -> None:
             os.environ.setdefault(name, value)
 
 
+def is_server_named() -> bool:
+    """Tell whether the environment or the user's profile names a server; Prefect is not imported for that."""
+    return bool(os.environ.get("PREFECT_API_URL") or _profile().get("PREFECT_API_URL"))
+
+
 def _profile() -> dict[str, object]:
     """Return the settings of the user's active Prefect profile."""
     home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")

@@ -38,7 +38,8 @@ from windtunnel.install_options import Installed, InstallOptions, PoolOptions
 WORKER = "windtunnel-prefect-worker"
 """The account, and its role, of Prefect's worker."""
 JANITOR_QUEUE = "janitor"
-_JANITOR = "janitor-on-kubernetes"
+JANITOR = "janitor-on-kubernetes"
+"""What the janitor's deployment is called."""
 _JANITOR_CRON = "7,22,37,52 * * * *"
 _JANITOR_SECONDS = 600
 _DESCRIPTION = "Runs benchmarks in pods, one at a time for each work queue."
@@ -113,11 +114,11 @@ def preview(options: InstallOptions) -> dict[str, Any]:
     pool = _wanted(options)
     automations = [each.model_dump(mode="json", exclude_none=True) for each in pool.automations(UUID(int=0))]
     for action in (action for each in automations for action in each["actions"] if "deployment_id" in action):
-        action["deployment_id"] = f"of reap/{_JANITOR}"
+        action["deployment_id"] = f"of reap/{JANITOR}"
     return {
         "work_pool": pool.work_pool.model_dump(mode="json", exclude_unset=True),
         "work_queues": [{"name": "default", "concurrency_limit": 1}, {"name": JANITOR_QUEUE}],
-        "deployments": [{"name": f"reap/{_JANITOR}", "work_queue_name": JANITOR_QUEUE, "cron": _JANITOR_CRON}],
+        "deployments": [{"name": f"reap/{JANITOR}", "work_queue_name": JANITOR_QUEUE, "cron": _JANITOR_CRON}],
         "automations": automations,
         "manifests": {"apiVersion": "v1", "kind": "List", "items": manifests(pool.namespace)},
     }
@@ -189,7 +190,7 @@ def _apply(client: SyncPrefectClient, pool: KubernetesPool) -> Iterator[str]:
     janitor = apply_deployment(
         client,
         flows.reap,
-        _JANITOR,
+        JANITOR,
         CronSchedule(cron=_JANITOR_CRON, timezone="UTC"),
         keep_schedule=True,
         pull_steps=[PULL_STEP],
@@ -199,7 +200,7 @@ def _apply(client: SyncPrefectClient, pool: KubernetesPool) -> Iterator[str]:
         work_pool_name=KUBERNETES_POOL,
         work_queue_name=JANITOR_QUEUE,
     )
-    yield f"deployment reap/{_JANITOR}"
+    yield f"deployment reap/{JANITOR}"
     for automation in pool.automations(janitor):
         apply_automation(client, automation)
         yield f"automation {automation.name}"
