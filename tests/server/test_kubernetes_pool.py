@@ -12,7 +12,8 @@ import pytest
 from support.claims import Claim, volume
 from support.deployed import deploy
 from support.docker_lab import RATE, shell, single_node
-from support.prefect_cluster import PrefectCluster, prefect_cluster
+from support.kubernetes_lab import image
+from support.prefect_cluster import PrefectCluster, prefect_cluster, prefect_namespace
 from windtunnel.backends.kubernetes.settings import runner_image
 from windtunnel.backends.labels import RUN
 from windtunnel.engines.prefect import kubernetes_pool
@@ -22,6 +23,7 @@ from windtunnel.engines.prefect.unstarted_jobs import FLOW_RUN
 pytestmark = pytest.mark.timeout(900)
 FLOW_RUN_SECONDS = 240.0
 PASSWORD = "swordfish-of-the-tests"
+DATA = "/tmp/data"
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +126,21 @@ def test_a_servers_password_is_in_no_job(tmp_path: Path) -> None:
     assert unguarded.status_code == httpx.codes.UNAUTHORIZED
     assert flow_run["id"] in made
     assert PASSWORD not in made
+
+
+@pytest.mark.full
+def test_a_server_with_postgres_keeps_what_it_has(tmp_path: Path) -> None:
+    """The database's address is in a Secret; the server's pod may go, and with it nothing."""
+    trust = f"echo 'host all all all trust' >>{DATA}/pg_hba.conf"
+    serve = f"initdb -U prefect -D {DATA} && {trust} && exec postgres -D {DATA} -h 0.0.0.0 -k {DATA}"
+    url = "postgresql+asyncpg://prefect@database:5432/postgres"
+    with prefect_namespace(tmp_path) as lab:
+        place = (f"--image={image('servers')}", "--port=5432", "--expose")
+        lab.kubectl("run", "database", *place, "--command", "--", "sh", "-c", serve)
+        lab.kubectl("create", "secret", "generic", "prefect-database", f"--from-literal=url={url}")
+        lab.start_server()
+        lab.post("/work_pools/", {"name": "kept", "type": "process"})
+        lab.kubectl("delete", "pods", "--selector=app.kubernetes.io/name=prefect-server")
+        lab.start_server()
+
+        assert lab.ask("GET", "/work_pools/kept").json()["name"] == "kept"

@@ -79,12 +79,17 @@ class PrefectCluster(PrefectLab):
         if former := self.processes.pop("forward", None):
             former.kill()
             former.wait()
-        with (self.path / "forward.log").open("ab") as log:
-            command = ["--namespace", self.namespace, "port-forward", "service/prefect-server", f"{self.port}:4200"]
-            self.processes["forward"] = subprocess.Popen(
-                [KUBECTL, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        self.until(self._answers, START_SECONDS, "the server's answer")
+        self.until(self._is_forwarded, START_SECONDS, "the server's answer")
+
+    def _is_forwarded(self) -> bool:
+        """Forward the port unless it is, and ask; a pod that is not ready yet ends the forwarding."""
+        if "forward" not in self.processes or self.processes["forward"].poll() is not None:
+            with (self.path / "forward.log").open("ab") as log:
+                command = ["--namespace", self.namespace, "port-forward", "service/prefect-server", f"{self.port}:4200"]
+                self.processes["forward"] = subprocess.Popen(
+                    [KUBECTL, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+        return self._answers()
 
     def install(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Install the pool on Kubernetes."""
@@ -118,23 +123,30 @@ class PrefectCluster(PrefectLab):
 
 
 @contextmanager
-def prefect_cluster(path: Path, password: str | None = None) -> Iterator[PrefectCluster]:
-    """Lend a server and a worker in the cluster; the namespace and all that is in it is gone afterwards.
-
-    Args:
-        path: Where logs are.
-        password: What the server wants of everybody, as USER:PASSWORD.
-    """
+def prefect_namespace(path: Path) -> Iterator[PrefectCluster]:
+    """Lend a namespace for a server and a worker; it and all that is in it is gone afterwards."""
     kubernetes_lab.image()
     kubernetes_lab.need_project_images()
     lab = PrefectCluster(path)
     try:
         kubectl("create", "namespace", lab.namespace)
-        if password:
-            lab.protect(password)
-        lab.prepare()
         yield lab
     finally:
         lab.end_all()
         role_binding = f"clusterrolebinding/{NODES}-{lab.namespace}"
         kubectl("delete", f"namespace/{lab.namespace}", role_binding, "--ignore-not-found", "--wait=false")
+
+
+@contextmanager
+def prefect_cluster(path: Path, password: str | None = None) -> Iterator[PrefectCluster]:
+    """Lend a server and a worker in a namespace of their own.
+
+    Args:
+        path: Where logs are.
+        password: What the server wants of everybody, as USER:PASSWORD.
+    """
+    with prefect_namespace(path) as lab:
+        if password:
+            lab.protect(password)
+        lab.prepare()
+        yield lab
