@@ -38,6 +38,7 @@ class Case:
         phase: The workflow's phase at the end; None if it does not matter.
         exit_code: The run's.
         cause: The code of its cause.
+        red: The act that failed.
     """
 
     server: str = ""
@@ -47,16 +48,21 @@ class Case:
     phase: str = "Failed"
     exit_code: int = 0
     cause: str | None = None
+    red: str | None = None
 
 
 ENDS = {
     "success": Case(phase="Succeeded"),
-    "failing client": Case(client="--fail-in 1", exit_code=1, cause="command_failed"),
+    "failing client": Case(client="--fail-in 1", exit_code=1, cause="command_failed", red="benchmark 1/1"),
     "server never ready": Case(
-        server="--unready", ready='{ http = "/ready", within = "4s" }', exit_code=3, cause="not_ready"
+        server="--unready",
+        ready='{ http = "/ready", within = "4s" }',
+        exit_code=3,
+        cause="not_ready",
+        red="server is ready",
     ),
-    "server dies": Case(server="--die-after 3", client=HANGING, exit_code=5, cause="server_died"),
-    "deadline": Case(client=HANGING, keys='timeout = "15s"', exit_code=4, cause="timed_out"),
+    "server dies": Case(server="--die-after 3", client=HANGING, exit_code=5, cause="server_died", red="benchmark 1/1"),
+    "deadline": Case(client=HANGING, keys='timeout = "15s"', exit_code=4, cause="timed_out", red="benchmark 1/1"),
 }
 QUICK = {("failing client", "apart")}
 STRIKES: dict[str, Callable[[str], object]] = {
@@ -102,7 +108,7 @@ def wait_gone(workflow: Workflow, run: Callable[[], set[str]], began: float, sec
 def test_a_workflow_that_ends_takes_everything_with_it(
     store: str, note: Callable[[str, object], None], name: str, place: str
 ) -> None:
-    """Its phase, the exit code and the cause are the run's; its pods are Argo's to collect, and are collected."""
+    """Phase, exit code and cause are the run's; the act that failed is red; its pods are Argo's, and are collected."""
     case = ENDS[name]
     text = client_server(
         server=case.server, client=case.client, keys=case.keys, ready=case.ready, server_keys=PLACES[place]
@@ -111,12 +117,15 @@ def test_a_workflow_that_ends_takes_everything_with_it(
         phase = workflow.end()
         ended = time.time()
         note("seconds", wait_gone(workflow, workflow.left, ended))
-        record, message, outputs = workflow.record, workflow.message, workflow.outputs
+        record, message, outputs, acts = workflow.record, workflow.message, workflow.outputs, workflow.acts()
         workflow.until_collected(GONE_SECONDS)
 
     cause = record["cause"]
     assert outputs["cause"] == (f"{cause['code']}: {cause['message']}" if cause else "")
     assert message.endswith(outputs["cause"])
+    red = [(act["displayName"], act["message"]) for act in acts if act["phase"] == "Failed"]
+    # A server in the client's pod is asked when the benchmark has begun.
+    assert red == ([(case.red if place == "apart" else "benchmark 1/1", outputs["cause"])] if case.red else [])
     assert (phase, record["exit_code"]) == (case.phase, case.exit_code), record["cause"]
     assert (record["cause"] or {}).get("code") == case.cause
     assert record["resources"]["left"] == []
@@ -179,6 +188,8 @@ def test_a_driver_that_is_killed_takes_everything_with_it(store: str, note: Call
         labels = workflow.read()["metadata"]["labels"]
         assert (labels["windtunnel.dev/status"], labels["windtunnel.dev/exit-code"]) == ("failed", "3")
         assert workflow.outputs["cause"].startswith("driver_lost: ")
+        acts = [(act["displayName"], act["phase"]) for act in workflow.acts()]
+        assert acts == [("start server", "Succeeded"), ("server is ready", "Succeeded")]
 
 
 @full

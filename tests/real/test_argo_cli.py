@@ -57,6 +57,8 @@ def test_a_run_from_a_template_is_looked_at_and_comes_home_through_s3(lab: Lab, 
     with submitted(text, store, "--parameter", "set=run.repeats=3", "--wait") as workflow:
         logs = argo("logs", workflow.name, "--no-color")
         got = json.loads(argo("get", workflow.name, "--output", "json").stdout)
+        tree = argo("get", workflow.name, "--no-color").stdout
+        ready = workflow.acts()[1]
 
     # What Argo still has after podGC is what it was told.
     assert logs.returncode == 0
@@ -65,6 +67,9 @@ def test_a_run_from_a_template_is_looked_at_and_comes_home_through_s3(lab: Lab, 
     assert outputs["validity"] in {"valid", "suspect"}
     assert outputs["exit-code"] == "0"
     assert json.loads(outputs["metrics"])["latency"]["n"] == 3
+    acts = ["start server", "server is ready", *(f"benchmark {number}/3" for number in (1, 2, 3)), "stop server"]
+    assert [line.partition("✔ ")[2].strip() for line in tree.splitlines() if line.strip().endswith(tuple(acts))] == acts
+    assert [each["name"] for each in ready["outputs"]["parameters"]] == ["address", "seconds"]
     nodes = got["status"]["nodes"].values()
     (told,) = (node for node in nodes if node.get("templateName") == "drive")
     assert outputs == {each["name"]: each["value"] for each in told["outputs"]["parameters"]}

@@ -109,6 +109,11 @@ class Workflow:
         pods = [node for node in found if node["type"] == "Pod" and node.get("templateName") == template]
         return sorted(pods, key=lambda node: str(node["startedAt"]))
 
+    def acts(self) -> list[dict[str, Any]]:
+        """Return the nodes of its driver's acts, in their order."""
+        found = (self.read().get("status", {}).get("nodes") or {}).values()
+        return sorted((node for node in found if node["type"] == "Suspend"), key=lambda node: str(node["startedAt"]))
+
     def until(self, holds: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds

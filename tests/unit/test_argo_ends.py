@@ -181,6 +181,25 @@ def test_a_run_that_could_not_begin_is_told_and_its_clients_wait_no_more(
     assert ended == [cause]
 
 
+def test_the_verdict_is_told_after_the_driver_has_ended(finish: Finish, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two pods Argo keeps the outputs that it learns of last, and a driver that was stopped may have none."""
+    kept = Kept()
+    kept.drivers = [{"status": {"phase": "Running"}}]
+    status.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    status.write_record(kept.cluster, NAME, RECORD)
+    looks: list[float] = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            kept.drivers = [{"status": {"phase": "Failed"}}]
+
+    monkeypatch.setattr("windtunnel.engines.argo.finish.time.sleep", look)
+
+    assert finish(kept)[0] == 0
+    assert len(looks) == 3
+
+
 def test_nodes_that_are_kept_elsewhere_are_left_alone(finish: Finish) -> None:
     """Argo keeps those of a large workflow compressed, or in a database; the parts say what it came to."""
     kept = Kept()

@@ -18,6 +18,7 @@ from windtunnel.backends.kubernetes import KubernetesBackend
 from windtunnel.backends.kubernetes.api import Cluster, connect
 from windtunnel.backends.kubernetes.driver_pod import driver_pod
 from windtunnel.backends.kubernetes.settings import POD
+from windtunnel.engines.argo.acts import Acts, forget
 from windtunnel.engines.argo.carrier import adopt, place_inputs
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
@@ -103,16 +104,20 @@ def drive() -> int:
 
 
 def _run(cluster: Cluster, workflow: dict[str, Any], sigterm: CancelOnSigterm) -> tuple[WorkflowParameters, RunRecord]:
+    forget(cluster, workflow)
     parameters = WorkflowParameters.from_environment()
     if RESUBMITTED in labels_of(workflow):
         # Who waited for the run's folder does not wait for that of another run.
         parameters = replace(parameters, is_fetched=False)
     if parameters.is_carried:
         adopt(cluster, workflow)
-    request = _request(parameters, cluster, workflow)
+    acts = Acts(cluster, parameters.workflow, parameters.plan)
+    request = replace(_request(parameters, cluster, workflow), observers=[StdoutObserver(), acts])
     begin(cluster, workflow, parameters.run_id)
     sigterm.watch(request.control)
-    return parameters, execute(request, "argo", call_directly)
+    record = execute(request, "argo", call_directly)
+    acts.show()
+    return parameters, record
 
 
 def check(parameters: WorkflowParameters, workflow: dict[str, Any]) -> None:
@@ -164,7 +169,6 @@ def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[st
         carried=place_inputs(parameters.inputs, parameters.plan, redaction, Path(tempfile.mkdtemp())),
         run_id=parameters.run_id,
         strict=parameters.is_strict,
-        observers=[StdoutObserver()],
         # A folder that the benchmark names is one of the machine that fetches it.
         store=request.store if request.remote else Path("runs"),
         unstored=_GOES_HOME if parameters.is_fetched else _GOES,

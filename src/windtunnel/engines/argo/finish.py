@@ -91,13 +91,14 @@ def _say(record: RunRecord, left: list[str]) -> None:
 
 
 def _await_word(cluster: Cluster, name: str) -> dict[str, Any]:
-    """Return the workflow once its driver has told what became of the run, or never will."""
+    """Return the workflow once its driver has ended, and has told what became of the run, or never will.
+
+    Of two pods Argo keeps the outputs that it learns of last, and a driver that was stopped may have none.
+    """
     deadline = time.monotonic() + DRIVER_SECONDS
-    while not read_record(found := read(cluster, name)) and not refusal_of(found):
-        if not drives(cluster, name) or time.monotonic() > deadline:
-            return read(cluster, name)
+    while drives(cluster, name) and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
-    return found
+    return read(cluster, name)
 
 
 def _remove(cluster: Cluster, run: str) -> list[str]:

@@ -1,0 +1,236 @@
+"""The driver's acts as nodes of its workflow: without a cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from windtunnel.backends.kubernetes.api import Cluster, Refused
+from windtunnel.benchmark import parse
+from windtunnel.engines.argo.acts import Acts, forget, node_id
+from windtunnel.run.events import Event, EventType
+from windtunnel.strategies import make_plan
+
+NAME = "client-server-xvmdr"
+DRIVE = f"{NAME}-1302692890"
+"""What Argo 3.7.16 called the node of a driver of that workflow."""
+TEXT = """spec_version = "1"
+[benchmark]
+name = "bench"
+strategy = "client-server"
+[server]
+image = "server:1"
+command = ["serve"]
+port = 0
+ready = { http = "/" }
+PLACEMENT
+[client]
+image = "client:1"
+command = ["measure"]
+[run]
+warmup = 1
+repeats = 2
+"""
+
+
+def merged(kept: Any, body: Any) -> Any:
+    """Return what a JSON merge patch (RFC 7386) makes of a document."""
+    if not isinstance(body, dict):
+        return body
+    found = dict(kept) if isinstance(kept, dict) else {}
+    for key, value in body.items():
+        found[key] = merged(found.get(key), value)
+    return {key: value for key, value in found.items() if value is not None}
+
+
+class Kept:
+    """A cluster that has one workflow, with the nodes that Argo makes of its driver."""
+
+    namespace = "default"
+
+    def __init__(self) -> None:
+        nodes: dict[str, Any] = {
+            NAME: {"id": NAME, "name": NAME, "type": "DAG", "children": [DRIVE]},
+            DRIVE: {"id": DRIVE, "name": f"{NAME}.drive", "type": "Pod", "phase": "Running"},
+        }
+        self.workflow: dict[str, Any] = {"metadata": {"name": NAME}, "status": {"nodes": nodes}}
+        self.patches = 0
+
+    def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Read it or patch it."""
+        if method == "PATCH":
+            self.patches += 1
+            self.workflow = merged(self.workflow, body)
+        return cast("dict[str, Any]", json.loads(json.dumps(self.workflow)))
+
+    @property
+    def cluster(self) -> Cluster:
+        """What the code under test takes it for."""
+        return cast("Cluster", self)
+
+    @property
+    def nodes(self) -> dict[str, Any]:
+        """The workflow's nodes by their ids."""
+        return cast("dict[str, Any]", self.workflow["status"]["nodes"])
+
+    def chain(self) -> list[dict[str, Any]]:
+        """Return the acts as the graph has them, from the workflow's own node on."""
+        (first,) = (each for each in self.nodes[NAME]["children"] if each != DRIVE)
+        found = [self.nodes[first]]
+        while found[-1]["children"]:
+            found.append(self.nodes[found[-1]["children"][0]])
+        return found
+
+
+def told(kept: Kept, *events: tuple[EventType, dict[str, Any]], placement: str = "apart") -> Acts:
+    """Tell of events that come half a second after each other."""
+    text = TEXT.replace("PLACEMENT", f'placement = "{placement}"')
+    found = Acts(kept.cluster, NAME, make_plan(parse(text, Path("bench.toml")).benchmark))
+    for number, (kind, more) in enumerate(events):
+        found(Event(kind, time=1_790_000_000 + number / 2, **more))
+    return found
+
+
+def up(step: str = "server") -> Iterator[tuple[EventType, dict[str, Any]]]:
+    """Yield what is told of a service that becomes ready."""
+    yield EventType.SERVICE_STARTING, {"step": step}
+    yield EventType.SERVICE_STARTED, {"step": step, "data": {"host": "10.0.0.7", "port": 80}}
+    yield EventType.SERVICE_READY, {"step": step}
+
+
+def iteration(number: int, status: int | None = 0) -> Iterator[tuple[EventType, dict[str, Any]]]:
+    """Yield what is told of an iteration."""
+    yield EventType.ITERATION_STARTING, {"step": "client", "iteration": number}
+    yield EventType.ITERATION_STARTED, {"step": "client", "iteration": number}
+    yield EventType.ITERATION_FINISHED, {"step": "client", "iteration": number, "data": {"status": status}}
+
+
+def cause(step: str | None, code: str) -> tuple[EventType, dict[str, Any]]:
+    """Return what is told of what went wrong."""
+    return EventType.CAUSE, {"step": step, "message": "it broke", "data": {"code": code}}
+
+
+DOWN = ((EventType.SERVICE_STOPPING, {"step": "server"}), (EventType.SERVICE_STOPPED, {"step": "server"}))
+OVER = (EventType.RUN_FINISHED, {"message": "failed"})
+
+
+def drawn(nodes: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return what a person sees of nodes."""
+    return [(node["displayName"], node["phase"], node["message"]) for node in nodes]
+
+
+def test_the_graph_is_what_a_person_would_draw() -> None:
+    """In the order in which it was done, each act below the one before it, with what came of it."""
+    kept = Kept()
+    told(kept, *up(), *iteration(1), *iteration(2), *iteration(3), *DOWN, OVER).show()
+    chain = kept.chain()
+
+    names = ["start server", "server is ready", "warm-up 1/1", "benchmark 1/2", "benchmark 2/2", "stop server"]
+    assert drawn(chain) == [(name, "Succeeded", "") for name in names]
+    outputs = [{each["name"]: each["value"] for each in node["outputs"]["parameters"]} for node in chain]
+    assert outputs[0] == {"seconds": "0.500"}
+    assert outputs[1] == {"address": "10.0.0.7:80", "seconds": "0.500"}
+    assert {node["boundaryID"] for node in chain} == {NAME}
+    assert {node["id"] for node in chain} == set(kept.nodes) - {NAME, DRIVE}
+
+
+def test_acts_that_begin_in_one_second_are_told_a_second_apart() -> None:
+    """Argo keeps whole seconds, and shows what began in the same one by its name."""
+    kept = Kept()
+    told(kept, *up(), *iteration(1)).show()
+
+    began = [node["startedAt"] for node in kept.chain()]
+    assert began == sorted(set(began))
+    assert all(node["finishedAt"] >= node["startedAt"] for node in kept.chain())
+
+
+@pytest.mark.parametrize(
+    ("events", "red"),
+    [
+        ([(EventType.SERVICE_STARTING, {"step": "server"}), cause("server", "image_pull")], "start server"),
+        ([*list(up())[:2], cause("server", "not_ready")], "server is ready"),
+        ([*up(), *iteration(1), *iteration(2, 3), cause("client", "command_failed")], "benchmark 1/2"),
+        ([*up(), *iteration(1, None), cause("server", "server_died")], "warm-up 1/1"),
+        ([*up(), *iteration(1), cause("server", "server_died")], "run"),
+        ([cause(None, "no_warden")], "run"),
+    ],
+)
+def test_an_act_that_failed_is_red_and_says_why(events: list[tuple[EventType, dict[str, Any]]], red: str) -> None:
+    """At once: before anything is taken down."""
+    kept = Kept()
+    told(kept, *events)
+    *others, last = drawn(kept.chain())
+
+    assert last == (red, "Failed", f"{events[-1][1]['data']['code']}: it broke")
+    assert {phase for _name, phase, _message in others} <= {"Succeeded"}
+
+
+def test_a_server_in_the_clients_pod_is_no_act_of_its_own() -> None:
+    """It begins and ends with that pod; that it is not ready is told when the benchmark has begun."""
+    kept = Kept()
+    told(kept, *up(), *list(iteration(1))[:1], cause("server", "not_ready"), *DOWN, OVER, placement="same-pod").show()
+
+    assert drawn(kept.chain()) == [("warm-up 1/1", "Failed", "not_ready: it broke")]
+
+
+def test_what_was_not_taken_down_in_order_is_red_too() -> None:
+    """The run's notes have why."""
+    kept = Kept()
+    told(kept, *up(), DOWN[0], OVER).show()
+
+    assert drawn(kept.chain())[-1][:2] == ("stop server", "Failed")
+
+
+def test_a_workflow_whose_nodes_are_kept_elsewhere_is_left_alone() -> None:
+    """Argo keeps those of a large one compressed, or in a database."""
+    kept = Kept()
+    kept.nodes.clear()
+    told(kept, *up()).show()
+
+    assert (kept.patches, kept.nodes) == (0, {})
+
+
+def test_of_very_many_acts_the_first_are_shown_and_those_that_failed() -> None:
+    """A workflow is one object of the API."""
+    kept = Kept()
+    told(kept, *(event for _ in range(200) for event in up()), *iteration(1, 3), cause("client", "command_failed"))
+
+    assert len(kept.chain()) == 101
+    assert drawn(kept.chain())[-1][:2] == ("warm-up 1/1", "Failed")
+
+
+def test_a_graph_that_cannot_be_written_ends_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next act is tried again."""
+
+    def refuse(*_arguments: object) -> None:
+        raise Refused(500, "etcd is away")
+
+    kept = Kept()
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "call", refuse)
+        found = told(kept, *up())
+    found.show()
+
+    assert [node["displayName"] for node in kept.chain()] == ["start server", "server is ready"]
+
+
+def test_the_acts_of_an_older_run_are_taken_out() -> None:
+    """Argo begins some of a workflow's nodes again with it, and would wait for acts for ever."""
+    kept = Kept()
+    told(kept, *up()).show()
+    forget(kept.cluster, kept.workflow)
+
+    assert set(kept.nodes) == {NAME, DRIVE}
+    assert kept.nodes[NAME]["children"] == [DRIVE]
+    patches = kept.patches
+    forget(kept.cluster, kept.workflow)
+    assert kept.patches == patches
+
+
+def test_the_ids_of_acts_are_made_as_argo_makes_those_of_nodes() -> None:
+    """By an id Argo finds a node whose name it knows."""
+    assert node_id(NAME, f"{NAME}.drive") == DRIVE
