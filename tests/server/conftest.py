@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.claims import Claim, volume
 from support.needs import package
+from support.prefect_cluster import PrefectCluster, prefect_cluster
 from support.prefect_lab import PrefectLab
 
 package("prefect")
@@ -28,6 +30,20 @@ def worker(server: PrefectLab) -> PrefectLab:
     """The server with one worker."""
     server.start_worker("one")
     return server
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectCluster]:
+    """A server in the cluster, the pool of Jobs, and a worker, in a namespace of their own."""
+    with prefect_cluster(tmp_path_factory.mktemp("prefect")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def claim(cluster: PrefectCluster) -> Iterator[Claim]:
+    """A claim that keeps runs of that namespace."""
+    with volume("777", cluster.namespace) as found:
+        yield found
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from support.claims import Claim, volume
+from support.claims import Claim
 from support.deployed import deploy
 from support.docker_lab import RATE, shell, single_node
 from support.kubernetes_lab import image
@@ -24,20 +23,6 @@ pytestmark = pytest.mark.timeout(900)
 FLOW_RUN_SECONDS = 240.0
 PASSWORD = "swordfish-of-the-tests"
 DATA = "/tmp/data"
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectCluster]:
-    """A server, the pool, and a worker, in a namespace of their own."""
-    with prefect_cluster(tmp_path_factory.mktemp("prefect")) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def claim(cluster: PrefectCluster) -> Iterator[Claim]:
-    """A claim that keeps runs."""
-    with volume("777", cluster.namespace) as found:
-        yield found
 
 
 def test_a_flow_run_in_a_pod_measures_once(cluster: PrefectCluster, claim: Claim) -> None:
@@ -73,40 +58,39 @@ def test_doctor_finds_the_pool_and_its_worker(cluster: PrefectCluster) -> None:
 @pytest.mark.full
 def test_a_run_whose_pod_cannot_start_crashes_and_its_job_goes(cluster: PrefectCluster, claim: Claim) -> None:
     """Once its time to start is over: Prefect's worker would wait for ever, and the pod would start with its image."""
-    installed = cluster.install("--api-url-for-pods", cluster.api_url, "--start-seconds", "20")
-    assert installed.returncode == 0, installed.stderr
     text = single_node(shell("echo rate=41"), f"[output]\nstore = '{claim.store}'\n{RATE}").replace("alone", "stuck")
     options = ("--pool", KUBERNETES_POOL, "--image", f"{runner_image()}-missing")
-    run = cluster.start(deploy(cluster, "stuck", text, *options))
-    flow_run = cluster.final(run, FLOW_RUN_SECONDS)
+    # The janitor's own pod has no longer either.
+    with cluster.start_seconds(45):
+        run = cluster.start(deploy(cluster, "stuck", text, *options))
+        flow_run = cluster.final(run, FLOW_RUN_SECONDS)
+        cluster.until(lambda: not cluster.flow_pods(run), FLOW_RUN_SECONDS, "end of its Job")
 
     assert flow_run["state"]["name"] == "Crashed", cluster.log(run)
-    assert "not started within 20 s" in flow_run["state"]["message"]
+    assert "not started within 45 s" in flow_run["state"]["message"]
     assert flow_run["run_count"] == 0
-    cluster.until(lambda: not cluster.flow_pods(run), FLOW_RUN_SECONDS, "end of its Job")
 
 
 @pytest.mark.full
 def test_installing_again_makes_nothing_twice(cluster: PrefectCluster) -> None:
-    """The pool has the template of the second time; limits that somebody set stay."""
-    queue = cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}/queues/default").json()
-    cluster.ask("PATCH", f"/work_pools/{KUBERNETES_POOL}/queues/default", {"concurrency_limit": 3})
-    installed = cluster.install("--api-url-for-pods", f"{cluster.api_url}", "--start-seconds", "77")
-    automations = cluster.post("/automations/filter", {})
-    waits = [each["trigger"]["within"] for each in automations if "does not start" in each["name"]]
+    """The automations are those of the second time; limits that somebody set stay."""
+    path = f"/work_pools/{KUBERNETES_POOL}/queues/default"
+    before = cluster.ask("GET", path).json()["concurrency_limit"]
+    cluster.ask("PATCH", path, {"concurrency_limit": 3})
+    with cluster.start_seconds(777):
+        automations = cluster.post("/automations/filter", {})
+        after = cluster.ask("GET", path).json()["concurrency_limit"]
+    cluster.ask("PATCH", path, {"concurrency_limit": 1})
 
-    assert installed.returncode == 0, installed.stderr
-    assert queue["concurrency_limit"] == 1
-    assert cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}/queues/default").json()["concurrency_limit"] == 3
-    assert waits == [77]
+    assert (before, after) == (1, 3)
+    assert [each["trigger"]["within"] for each in automations if "does not start" in each["name"]] == [777]
     assert len(automations) == len({each["name"] for each in automations}) == 3
-    cluster.ask("PATCH", f"/work_pools/{KUBERNETES_POOL}/queues/default", {"concurrency_limit": 1})
 
 
 def test_an_address_that_pods_do_not_reach_is_refused_with_a_pods_own_words(cluster: PrefectCluster) -> None:
     """Exit 2; what is there stays as it is, and the pod is gone."""
     before = cluster.ask("GET", f"/work_pools/{KUBERNETES_POOL}").json()["base_job_template"]
-    refused = cluster.install("--api-url-for-pods", "http://prefect-server.nowhere:4200/api")
+    refused = cluster.install(api_url="http://prefect-server.nowhere:4200/api")
 
     assert refused.returncode == 2
     assert "it says: the Prefect server at http://prefect-server.nowhere:4200/api does not answer" in refused.stderr

@@ -91,10 +91,21 @@ class PrefectCluster(PrefectLab):
                 )
         return self._answers()
 
-    def install(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """Install the pool on Kubernetes."""
+    def install(self, *options: str, api_url: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Install the pool on Kubernetes, with the server's address unless another is given."""
         place = ("--namespace", self.namespace, "--image", runner_image())
-        return self.windtunnel("install", "prefect", "--pool-type", "kubernetes", *place, *options)
+        reach = ("--api-url-for-pods", api_url or self.api_url)
+        return self.windtunnel("install", "prefect", "--pool-type", "kubernetes", *place, *reach, *options)
+
+    @contextmanager
+    def start_seconds(self, seconds: int) -> Iterator[None]:
+        """Give flow runs so long to start, for a time."""
+        try:
+            installed = self.install("--start-seconds", str(seconds))
+            assert installed.returncode == 0, installed.stderr
+            yield
+        finally:
+            self.install()
 
     def protect(self, password: str) -> None:
         """Give a server that is still to start a password, as USER:PASSWORD."""
@@ -107,7 +118,7 @@ class PrefectCluster(PrefectLab):
     def prepare(self) -> None:
         """Do what the documentation says: the server, the pool, a worker."""
         self.start_server()
-        installed = self.install("--api-url-for-pods", self.api_url)
+        installed = self.install()
         assert installed.returncode == 0, installed.stderr
         self.apply("worker.yaml", ('SECONDS, value: "5"', f'SECONDS, value: "{QUERY_SECONDS}"'))
         self.until(lambda: self._workers(KUBERNETES_POOL), START_SECONDS, "worker")

@@ -77,22 +77,11 @@ class PrefectLab:
         except httpx.HTTPError:
             return False
 
-    def start_worker(self, name: str, pool: str = "windtunnel", limit: int = 1) -> None:
-        """Start a worker and wait until the server knows it."""
-        self._start(
-            name,
-            "prefect",
-            "worker",
-            "start",
-            "--pool",
-            pool,
-            "--name",
-            name,
-            "--limit",
-            str(limit),
-            "--type",
-            "process",
-        )
+    def start_worker(self, name: str, pool: str = "windtunnel", limit: int = 1, kind: str = "process") -> None:
+        """Start a worker of a type and wait until the server knows it."""
+        options = {"pool": pool, "name": name, "limit": str(limit), "type": kind}
+        words = [word for option, value in options.items() for word in (f"--{option}", value)]
+        self._start(name, "prefect", "worker", "start", *words)
         self.until(lambda: name in self._workers(pool), START_SECONDS, f"worker {name}")
 
     def _workers(self, pool: str) -> list[str]:
