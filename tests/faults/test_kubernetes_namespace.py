@@ -8,8 +8,8 @@ import pytest
 
 from support.docker_lab import client_server
 from support.kubernetes_faults import NO_IMAGE, Fault, installed, namespace, write_kubeconfig
-from windtunnel.backends.kubernetes.install import RUNNER, manifests
-from windtunnel.backends.kubernetes.settings import ACCOUNT
+from windtunnel.backends.kubernetes.install import manifests
+from windtunnel.backends.kubernetes.settings import ACCOUNT, RUNNER
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 full = pytest.mark.full

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from support.needs import package
 from windtunnel.backends import BACKENDS
 
 ROOT = Path(__file__).parents[2]
@@ -131,3 +132,14 @@ def test_a_parser_is_imported_when_a_benchmark_names_it(tmp_path: Path, single_n
     loaded = modules_after(tmp_path, CALL, "plan", "b.toml")
     parsers = {name.rpartition(".")[2] for name in loaded if name.startswith("windtunnel.parsers.")}
     assert parsers == {"base", "text", "wrk"}
+
+
+def test_a_flow_loads_no_clusters_client_before_it_needs_one(tmp_path: Path) -> None:
+    """Nor does what makes pools of processes: there may be none, and it takes a second at each flow run's start."""
+    package("prefect")
+    names = ("benchmark_deployment", "flows", "install", "readiness")
+    code = "\n".join(f"import windtunnel.engines.prefect.{name}" for name in names)
+    loaded = {name.partition(".")[0] for name in modules_after(tmp_path, code)}
+
+    assert "prefect" in loaded
+    assert loaded.isdisjoint({"kubernetes", "kubernetes_asyncio", "prefect_kubernetes"})

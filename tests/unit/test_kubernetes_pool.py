@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from windtunnel.backends.kubernetes.api import Cluster
-from windtunnel.backends.kubernetes.install import RUNNER
+from windtunnel.backends.kubernetes.settings import RUNNER
 from windtunnel.engines.prefect import kubernetes_pool
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
 from windtunnel.engines.prefect.job_template import API_SECRET, job_template

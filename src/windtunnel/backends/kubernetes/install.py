@@ -7,12 +7,10 @@ from typing import Any
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
-from windtunnel.backends.kubernetes.settings import ACCOUNT
+from windtunnel.backends.kubernetes.settings import ACCOUNT, RUNNER
 from windtunnel.errors import PlatformError
 from windtunnel.install_options import Installed, InstallOptions
 
-RUNNER = "windtunnel-runner"
-"""The account, and its role, of those who run benchmarks from within the cluster, such as a worker."""
 NODES = "windtunnel-nodes"
 _RBAC = "rbac.authorization.k8s.io"
 _ALL = ["create", "delete", "deletecollection", "get", "list", "watch"]

@@ -9,6 +9,8 @@ from windtunnel.errors import UsageError
 
 ACCOUNT = "windtunnel-warden"
 """The service account of wardens; ``install kubernetes`` makes it."""
+RUNNER = "windtunnel-runner"
+"""The account, and its role, of those who run benchmarks from within the cluster, such as a worker."""
 S3_SECRET = "windtunnel-s3"  # noqa: S105 - its name
 """The Secret of variables, such as AWS_ACCESS_KEY_ID, by which a driver in a pod keeps runs; it may be missing."""
 PIP_SECRET = "windtunnel-pip"  # noqa: S105 - its name

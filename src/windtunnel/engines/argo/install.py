@@ -8,6 +8,7 @@ import yaml
 
 from windtunnel.backends.kubernetes import install as kubernetes
 from windtunnel.backends.kubernetes.settings import ACCOUNT as WARDEN_ACCOUNT
+from windtunnel.backends.kubernetes.settings import RUNNER
 from windtunnel.content import argo_templates
 from windtunnel.engines.argo.labels import ACCOUNT
 from windtunnel.engines.argo.workflow import require_api
@@ -50,7 +51,7 @@ def _rights(namespace: str) -> list[dict[str, Any]]:
         kubernetes.account(ACCOUNT, namespace),
         kubernetes.role("Role", ACCOUNT, namespace, rules),
         kubernetes.binding("RoleBinding", ACCOUNT, ACCOUNT, namespace),
-        kubernetes.binding("RoleBinding", f"{ACCOUNT}-runner", ACCOUNT, namespace, kubernetes.RUNNER),
+        kubernetes.binding("RoleBinding", f"{ACCOUNT}-runner", ACCOUNT, namespace, RUNNER),
         kubernetes.binding("ClusterRoleBinding", f"{ACCOUNT}-nodes-{namespace}", ACCOUNT, namespace, kubernetes.NODES),
     ]
 

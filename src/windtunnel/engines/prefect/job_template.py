@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prefect_kubernetes.worker import KubernetesWorkerVariables
-
-from windtunnel.backends.kubernetes.install import RUNNER
-from windtunnel.backends.kubernetes.settings import POD, POD_UID, S3_SECRET
+from windtunnel.backends.kubernetes.settings import POD, POD_UID, RUNNER, S3_SECRET
 from windtunnel.engines.prefect import HEARTBEAT_SECONDS
 
 API_SECRET = "windtunnel-prefect"  # noqa: S105 - its name
@@ -69,6 +66,9 @@ def job_template(  # noqa: PLR0913 - each is a default of the template
         node_selector: Labels of the nodes that flows' pods go to; those that are measured on are best left alone.
         deadline: Seconds after which Kubernetes ends a Job.
     """
+    # It loads a client of clusters, which takes a second, and which flows that are processes do without.
+    from prefect_kubernetes.worker import KubernetesWorkerVariables
+
     defaults = {
         "namespace": namespace,
         "image": image,
