@@ -49,6 +49,7 @@ def preview(url: str | None = URL, **options: Any) -> dict[str, Any]:
         ("http://[::1]:4200/api", "::1 is a pod's own address there"),
         ("http://0.0.0.0:4200/api", "0.0.0.0 is a pod's own address there"),
         ("prefect-server:4200", "give the address of Prefect's API as pods see it"),
+        ("http://[::1:4200/api", "give the address of Prefect's API as pods see it"),
         ("http://admin:swordfish@prefect-server:4200/api", "a password would stand in each Job"),
     ],
 )

@@ -16,7 +16,7 @@ def main() -> int:
     try:
         check_server()
     except WindtunnelError as error:
-        print(error.message)  # noqa: T201 - whoever made the pod reads its output
+        print(error.message)  # noqa: T201 - what made the pod reads its output
         return 1
     return 0
 

@@ -43,6 +43,7 @@ JANITOR = "janitor-on-kubernetes"
 _JANITOR_CRON = "7,22,37,52 * * * *"
 _JANITOR_SECONDS = 600
 _DESCRIPTION = "Runs benchmarks in pods, one at a time for each work queue."
+_EXAMPLE = "http://prefect-server:4200/api"
 _LOOK = ["get", "list", "watch"]
 
 
@@ -155,17 +156,18 @@ def _check(asked: PoolOptions) -> str:
     """Return the address of the API as pods see it (UsageError if it can be none)."""
     option = "--api-url-for-pods"
     url = asked.api_url or get_current_settings().api.url or ""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(
-            f"{option}: give the address of Prefect's API as pods see it, such as http://prefect-server:4200/api"
-        )
+        raise UsageError(f"{option}: give the address of Prefect's API as pods see it, such as {_EXAMPLE}")
     if parts.password or parts.username:
         raise UsageError(f"{option}: a password would stand in each Job; give it in the Secret {API_SECRET}")
     if _is_loopback(parts.hostname):
         raise UsageError(
             f"{option}: {parts.hostname} is a pod's own address there; give the one by which pods reach Prefect's API,"
-            " such as http://prefect-server:4200/api"
+            f" such as {_EXAMPLE}"
         )
     return url
 
