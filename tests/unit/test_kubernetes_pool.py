@@ -149,14 +149,15 @@ def job_of(flow_run: UUID, name: str, **status: int) -> dict[str, Any]:
 
 def test_a_job_of_a_run_that_is_over_and_never_began_is_ended() -> None:
     """A Job whose pod runs, one that has ended, and one whose flow run may still begin, are left alone."""
-    crashed, pending = uuid4(), uuid4()
-    states = {crashed: StateType.CRASHED, pending: StateType.PENDING}
+    crashed, pending, measured = uuid4(), uuid4(), uuid4()
+    states = {crashed: StateType.CRASHED, pending: StateType.PENDING, measured: StateType.COMPLETED}
     client = SimpleNamespace(read_flow_run=lambda run: SimpleNamespace(state=State(type=states[run])))
     cluster = PlayedCluster(
         job_of(crashed, "stuck", active=1),
         job_of(crashed, "ends", active=1, ready=1),
         job_of(crashed, "ended", failed=1),
         job_of(pending, "young", active=1),
+        job_of(measured, "last moment", active=1),
     )
     found = end_unstarted(cast("SyncPrefectClient", client), cast("Cluster", cluster))
 

@@ -35,4 +35,5 @@ def _is_over(client: SyncPrefectClient, flow_run: UUID) -> bool:
         state = client.read_flow_run(flow_run).state
     except ObjectNotFound:
         return True
-    return state is not None and state.is_final()
+    # Of one that has a verdict the pod has begun, and is ready no more when it ends.
+    return state is not None and (state.is_crashed() or state.is_cancelled())
