@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from support.s3_lab import BUCKET, S3Lab, s3_server
 
 pytestmark = [pytest.mark.usefixtures("nothing_left", "argo"), pytest.mark.timeout(900)]
 
+KEPT = "windtunnel-kept"
 RATE = '[[metrics]]\nname = "rate"\npattern = "rate=(.)"'
 
 
@@ -30,17 +32,48 @@ def store() -> Iterator[str]:
         yield claim.store
 
 
-@pytest.fixture
-def s3(tmp_path: Path) -> Iterator[S3Lab]:
-    """An S3 server that pods reach, its credentials in the Secret that drivers look for."""
+@contextmanager
+def s3_for_pods(folder: Path, secret: str) -> Iterator[S3Lab]:
+    """Have an S3 server that pods reach, and a Secret with its credentials."""
     # Nodes of the test cluster alone are known to reach this machine; other clusters have no folders for claims either.
-    with volume("777"), s3_server(tmp_path / "s3", nodes.gateway()) as server:
+    with volume("777"), s3_server(folder, nodes.gateway()) as server:
         literals = [f"--from-literal={name}={value}" for name, value in server.env.items()]
-        kubectl("create", "secret", "generic", "windtunnel-s3", *literals)
+        kubectl("create", "secret", "generic", secret, *literals)
         try:
             yield server
         finally:
-            kubectl("delete", "secret", "windtunnel-s3")
+            kubectl("delete", "secret", secret)
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[S3Lab]:
+    """An S3 server whose credentials are in the Secret that drivers look for."""
+    with s3_for_pods(tmp_path / "s3", "windtunnel-s3") as server:
+        yield server
+
+
+@pytest.mark.full
+def test_the_report_is_an_artifact_where_argo_keeps_artifacts(lab: Lab, store: str, tmp_path: Path) -> None:
+    """In the repository that the workflow names; its place is among the workflow's outputs."""
+    rendered = lab.call("render", str(lab.write(client_server())), "--set", f"output.store={store}")
+    workflow = yaml.safe_load(rendered.stdout)
+    workflow["spec"]["artifactRepositoryRef"] = {"configMap": KEPT, "key": "kept"}
+    keys = {"accessKeySecret": "AWS_ACCESS_KEY_ID", "secretKeySecret": "AWS_SECRET_ACCESS_KEY"}
+    with s3_for_pods(tmp_path / "s3", KEPT) as s3:
+        endpoint = s3.env["AWS_ENDPOINT_URL_S3"].removeprefix("http://")
+        credentials = {name: {"name": KEPT, "key": key} for name, key in keys.items()}
+        repository = {"s3": {"bucket": BUCKET, "endpoint": endpoint, "insecure": True, **credentials}}
+        kubectl("create", "configmap", KEPT, f"--from-literal=kept={json.dumps(repository)}")
+        try:
+            name = kubectl("create", "--filename", "-", "--output", "name", text=json.dumps(workflow)).strip()
+            made = Workflow(name.rpartition("/")[2])
+            assert made.end() == "Succeeded"
+            (artifact,) = made.read()["status"]["outputs"]["artifacts"]
+            kubectl("delete", name, "--wait=false")
+        finally:
+            kubectl("delete", "configmap", KEPT)
+        assert artifact["name"] == "report"
+        assert b"<html" in s3.read(artifact["s3"]["key"])
 
 
 def test_the_templates_pass_argos_own_check() -> None:
@@ -52,7 +85,7 @@ def test_the_templates_pass_argos_own_check() -> None:
 
 
 def test_a_run_from_a_template_is_looked_at_and_comes_home_through_s3(lab: Lab, s3: S3Lab) -> None:
-    """`get` has the verdict as outputs, labels select by it; when its pods are gone, `show` has what was measured."""
+    """`get` has acts and verdict, labels select by it; when its pods are gone, `show` has what was measured."""
     text, store = client_server(tables="[run]\nrepeats = 2\n"), f"s3://{BUCKET}/nightly"
     with submitted(text, store, "--parameter", "set=run.repeats=3", "--wait") as workflow:
         logs = argo("logs", workflow.name, "--no-color")

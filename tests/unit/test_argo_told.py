@@ -9,12 +9,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from support.made import argo_record
+from support.made import argo_record, write_run
+from windtunnel.benchmark import parse
 from windtunnel.engines.argo import causes, drive
-from windtunnel.engines.argo.outputs import headlines
+from windtunnel.engines.argo.outputs import headlines, write_report
 from windtunnel.engines.argo.templates import template
 from windtunnel.errors import PlatformError
+from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import MetricSummary, RunRecord
+from windtunnel.strategies import make_plan
 
 LATENCY = MetricSummary(
     unit="ms",
@@ -30,7 +33,16 @@ LATENCY = MetricSummary(
     values=[3, 4],
     samples=2,
 )
+TEXT = """spec_version = "1"
+[benchmark]
+name = "made"
+strategy = "single-node"
+[client]
+command = ["measure"]
+"""
 RECORD = argo_record("bench-1", metrics={"latency": LATENCY})
+KEEPING = {"status": {"artifactRepositoryRef": {"artifactRepository": {"archiveLogs": True, "s3": {"bucket": "kept"}}}}}
+PLAN = make_plan(parse(TEXT, Path("made.toml")).benchmark)
 
 Conclude = Callable[[RunRecord], int]
 
@@ -114,3 +126,25 @@ def test_the_exit_handler_has_a_pod_unless_argo_finds_that_all_is_well() -> None
     assert step["when"].startswith("{{=!(workflow.failures == '\"null\"' && ")
     for name, is_as_wanted in (("exit-code", " == '0'"), ("run", " endsWith (")):
         assert f"(workflow.outputs?.parameters ?? {{}})['{name}']{is_as_wanted}" in step["when"]
+
+
+def test_the_report_is_left_where_argo_keeps_artifacts(outputs: Path, tmp_path: Path) -> None:
+    """One file; where there is no repository, Argo finds none, and says nothing of it."""
+    folder = RunFolder.create(tmp_path / "runs", PLAN, "")
+    record = write_run(folder, [{(): [1.0]}]).model_copy(update={"path": str(folder.path)})
+    write_report(record, {"status": {"artifactRepositoryRef": {"default": True, "artifactRepository": {}}}})
+    assert not outputs.exists()
+    write_report(record, KEEPING)
+
+    assert [path.name for path in outputs.iterdir()] == ["report.html"]
+    assert str(record.run_id) in (outputs / "report.html").read_text()
+
+
+def test_a_report_that_cannot_be_made_costs_no_verdict(
+    outputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The driver's log says why there is none."""
+    write_report(RECORD.model_copy(update={"path": str(tmp_path)}), KEEPING)
+
+    assert not outputs.exists()
+    assert capsys.readouterr().out.startswith("no report: ")

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from windtunnel.engines.argo.carrier import adopt, place_inputs
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.end_clients import end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
-from windtunnel.engines.argo.outputs import write_told
+from windtunnel.engines.argo.outputs import write_report, write_told
 from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.engines.argo.pod_patch import digest, planned
@@ -100,7 +101,7 @@ def drive() -> int:
             refuse(cluster, workflow, known)
             end_clients(cluster, workflow["metadata"]["name"], words)
         raise
-    return _conclude(cluster, parameters, record)
+    return _conclude(cluster, parameters, record, workflow)
 
 
 def _run(cluster: Cluster, workflow: dict[str, Any], sigterm: CancelOnSigterm) -> tuple[WorkflowParameters, RunRecord]:
@@ -135,7 +136,7 @@ def check(parameters: WorkflowParameters, workflow: dict[str, Any]) -> None:
         )
 
 
-def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecord) -> int:
+def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecord, workflow: Mapping[str, Any]) -> int:
     leave(words := cause_of(record))
     try:
         if words:
@@ -148,6 +149,7 @@ def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecor
             job = parameters.job
             ran = [each.iteration or 0 for each in record.phases if (each.step, each.phase) == (job.name, "run")]
             end_clients(cluster, parameters.workflow, words, job.warmup + job.repeats, max(ran, default=0))
+    write_report(record, workflow)
     # The last thing of all: `finish` looks no further where it says that the run is well.
     write_told(record)
     return record.exit_code or 0

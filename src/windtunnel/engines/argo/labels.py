@@ -38,5 +38,7 @@ FOLDER, FETCHING, FETCHED = f"{PREFIX}folder", f"{PREFIX}fetching", f"{PREFIX}fe
 """Annotations: the pod in which the run's folder waits to be fetched; the same once somebody does, and has."""
 FETCHED_AS = "run"
 """What the archive of a run's folder is called in the driver's pod."""
+REPORT = "report"
+"""The output artifact that is the run's report; there is none where Argo has no repository for artifacts."""
 OUTPUTS = Path("/tmp/windtunnel-outputs")  # noqa: S108 - a pod's own
 """Where a pod leaves its output parameters, a file each."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hera.workflows import DAG, Container, Parameter, RetryStrategy, Step, Steps, Task, WorkflowTemplate
+from hera.workflows import (
+    DAG,
+    Artifact,
+    Container,
+    NoneArchiveStrategy,
+    Parameter,
+    RetryStrategy,
+    Step,
+    Steps,
+    Task,
+    WorkflowTemplate,
+)
 from hera.workflows import models as m
 
 from windtunnel.backends.kubernetes.naming import ITERATION, salt_of
@@ -23,9 +34,11 @@ from windtunnel.engines.argo.labels import (
     MAIN,
     OUTPUTS,
     PLAN,
+    REPORT,
     VERDICT,
     WAIT,
 )
+from windtunnel.engines.argo.outputs import report_file
 from windtunnel.engines.argo.parameters import PARAMETERS
 from windtunnel.engines.argo.pod_patch import ITERATION_PLACEHOLDER, RUN_PLACEHOLDER, digest
 
@@ -150,7 +163,7 @@ def _drive(strategy: str, planned: str | None) -> Container:
         env_from=[
             m.EnvFromSource(secret_ref=m.SecretEnvSource(name=name, optional=True)) for name in (S3_SECRET, PIP_SECRET)
         ],
-        outputs=[_global(name) for name in (*VERDICT, HEADLINES)],
+        outputs=[*(_global(name) for name in (*VERDICT, HEADLINES)), _report()],
         pod_spec_patch=f'{{"terminationGracePeriodSeconds": {_LEAVE_SECONDS},'
         ' "volumes": [{"name": "hub", "emptyDir": {}}],'
         f' "containers": [{{"name": "{MAIN}", "volumeMounts": [{{"name": "hub", "mountPath": "{_HUB}"}}]}}]}}',
@@ -217,6 +230,16 @@ def _part(
 
 def _output(name: str, **options: Any) -> Parameter:
     return Parameter(name=name, value_from=m.ValueFrom(path=str(OUTPUTS / name)), **options)
+
+
+def _report() -> Artifact:
+    return Artifact(
+        name=REPORT,
+        path=str(report_file()),
+        optional=True,
+        archive=NoneArchiveStrategy(),
+        global_name=REPORT,
+    )
 
 
 def _global(name: str) -> Parameter:
