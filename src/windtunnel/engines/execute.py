@@ -21,7 +21,7 @@ from windtunnel.extras import load
 from windtunnel.plan import Target
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.environment import describe_host
-from windtunnel.run.events import EventType, timestamp
+from windtunnel.run.events import Event, EventType, timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.run.record import Cause, ResourceCount, RunRecord, Status
@@ -62,7 +62,8 @@ def execute(request: Request, engine: str, call: Call) -> RunRecord:
 class _Execution:
     def __init__(self, request: Request, engine: str, folder: RunFolder) -> None:
         self._request, self._plan, self._folder = request, request.plan, folder
-        self._journal = Journal(folder, request.observers, request.control)
+        storing = [self._store_measured] if request.is_volatile else []
+        self._journal = Journal(folder, [*request.observers, *storing], request.control)
         self._cause: WindtunnelError | None = None
         self._interruption: BaseException | None = None
         self._turn: Turn | None = None
@@ -147,6 +148,9 @@ class _Execution:
         if self._request.hold:
             self._journal.catch_up()
             self._request.hold()
+
+    def _store_measured(self, event: Event) -> None:
+        self._storing.send_measured(event)
 
     def _store(self) -> None:
         """Send what there is now that all is over; a run that is not stored whole has failed."""

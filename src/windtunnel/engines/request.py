@@ -38,6 +38,8 @@ class Request:
         sweep: Which run of a sweep it is, if it is one.
         remote: Where the run is uploaded to from its folder, if it is.
         run_id: The run's id, if others have to know it beforehand; else a new one is made.
+        is_volatile: Whether the folder may go with this process, as that of a pod does: what was measured is stored
+            after each iteration then.
         report: Adds a report to the folder once the run is over and stored; it is stored then, too.
         unstored: What becomes of its folder if that could not be uploaded, in words; else how it can be sent again.
         carried: Where inputs are here that are files of another machine, by their `src`.
@@ -55,6 +57,7 @@ class Request:
     sweep: SweepPart | None = None
     remote: ObjectAddress | ClaimAddress | None = None
     run_id: str | None = None
+    is_volatile: bool = False
     report: Callable[[RunRecord], object] | None = None
     unstored: str | None = None
     carried: Mapping[str, Path] = field(default_factory=dict)

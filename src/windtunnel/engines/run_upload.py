@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Sequence
 
 from windtunnel.engines.request import Request
 from windtunnel.engines.stores import open_upload
 from windtunnel.errors import WindtunnelError
 from windtunnel.run.control import GracePeriod
-from windtunnel.run.events import EventType
+from windtunnel.run.events import Event, EventType
 from windtunnel.run.folder import RECORD, RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.run.record import RunRecord
@@ -19,6 +20,10 @@ from windtunnel.run.upload import Upload
 
 STORE_SECONDS = 30.0
 """How long servers are kept up for what was measured to be uploaded; what is left follows after teardown."""
+_WRITTEN = ("logs", "artifacts")
+"""Folders of what steps write."""
+_REST = 9.0
+"""How long nothing is sent between iterations, as a multiple of what the last time took: a tenth goes to it at most."""
 _NOT_YET = ("logs/warden.log",)
 """While the warden lives it is mostly empty, and then it goes."""
 
@@ -40,6 +45,7 @@ class Storing:
         self._request, self._folder, self._record, self._journal = request, folder, record, journal
         self._write = write
         self._upload: Upload | None = None
+        self._rest = 0.0
 
     def open(self) -> None:
         """Send what there is: a store that cannot be written is refused before anything starts.
@@ -60,6 +66,21 @@ class Storing:
                 self.close()
             shutil.rmtree(self._folder.path)
             raise
+
+    def send_measured(self, event: Event) -> None:
+        """Send what was measured up to the end of an iteration, for a driver that may be killed in the next one.
+
+        It is an observer: its thread waits for the store, the run does not. What steps wrote may have secrets
+        until it was masked, and follows when all is over; so do the words of a store that fails.
+        """
+        if not self._upload or event.type is not EventType.ITERATION_FINISHED or time.monotonic() < self._rest:
+            return
+        began = time.monotonic()
+        written = (path for name in _WRITTEN for path in (self._folder.path / name).rglob("*"))
+        but = [path.relative_to(self._folder.path).as_posix() for path in written]
+        with contextlib.suppress(WindtunnelError):
+            self._upload.send(GracePeriod(self._request.control, STORE_SECONDS), but=but)
+        self._rest = time.monotonic() + _REST * (time.monotonic() - began)
 
     def send_early(self) -> None:
         """Send what was measured before anything is taken down."""

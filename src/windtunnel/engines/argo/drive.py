@@ -171,6 +171,7 @@ def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[st
         carried=place_inputs(parameters.inputs, parameters.plan, redaction, Path(tempfile.mkdtemp())),
         run_id=parameters.run_id,
         strict=parameters.is_strict,
+        is_volatile=True,
         # A folder that the benchmark names is one of the machine that fetches it.
         store=request.store if request.remote else Path("runs"),
         unstored=_GOES_HOME if parameters.is_fetched else _GOES,
