@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from cluster import docker as nodes
 from cluster import kubeconfig
+from support import kubernetes_api
 from support.kubernetes_lab import image, kubectl, worker_names
 from support.needs import lacking
 
@@ -50,15 +51,15 @@ class Claim:
 
 
 @contextmanager
-def volume(mode: str, namespace: str = "default") -> Iterator[Claim]:
-    """Lend a claim that is bound to a folder, owned by root, with these rights."""
+def volume(mode: str, namespace: str | None = None) -> Iterator[Claim]:
+    """Lend a claim that is bound to a folder, owned by root, with these rights; in the context's namespace if None."""
     image()
     if not kubeconfig.is_set():
         lacking("kubernetes: only the test cluster's nodes have folders for volumes", "kubernetes")
     name, node = f"windtunnel-tests-{uuid4().hex[:8]}", worker_names()[0]
     claim = Claim(name, node, f"/var/lib/{name}")
     claim.run(f"mkdir {claim.folder} && chmod {mode} {claim.folder}")
-    size, place = {"storage": "1Gi"}, ("--namespace", namespace)
+    size, place = {"storage": "1Gi"}, ("--namespace", namespace or kubernetes_api.namespace())
     on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     made: dict[str, Any] = {
         "apiVersion": "v1",

@@ -234,3 +234,27 @@ def test_the_acts_of_an_older_run_are_taken_out() -> None:
 def test_the_ids_of_acts_are_made_as_argo_makes_those_of_nodes() -> None:
     """By an id Argo finds a node whose name it knows."""
     assert node_id(NAME, f"{NAME}.drive") == DRIVE
+
+
+def test_the_acts_of_a_matrixs_run_are_below_its_part_of_the_workflow() -> None:
+    """Those of another run stay, when they are forgotten too."""
+    kept = Kept()
+    plan = make_plan(parse(TEXT.replace("PLACEMENT", ""), Path("bench.toml")).benchmark)
+    kept.nodes[NAME]["children"] = ["part-1", "part-2"]
+    for cell in (1, 2):
+        part = {"name": f"{NAME}.run-{cell}", "type": "DAG", "children": [f"{DRIVE}-{cell}"]}
+        kept.nodes[f"part-{cell}"] = part | {"id": f"part-{cell}"}
+        acts = Acts(kept.cluster, NAME, plan, cell)
+        for number, (kind, more) in enumerate(up()):
+            acts(Event(kind, time=1_790_000_000 + number, **more))
+    shown = {node["boundaryID"] for node in kept.nodes.values() if "boundaryID" in node}
+    first, second = (kept.nodes[f"part-{cell}"]["children"] for cell in (1, 2))
+
+    assert shown == {"part-1", "part-2"}
+    assert first[0] == f"{DRIVE}-1"
+    assert kept.nodes[first[1]]["displayName"] == kept.nodes[second[1]]["displayName"] == "start server"
+    assert kept.nodes[NAME]["children"] == ["part-1", "part-2"]
+    forget(kept.cluster, kept.workflow, 2)
+    assert kept.nodes["part-2"]["children"] == [f"{DRIVE}-2"]
+    assert first[1] in kept.nodes
+    assert second[1] not in kept.nodes

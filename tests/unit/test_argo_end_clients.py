@@ -8,7 +8,8 @@ import pytest
 
 from windtunnel.backends.kubernetes.api import Cluster, Refused
 from windtunnel.backends.kubernetes.naming import ITERATION
-from windtunnel.engines.argo.end_clients import end_clients
+from windtunnel.backends.labels import RUN
+from windtunnel.engines.argo.end_clients import ClientPods, end_clients
 from windtunnel.engines.argo.labels import COMPONENT
 from windtunnel.engines.argo.pod_patch import GATE
 
@@ -66,7 +67,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_pod_that_waits_is_failed_in_the_runs_words() -> None:
     """Argo shows a pod's own message; it is awaited until Argo has made it. Nothing is stopped."""
     clients = Clients([], [PLANNING], [PLANNING, HELD])
-    end_clients(clients.cluster, NAME, WORDS, 3)
+    end_clients(clients.cluster, ClientPods(NAME, iterations=3), WORDS)
 
     assert clients.failed == {"Pod/client-1/status": {"phase": "Failed", "reason": "RunOver", "message": WORDS}}
     assert not clients.spec["shutdown"]
@@ -84,7 +85,7 @@ def test_a_pod_that_waits_is_failed_in_the_runs_words() -> None:
 def test_where_no_pod_will_come_none_is_awaited(pods: list[dict[str, Any]]) -> None:
     """Argo makes no iteration after one that failed."""
     clients = Clients([pod("Running")], pods)
-    end_clients(clients.cluster, NAME, WORDS, 2)
+    end_clients(clients.cluster, ClientPods(NAME, iterations=2), WORDS)
 
     assert (clients.failed, clients.spec["shutdown"]) == ({}, "")
 
@@ -92,7 +93,7 @@ def test_where_no_pod_will_come_none_is_awaited(pods: list[dict[str, Any]]) -> N
 def test_a_pod_that_was_taken_away_is_not_awaited() -> None:
     """As the driver takes one away whose command was killed together with Argo's program; Argo itself may be gone."""
     clients = Clients([pod("Succeeded")])
-    end_clients(clients.cluster, NAME, WORDS, 3, released=2)
+    end_clients(clients.cluster, ClientPods(NAME, iterations=3, released=2), WORDS)
 
     assert (clients.failed, clients.spec["shutdown"]) == ({}, "")
 
@@ -104,7 +105,7 @@ def test_clients_that_argo_calls_over_are() -> None:
         "x": {"displayName": "drive", "phase": "Running"},
         "y": {"displayName": "clients", "phase": "Failed"},
     }
-    end_clients(clients.cluster, NAME, WORDS, 1)
+    end_clients(clients.cluster, ClientPods(NAME, iterations=1), WORDS)
 
     assert (clients.failed, clients.spec["shutdown"]) == ({}, "")
 
@@ -112,7 +113,7 @@ def test_clients_that_argo_calls_over_are() -> None:
 def test_a_workflow_that_was_stopped_makes_none() -> None:
     """By `argo stop`, or by the user who waits."""
     clients = Clients([], shutdown="Terminate")
-    end_clients(clients.cluster, NAME, WORDS)
+    end_clients(clients.cluster, ClientPods(NAME), WORDS)
 
     assert clients.spec["shutdown"] == "Terminate"
 
@@ -120,9 +121,25 @@ def test_a_workflow_that_was_stopped_makes_none() -> None:
 def test_a_workflow_is_stopped_if_its_pods_cannot_be_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the right, or if Argo makes none in time: nobody is left waiting."""
     older = Clients([HELD], refusal=Refused(403, "forbidden"))
-    end_clients(older.cluster, NAME, WORDS)
+    end_clients(older.cluster, ClientPods(NAME), WORDS)
     monkeypatch.setattr("windtunnel.engines.argo.end_clients.MAKING_SECONDS", 0.05)
     late = Clients([])
-    end_clients(late.cluster, NAME, WORDS)
+    end_clients(late.cluster, ClientPods(NAME), WORDS)
 
     assert older.spec["shutdown"] == late.spec["shutdown"] == "Stop"
+
+
+def test_pods_of_a_matrixs_other_runs_are_left_alone() -> None:
+    """One that failed in an earlier run does not mean that this run's pod will not come."""
+    earlier, own = (pod("Failed", "client-a"), pod("Pending", "client-b", schedulingGates=[{"name": GATE}]))
+    for each, run in ((earlier, "bench-20260101-000000-0f5c-12"), (own, "bench-20260101-000000-0f5c-2")):
+        each["metadata"]["labels"][RUN] = run
+    clients = Clients([earlier], [earlier, own])
+    clients.nodes = {
+        "x": {"name": "w.run-12.clients", "displayName": "clients", "phase": "Failed"},
+        "y": {"name": "w.run-2.clients", "displayName": "clients", "phase": "Running"},
+    }
+    end_clients(clients.cluster, ClientPods(NAME, 2, iterations=1), WORDS)
+
+    assert clients.failed.keys() == {"Pod/client-b/status"}
+    assert not clients.spec["shutdown"]

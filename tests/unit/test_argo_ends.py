@@ -90,7 +90,7 @@ def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last_word: Path) -> 
     outputs = tmp_path / "outputs"
     monkeypatch.setenv("WINDTUNNEL_WORKFLOW", NAME)
     monkeypatch.setattr("windtunnel.engines.argo.outputs.OUTPUTS", outputs)
-    monkeypatch.setattr("windtunnel.engines.argo.finish._remove", lambda _cluster, _run: [])
+    monkeypatch.setattr("windtunnel.engines.argo.finish.remove", lambda _cluster, _run: [])
     monkeypatch.setattr(causes, "LAST_WORD", last_word)
 
     def act(kept: Kept) -> tuple[int, dict[str, str]]:

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from support.made import argo_record
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo import status as run_status
 from windtunnel.engines.argo.follow import Follower
-from windtunnel.engines.argo.labels import FOLDER
+from windtunnel.engines.argo.labels import FETCHED, FOLDER
 from windtunnel.errors import Cancelled, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.record import MetricSummary, RunRecord
@@ -179,7 +180,7 @@ def test_a_run_that_has_much_to_tell_is_told_shortly_and_comes_home_whole(
     assert sum(len(key) + len(value.encode()) for key, value in shown.annotations.items()) < 1 << 18
 
     def fetch(self: Follower, _pod: str) -> None:
-        self._folder = folder
+        self._folders.append(folder)
 
     monkeypatch.setattr(Follower, "_fetch", fetch)
     shown.annotations[FOLDER] = "bench-1-drive"
@@ -187,3 +188,33 @@ def test_a_run_that_has_much_to_tell_is_told_shortly_and_comes_home_whole(
 
     assert whole == record.model_copy(update={"path": str(folder)})
     assert json.loads((folder / "run.json").read_text())["path"] is None
+
+
+def test_the_folders_of_a_matrix_are_awaited_while_a_driver_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Argo calls a workflow over as soon as it is terminated; the run that went on is on its way home then."""
+    places = [tmp_path / f"bench-1-{number}" for number in (1, 2)]
+    for number, place in enumerate(places, start=1):
+        place.mkdir()
+        (place / "run.json").write_text(argo_record(f"bench-1-{number}").model_dump_json())
+    shown = Shown(status("Failed"))
+    shown.annotations[FOLDER] = "drive-1"
+    ends = iter([True, False])
+
+    def fetch(self: Follower, pod: str) -> None:
+        self._folders.append(places[int(pod[-1]) - 1])
+        shown.annotations[FETCHED] = pod
+
+    def drives(*_arguments: object) -> bool:
+        shown.annotations[FOLDER] = "drive-2"
+        return next(ends)
+
+    monkeypatch.setattr(Follower, "_fetch", fetch)
+    monkeypatch.setattr("windtunnel.engines.argo.follow.drives", drives)
+    monkeypatch.setattr("windtunnel.engines.argo.follow._LOOK_SECONDS", 0)
+    follower = Follower(shown.cluster, NAME, tmp_path, print, Control(float("inf")))
+    records, code = follower.follow_sweep()
+
+    assert [record.run_id for record in records] == ["bench-1-1", "bench-1-2"]
+    assert code == 3

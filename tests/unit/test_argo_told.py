@@ -65,7 +65,7 @@ def conclude(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> Conclude:
 
     def act(record: RunRecord) -> int:
         job = SimpleNamespace(name="client", warmup=0, repeats=1)
-        parameters = SimpleNamespace(workflow="bench-abcde", is_fetched=True, job=job)
+        parameters = SimpleNamespace(workflow="bench-abcde", is_fetched=True, job=job, cell=None)
         monkeypatch.setattr(drive, "_run", lambda *_arguments: (parameters, record))
         return drive.drive()
 

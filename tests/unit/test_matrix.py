@@ -67,7 +67,7 @@ def test_values_of_different_kinds_are_different_values() -> None:
 
 def test_a_sweep_is_no_single_benchmark() -> None:
     """Where one is asked for, it is refused with what can run it."""
-    with pytest.raises(DescriptorError, match="only `windtunnel run` can run a sweep"):
+    with pytest.raises(DescriptorError, match="only `windtunnel run` and `windtunnel submit` can run a sweep"):
         parse(sweep('"run.repeats" = [3]'), FILE)
 
 

@@ -1,6 +1,7 @@
 """A benchmark: the TOML file that says what to measure."""
 
 from windtunnel.benchmark.load import Loaded, load, load_all, parse, parse_all, require_single
+from windtunnel.benchmark.matrix import describe_values
 from windtunnel.benchmark.model import CLIENT, Benchmark, Metric, json_schema
 from windtunnel.benchmark.programs import Live, Probe, Program, Server
 
@@ -13,6 +14,7 @@ __all__ = [
     "Probe",
     "Program",
     "Server",
+    "describe_values",
     "json_schema",
     "load",
     "load_all",

@@ -156,7 +156,8 @@ def _check_all(document: dict[str, Any], given: _Given) -> list[Loaded]:
 def require_single(benchmarks: list[Loaded]) -> Loaded:
     """Return the benchmark of a file without a matrix (DescriptorError if it has one)."""
     if len(benchmarks) > 1 or benchmarks[0].combination:
-        raise DescriptorError(f"{benchmarks[0].path}: matrix: only `windtunnel run` can run a sweep")
+        words = "matrix: only `windtunnel run` and `windtunnel submit` can run a sweep"
+        raise DescriptorError(f"{benchmarks[0].path}: {words}")
     return benchmarks[0]
 
 

@@ -43,6 +43,11 @@ def combinations(matrix: object, overrides: Sequence[str]) -> list[Mapping[str, 
     return [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
 
 
+def describe_values(values: Mapping[str, Any]) -> str:
+    """Return the values of a matrix's keys as a person reads them."""
+    return ", ".join(f"{key} = {value}" for key, value in values.items())
+
+
 def _check(key: str, values: object) -> None:
     if isinstance(values, dict):
         msg = f'matrix.{key}: quote the whole key, such as "{key}.{next(iter(values), "key")}" = [1, 2]'

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from windtunnel.cli.app import app
-from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_with_notes, with_repeats
+from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_sweep, with_repeats
 from windtunnel.cli.output import echo, print_data, print_err, print_json, print_log_tail
 from windtunnel.cli.results import JsonOption
-from windtunnel.cli.showing import print_record
+from windtunnel.cli.showing import print_record, print_sweep, sweep_as_json
 from windtunnel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def submit(
     from windtunnel.addresses import parse_store
 
     loaded, submission = _make(file, with_repeats(overrides, repeats), strict=strict, image=image, fetch=wait)
+    is_sweep = bool(loaded.combination)
     from windtunnel.backends.kubernetes.install import require_cluster
     from windtunnel.engines.argo.follow import Follower
     from windtunnel.engines.argo.submit import submit as create
@@ -90,7 +91,10 @@ def submit(
         print_err(f"submitted {name} to namespace {cluster.namespace}")
         store = parse_store(loaded.benchmark.output.store)
         folder = store if isinstance(store, Path) else Path("runs")
-        _follow(Follower(cluster, name, folder, print_err, Control(float("inf"))), as_json=as_json)
+        follower = Follower(cluster, name, folder, print_err, Control(float("inf")))
+        if is_sweep:
+            _follow_sweep(follower, submission.runs, as_json=as_json)
+        _follow(follower, as_json=as_json)
         return
     if as_json:
         print_json({"kind": kind, "name": name, "namespace": cluster.namespace})
@@ -109,15 +113,33 @@ def _make(
 ) -> tuple[Loaded, Submission]:
     from windtunnel.engines import require_engine
 
-    loaded, plan = load_with_notes(file, overrides)
+    sweep = load_sweep(file, overrides)
+    loaded, _plan = sweep[0]
     require_engine("argo")
     from windtunnel.backends.kubernetes.settings import runner_image
-    from windtunnel.engines.argo.build import build_workflow
+    from windtunnel.engines.argo.build import build_sweep
 
     # Nobody waits for what a schedule starts.
     is_fetched = fetch and not loaded.benchmark.run.schedule
     options = {"strict": str(strict).lower(), "fetch": str(is_fetched).lower(), "image": image or runner_image()}
-    return loaded, build_workflow(loaded, plan, overrides, options=options)
+    return loaded, build_sweep(sweep, overrides, options=options)
+
+
+def _follow_sweep(follower: Follower, runs: int, *, as_json: bool) -> NoReturn:
+    from windtunnel.engines.interrupts import signals_cancel
+
+    with signals_cancel(follower.control):
+        records, code = follower.follow_sweep()
+    for record in records:
+        if record.cause:
+            print_log_tail(record.cause.step, record.cause.log_tail)
+        if not as_json:
+            print_record(record)
+    if as_json:
+        print_json(sweep_as_json(records))
+    else:
+        print_sweep(records, runs)
+    raise typer.Exit(code)
 
 
 def _follow(follower: Follower, *, as_json: bool) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -138,6 +138,8 @@ def show_plan(
     overrides: SetOption = None,
 ) -> None:
     """Show what a benchmark would do, and what would be made for it; nothing is started."""
+    from windtunnel.benchmark import describe_values
+
     sweep = load_sweep(file, overrides)
     is_sweep = bool(sweep[0][0].combination)
     is_json = as_json or format_ is PlanFormat.JSON
@@ -157,11 +159,6 @@ def show_plan(
         if is_sweep:
             echo(f"run {number} of {len(sweep)}: {describe_values(loaded.redaction.values(loaded.combination))}")
         echo("\n".join(_plan_lines(plan, loaded.redaction)))
-
-
-def describe_values(values: Mapping[str, Any]) -> str:
-    """Return the values of a matrix's keys as a person reads them."""
-    return ", ".join(f"{key} = {value}" for key, value in values.items())
 
 
 def _plan_lines(plan: Plan, redaction: Redaction) -> Iterator[str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from windtunnel.backends import make_backend
 from windtunnel.backends.preview import Document, Preview, preview_plan
 from windtunnel.backends.support import check_support
-from windtunnel.cli.descriptor import describe_values
 from windtunnel.cli.output import print_data, print_json
 from windtunnel.errors import WindtunnelError
 
@@ -26,6 +25,8 @@ def print_previews(found: Sequence[tuple[Loaded, Plan]], backend_name: str, *, a
         UsageError: No backend is called so.
         Unsupported: The backend cannot do what a plan asks for.
     """
+    from windtunnel.benchmark import describe_values
+
     runs = []
     for loaded, plan in found:
         runs.append((loaded.redaction.values(loaded.combination), _preview(loaded, plan, backend_name)))

@@ -12,10 +12,10 @@ import typer
 
 from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
-from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, describe_values, load_sweep, with_repeats
+from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_sweep, with_repeats
 from windtunnel.cli.output import STDOUT, print_err, print_json, print_log_tail, shorten
 from windtunnel.cli.results import require_report, write_report
-from windtunnel.cli.showing import print_record, print_sweep
+from windtunnel.cli.showing import print_record, print_sweep, sweep_as_json
 from windtunnel.engines import RUN_HERE
 from windtunnel.errors import ExitCode
 
@@ -41,6 +41,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
 ) -> None:
     """Measure: start what is needed, run the client, stop it all, keep the numbers."""
+    from windtunnel.benchmark import describe_values
     from windtunnel.engines import find_engine
 
     if report:
@@ -58,7 +59,7 @@ def run(
             break
     sweep = requests[0].sweep
     if sweep and as_json:
-        print_json({"sweep_id": sweep.id, "runs": [record.model_dump(mode="json") for record in records]})
+        print_json(sweep_as_json(records))
     elif sweep:
         print_sweep(records, len(requests))
     elif as_json:

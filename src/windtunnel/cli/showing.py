@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from windtunnel.analysis.formatting import column_number, failed
 from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, shorten
@@ -73,6 +73,12 @@ def _print_metrics(metrics: Mapping[str, MetricSummary]) -> None:
         middle = (column_number(value) for value in (metric.median, metric.p90, metric.p99))
         rows.append([name, metric.unit or "", str(metric.n), column_number(metric.mean), interval(metric), *middle])
     print_table(columns, rows)
+
+
+def sweep_as_json(records: Sequence[RunRecord]) -> dict[str, Any]:
+    """Return a sweep as JSON data."""
+    sweep = records[0].sweep
+    return {"sweep_id": sweep and sweep.id, "runs": [record.model_dump(mode="json") for record in records]}
 
 
 def print_sweep(records: Sequence[RunRecord], planned: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.backends.kubernetes.container_spec import is_in_client
 from windtunnel.engines.argo.causes import words_of
+from windtunnel.engines.argo.cells import task_name
 from windtunnel.engines.argo.workflow import change, nodes_of, read
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
@@ -78,10 +79,11 @@ class Acts:
         cluster: The workflow's cluster.
         workflow: The workflow's name.
         plan: The run's plan, which has one job.
+        cell: Which of a matrix's runs it is, if it is one: the acts are below its part of the workflow.
     """
 
-    def __init__(self, cluster: Cluster, workflow: str, plan: Plan) -> None:
-        self._cluster, self._workflow = cluster, workflow
+    def __init__(self, cluster: Cluster, workflow: str, plan: Plan, cell: int | None = None) -> None:
+        self._cluster, self._workflow, self._parent = cluster, workflow, _parent(workflow, cell)
         (self._job,) = plan.jobs
         self._beside = {step.name for step in plan.steps if is_in_client(step)}
         self._acts: list[Act] = []
@@ -134,39 +136,47 @@ class Acts:
                 change(self._cluster, self._workflow, {"status": {"nodes": nodes}})
 
     def _nodes(self, workflow: dict[str, Any]) -> dict[str, Any]:
-        """Return the nodes that are to be, by their ids: a chain below the workflow's own."""
-        name = self._workflow
-        root = next((node for node in nodes_of(workflow) if node.get("id") == name), {})
-        others = root.get("children")
+        """Return the nodes that are to be, by their ids: a chain below the workflow's own, or below a cell's."""
+        parent = next((node for node in nodes_of(workflow) if node.get("name") == self._parent), {})
+        others = parent.get("children")
         if not (others and self._acts):
             return {}  # Argo keeps the nodes of a large workflow compressed, or in a database
-        names = [f"{_prefix(name)}{number}" for number in range(len(self._acts))]
-        ids = [node_id(name, each) for each in names]
-        found: dict[str, Any] = {name: {"children": [*(each for each in others if each != ids[0]), ids[0]]}}
+        names = [f"{_prefix(self._parent)}{number}" for number in range(len(self._acts))]
+        ids = [node_id(self._workflow, each) for each in names]
+        found: dict[str, Any] = {parent["id"]: {"children": [*(each for each in others if each != ids[0]), ids[0]]}}
         for number, (act, began) in enumerate(zip(self._acts, _seconds(self._acts), strict=True)):
-            own = {"id": ids[number], "name": names[number], "boundaryID": name, "children": ids[number + 1 :][:1]}
+            own = {
+                "id": ids[number],
+                "name": names[number],
+                "boundaryID": parent["id"],
+                "children": ids[number + 1 :][:1],
+            }
             found[ids[number]] = act.node(began) | own
         return found
 
 
-def forget(cluster: Cluster, workflow: dict[str, Any]) -> None:
+def forget(cluster: Cluster, workflow: dict[str, Any], cell: int | None = None) -> None:
     """Take an older run's acts out of a workflow that Argo has begun again with its nodes: it would wait for them.
 
     Raises:
         PlatformError: The API refuses.
     """
-    name = workflow["metadata"]["name"]
-    nodes = nodes_of(workflow)
-    gone = {node["id"]: None for node in nodes if str(node.get("name")).startswith(_prefix(name))}
+    name, nodes = workflow["metadata"]["name"], nodes_of(workflow)
+    parent = _parent(name, cell)
+    gone = {node["id"]: None for node in nodes if str(node.get("name")).startswith(_prefix(parent))}
     if gone:
-        kept = [
-            child for node in nodes if node["id"] == name for child in node.get("children", ()) if child not in gone
-        ]
-        change(cluster, name, {"status": {"nodes": {**gone, name: {"children": kept}}}})
+        above = next(node for node in nodes if node.get("name") == parent)
+        kept = [child for child in above.get("children", ()) if child not in gone]
+        change(cluster, name, {"status": {"nodes": {**gone, above["id"]: {"children": kept}}}})
 
 
-def _prefix(workflow: str) -> str:
-    return f"{workflow}.acts."
+def _parent(workflow: str, cell: int | None) -> str:
+    """Return the name of the node that acts are below."""
+    return workflow if cell is None else f"{workflow}.{task_name(cell)}"
+
+
+def _prefix(parent: str) -> str:
+    return f"{parent}.acts."
 
 
 def node_id(workflow: str, name: str) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 
 from windtunnel.addresses import parse_store
 from windtunnel.backends.base import longest_seconds
-from windtunnel.benchmark import Loaded
+from windtunnel.benchmark import Loaded, describe_values
 from windtunnel.engines.argo.carrier import Carrier, file_has_secrets, local_inputs, make_carrier, read_local
+from windtunnel.engines.argo.cells import Sweep, check_length, check_sweep
 from windtunnel.engines.argo.parameter_values import FILE, SET, has_secrets
 from windtunnel.engines.argo.parameters import check_plan, ported
 from windtunnel.engines.argo.pod_patch import planned
-from windtunnel.engines.argo.templates import template
+from windtunnel.engines.argo.templates import sweep_template, template
 from windtunnel.errors import UsageError
 from windtunnel.plan import Plan
 
@@ -39,10 +40,12 @@ class Submission:
     Attributes:
         made: Its Workflow, or its CronWorkflow.
         carrier: The object that belongs to that, if there is something that is no parameter.
+        runs: How many runs it has.
     """
 
     made: dict[str, Any]
     carrier: Carrier | None = None
+    runs: int = 1
 
     @property
     def documents(self) -> list[dict[str, Any]]:
@@ -53,14 +56,18 @@ class Submission:
 def build_workflow(
     loaded: Loaded, plan: Plan, overrides: Sequence[str] = (), *, options: Mapping[str, str] | None = None
 ) -> Submission:
-    """Return the Workflow of a benchmark, or its CronWorkflow if it has a schedule.
+    """Do what `build_sweep` does for a benchmark without a matrix."""
+    return build_sweep([(loaded, plan)], overrides, options=options)
+
+
+def build_sweep(sweep: Sweep, overrides: Sequence[str] = (), *, options: Mapping[str, str] | None = None) -> Submission:
+    """Return the Workflow of a benchmark, or its CronWorkflow if it has a schedule; that of a matrix has all its runs.
 
     A benchmark that has secrets is no parameter: it goes through a Secret, and its workflow has a name from the start.
     One that is too long goes through a ConfigMap, and so do the inputs that are files of this machine.
 
     Args:
-        loaded: The benchmark.
-        plan: Its plan.
+        sweep: The benchmark and its plan; of a matrix those of each cell.
         overrides: What was changed in it, ``KEY=VALUE`` each.
         options: Other parameters of the template.
 
@@ -68,12 +75,16 @@ def build_workflow(
         Unsupported, PlanError, UsageError: Argo cannot run it.
         PlatformError: An input that is a file of this machine cannot be had.
     """
-    check_plan(plan)
+    check_sweep(sweep)
+    for _loaded, plan in sweep:
+        check_plan(plan)
+    loaded, plan = sweep[0]
     if broken := next((text for text in overrides if "\n" in text), None):
         key = broken.partition("=")[0]
         raise UsageError(f"--set {key}=…: a workflow's parameter cannot have a line break in a value")
     options = dict(options or {})
-    check_store(options.get("store") or loaded.benchmark.output.store, is_fetched=options.get("fetch") == "true")
+    for each, _plan in sweep:
+        check_store(options.get("store") or each.benchmark.output.store, is_fetched=options.get("fetch") == "true")
     run, text, lines = loaded.benchmark.run, loaded.text, "\n".join(overrides)
     carried = read_local(loaded, plan)
     is_hidden = bool(loaded.redaction.secrets) or has_secrets(text, loaded.redaction)
@@ -87,17 +98,29 @@ def build_workflow(
         given |= dict.fromkeys(("benchmark", "set") if FILE in carried else (), carrier.value)
         given |= {"inputs": carrier.value} if local_inputs(plan) else {}
     given |= options
-    # What fires by its schedule may find another version of the image than there was when it was submitted.
-    client = planned(ported(plan), options.get("image", "windtunnel"))
-    spec = template(plan.strategy, None if run.schedule else client).to_dict()["spec"]
+    spec = _spec(sweep, options.get("image", "windtunnel"))
     for parameter in spec["arguments"]["parameters"]:
         parameter["value"] = given.get(parameter["name"], parameter.get("value", ""))
         parameter.pop("description", None)
-    spec["activeDeadlineSeconds"] = math.ceil(longest_seconds(plan)) + AROUND_SECONDS
+    spec["activeDeadlineSeconds"] = sum(math.ceil(longest_seconds(each)) + AROUND_SECONDS for _loaded, each in sweep)
     made = {"apiVersion": API_VERSION, "kind": "Workflow", "metadata": metadata, "spec": spec}
     if run.schedule:
         made |= {"kind": "CronWorkflow", "spec": _scheduled(run.schedule, run.timezone, spec)}
-    return Submission(made, carrier)
+    return Submission(made, carrier, len(sweep))
+
+
+def _spec(sweep: Sweep, image: str) -> dict[str, Any]:
+    """Return what runs a benchmark, or all cells of a matrix, whatever its parameters are."""
+    (loaded, plan), *_others = sweep
+    clients = [planned(ported(each), image) for _loaded, each in sweep]
+    if loaded.combination:
+        check_length(clients)
+        titles = [describe_values(each.redaction.values(each.combination)) for each, _plan in sweep]
+        made = sweep_template(plan.strategy, clients, titles)
+    else:
+        # What fires by its schedule may find another version of the image than there was when it was submitted.
+        made = template(plan.strategy, None if loaded.benchmark.run.schedule else clients[0])
+    return dict(made.to_dict()["spec"])
 
 
 def _metadata(benchmark: str, *, is_scheduled: bool, is_named: bool) -> dict[str, Any]:

@@ -22,13 +22,14 @@ from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.engines.argo.acts import Acts, forget
 from windtunnel.engines.argo.carrier import adopt, place_inputs
 from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
-from windtunnel.engines.argo.end_clients import end_clients
+from windtunnel.engines.argo.cells import Cell, number_of
+from windtunnel.engines.argo.end_clients import ClientPods, end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
 from windtunnel.engines.argo.outputs import write_report, write_told
 from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.engines.argo.pod_patch import digest, planned
-from windtunnel.engines.argo.status import begin, refuse, write_record
+from windtunnel.engines.argo.status import begin, refuse, write_cell, write_record
 from windtunnel.engines.argo.workflow import annotate, annotations_of, explain, labels_of, nodes_of, path, read
 from windtunnel.engines.execute import execute
 from windtunnel.engines.inline import call_directly
@@ -90,31 +91,34 @@ def drive() -> int:
     Raises:
         WindtunnelError: The run could not begin, or its folder was not fetched; Argo waits for it no more.
     """
-    sigterm, cluster = CancelOnSigterm(), connect()
+    sigterm, cluster, cell = CancelOnSigterm(), connect(), number_of(Cell.of(os.environ))
     workflow = read(cluster, os.environ["WINDTUNNEL_WORKFLOW"])
     try:
         parameters, record = _run(cluster, workflow, sigterm)
     except Exception as error:
         known = as_known(error)
         with contextlib.suppress(PlatformError):
-            explain(cluster, workflow["metadata"]["name"], words := words_of(known.code, known.message))
-            refuse(cluster, workflow, known)
-            end_clients(cluster, workflow["metadata"]["name"], words)
+            words = words_of(known.code, known.message)
+            if cell is None:
+                explain(cluster, workflow["metadata"]["name"], words)
+            refuse(cluster, workflow, known, cell)
+            end_clients(cluster, ClientPods(workflow["metadata"]["name"], cell), words)
         raise
     return _conclude(cluster, parameters, record, workflow)
 
 
 def _run(cluster: Cluster, workflow: dict[str, Any], sigterm: CancelOnSigterm) -> tuple[WorkflowParameters, RunRecord]:
-    forget(cluster, workflow)
+    cell = number_of(Cell.of(os.environ))
+    forget(cluster, workflow, cell)
     parameters = WorkflowParameters.from_environment()
     if RESUBMITTED in labels_of(workflow):
         # Who waited for the run's folder does not wait for that of another run.
         parameters = replace(parameters, is_fetched=False)
     if parameters.is_carried:
         adopt(cluster, workflow)
-    acts = Acts(cluster, parameters.workflow, parameters.plan)
+    acts = Acts(cluster, parameters.workflow, parameters.plan, cell)
     request = replace(_request(parameters, cluster, workflow), observers=[StdoutObserver(), acts])
-    begin(cluster, workflow, parameters.run_id)
+    begin(cluster, workflow, parameters.run_id, cell)
     sigterm.watch(request.control)
     record = execute(request, "argo", call_directly)
     acts.show()
@@ -128,7 +132,8 @@ def check(parameters: WorkflowParameters, workflow: dict[str, Any]) -> None:
             "this workflow's client was planned when it was rendered, from other parameters or by another version"
             " of Windtunnel: render or submit the benchmark again"
         )
-    if labels_of(workflow).get(RUN) == parameters.run_id:
+    # The label comes once all of a workflow is over; that of a matrix has the matrix's own id.
+    if labels_of(workflow).get(RUN) == (parameters.sweep.id if parameters.sweep else parameters.run_id):
         raise UsageError("this run is over, and its servers are gone: use `argo resubmit`, which starts a new one")
     if any(node.get("phase") == "Skipped" for node in nodes_of(workflow)):
         raise UsageError(
@@ -138,17 +143,22 @@ def check(parameters: WorkflowParameters, workflow: dict[str, Any]) -> None:
 
 def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecord, workflow: Mapping[str, Any]) -> int:
     leave(words := cause_of(record))
+    cell = parameters.cell
     try:
-        if words:
-            explain(cluster, parameters.workflow, words)
-        write_record(cluster, parameters.workflow, record)
+        if cell:
+            write_cell(cluster, parameters.workflow, record, cell)
+        else:
+            if words:
+                explain(cluster, parameters.workflow, words)
+            write_record(cluster, parameters.workflow, record)
         if parameters.is_fetched:
             _await_fetch(cluster, parameters.workflow, Path(record.path or ""))
     finally:
         if record.exit_code:
             job = parameters.job
             ran = [each.iteration or 0 for each in record.phases if (each.step, each.phase) == (job.name, "run")]
-            end_clients(cluster, parameters.workflow, words, job.warmup + job.repeats, max(ran, default=0))
+            counts = job.warmup + job.repeats, max(ran, default=0)
+            end_clients(cluster, ClientPods(parameters.workflow, number_of(cell), *counts), words)
     write_report(record, workflow)
     # The last thing of all: `finish` looks no further where it says that the run is well.
     write_told(record)
@@ -158,7 +168,9 @@ def _conclude(cluster: Cluster, parameters: WorkflowParameters, record: RunRecor
 def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[str, Any]) -> Request:
     check(parameters, workflow)
     workflow_path = path(cluster, "workflows", parameters.workflow)
-    backend = KubernetesBackend(GatedPods(driver_pod(cluster), workflow_path, cluster.path("Pod"), parameters.run_id))
+    cell = number_of(parameters.cell)
+    pods = GatedPods(driver_pod(cluster), workflow_path, cluster.path("Pod"), parameters.run_id, cell)
+    backend = KubernetesBackend(pods)
     request = make_request(parameters.loaded, parameters.plan, backend, parameters.store)
     if request.remote is None and not parameters.is_fetched:
         raise UsageError(
@@ -172,6 +184,7 @@ def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[st
         run_id=parameters.run_id,
         strict=parameters.is_strict,
         is_volatile=True,
+        sweep=parameters.sweep,
         # A folder that the benchmark names is one of the machine that fetches it.
         store=request.store if request.remote else Path("runs"),
         unstored=_GOES_HOME if parameters.is_fetched else _GOES,

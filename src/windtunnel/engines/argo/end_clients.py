@@ -1,17 +1,20 @@
-"""Clients' pods that still wait for a run that is over: Argo is told that they failed, and why."""
+"""ClientPods' pods that still wait for a run that is over: Argo is told that they failed, and why."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from windtunnel.backends.kubernetes.api import Cluster, Refused, map_errors
 from windtunnel.backends.kubernetes.naming import ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
-from windtunnel.engines.argo.labels import CLIENTS, COMPONENT, PLAN, WORKFLOW
+from windtunnel.backends.labels import RUN
+from windtunnel.engines.argo.cells import is_of_cell
+from windtunnel.engines.argo.labels import COMPONENT, PLAN, WORKFLOW
 from windtunnel.engines.argo.pod_gate import is_held
-from windtunnel.engines.argo.workflow import nodes_of, read, stop
+from windtunnel.engines.argo.workflow import clients_of, read, stop
 
 MAKING_SECONDS = 60.0
 """How long Argo may take to make a client's pod; after that the workflow is stopped."""
@@ -19,7 +22,32 @@ _LOOK_SECONDS = 0.5
 _OVER = {"Succeeded", "Failed", "Error"}
 
 
-def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | None = None, released: int = 0) -> None:
+@dataclass(frozen=True)
+class ClientPods:
+    """The pods that a workflow makes for one run.
+
+    Attributes:
+        workflow: The workflow.
+        cell: Which of a matrix's runs it is, if it is one.
+        iterations: How many there are to be in all, if that is known.
+        released: The last iteration whose pod ran.
+    """
+
+    workflow: str
+    cell: int | None = None
+    iterations: int | None = None
+    released: int = 0
+
+    def find(self, cluster: Cluster) -> list[PodView]:
+        """Return those that are there, and the pod that plans them, if there is one (PlatformError)."""
+        with map_errors(f"the pods of workflow {self.workflow}"):
+            pods = [PodView(each) for each in cluster.find("Pod", f"{WORKFLOW}={self.workflow}")]
+        if self.cell is None:
+            return pods
+        return [view for view in pods if ITERATION in view.labels and is_of_cell(view.labels[RUN], self.cell)]
+
+
+def end_clients(cluster: Cluster, clients: ClientPods, words: str) -> None:
     """Return once no client's pod waits for its driver, or will.
 
     Argo makes a pod anew that is deleted before it ran, and of a workflow that is stopped it shows
@@ -27,28 +55,26 @@ def end_clients(cluster: Cluster, workflow: str, words: str, iterations: int | N
 
     Args:
         cluster: The workflow's cluster.
-        workflow: The workflow.
+        clients: The pods.
         words: Why the run is over.
-        iterations: How many pods there are to be in all, if that is known.
-        released: The last iteration whose pod ran.
 
     Raises:
         PlatformError: The API refuses.
     """
     deadline = time.monotonic() + MAKING_SECONDS
     while time.monotonic() < deadline:
-        with map_errors(f"the pods of workflow {workflow}"):
-            pods = [PodView(each) for each in cluster.find("Pod", f"{WORKFLOW}={workflow}")]
+        pods = clients.find(cluster)
         try:
             if _fail(cluster, list(filter(is_held, pods)), words):
                 return
         except Refused:
             # The account is that of an older `install argo`, which may not do it.
             break
-        if _are_over(pods, iterations, released) or _is_told(read(cluster, workflow)):
+        is_over = _are_over(pods, clients.iterations, clients.released)
+        if is_over or _is_told(read(cluster, clients.workflow), clients.cell):
             return
         time.sleep(_LOOK_SECONDS)
-    stop(cluster, workflow)
+    stop(cluster, clients.workflow)
 
 
 def _fail(cluster: Cluster, held: Sequence[PodView], words: str) -> bool:
@@ -72,7 +98,7 @@ def _are_over(pods: Sequence[PodView], iterations: int | None, released: int) ->
     return "Failed" in (*phases, *planned) or phases.count("Succeeded") == iterations or is_taken_away
 
 
-def _is_told(workflow: dict[str, Any]) -> bool:
+def _is_told(workflow: dict[str, Any], cell: int | None) -> bool:
     """Tell whether Argo says so: of a workflow that is stopped, or of its clients."""
-    phases = [node.get("phase") for node in nodes_of(workflow) if node.get("displayName") == CLIENTS]
+    phases = [node.get("phase") for node in clients_of(workflow, cell)]
     return bool(workflow["spec"].get("shutdown") or _OVER & set(phases))

@@ -11,19 +11,19 @@ import time
 from typing import Any
 
 from windtunnel.backends.kubernetes.api import Cluster, connect
-from windtunnel.backends.kubernetes.resources import KubernetesResources
-from windtunnel.backends.resources import remove_all
-from windtunnel.engines.argo.causes import as_known, cause_of, failure_of, leave, words_of
+from windtunnel.engines.argo.causes import as_known, failure_of, leave, words_of
+from windtunnel.engines.argo.cells import CELLS
+from windtunnel.engines.argo.finish_sweep import conclude_sweep
+from windtunnel.engines.argo.judging import judge, lost, remove
 from windtunnel.engines.argo.labels import EXIT_CODE
 from windtunnel.engines.argo.outputs import write_verdict
 from windtunnel.engines.argo.status import read_record, refusal_of, run_of, stopped_early, write_lost
 from windtunnel.engines.argo.workflow import change, drives, explain, read
-from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
+from windtunnel.errors import Cancelled
 from windtunnel.run.record import RunRecord
 
 DRIVER_SECONDS = 800.0
 """How long the driver may take to end, and to store what was measured, after the workflow was stopped."""
-GONE_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
 
 
@@ -31,6 +31,9 @@ def finish() -> int:
     """Wait for the driver's word, remove what is left, and return the run's exit code (WindtunnelError)."""
     cluster, name = connect(), os.environ["WINDTUNNEL_WORKFLOW"]
     try:
+        if cells := os.environ.get(CELLS):
+            failure = failure_of(os.environ.get("WINDTUNNEL_FAILURES", ""))
+            return conclude_sweep(cluster, _await_word(cluster, name), int(cells), failure)
         return _conclude(cluster, name)
     except Exception as error:
         known = as_known(error)
@@ -42,10 +45,10 @@ def _conclude(cluster: Cluster, name: str) -> int:
     """Tell the verdict: its outputs, its labels, and why the workflow failed; return the exit code."""
     found = _await_word(cluster, name)
     run, record = run_of(found), read_record(found)
-    left = _remove(cluster, run) if run else []
+    left = remove(cluster, run) if run else []
     failure = failure_of(os.environ.get("WINDTUNNEL_FAILURES", ""))
     if record is None:
-        error = refusal_of(found) or stopped_early(found) or _lost(failure)
+        error = refusal_of(found) or stopped_early(found) or lost(failure)
         code, cause = int(error.exit_code), words_of(error.code, error.message)
         status = "cancelled" if isinstance(error, Cancelled) else "failed"
         write_verdict(run, status, None, code, cause)
@@ -54,7 +57,7 @@ def _conclude(cluster: Cluster, name: str) -> int:
         sys.stderr.write(f"{error.message}\n")
         leave(cause)
         return code
-    code, cause = _judge(record, left, failure)
+    code, cause = judge(record, left, failure)
     if code != record.exit_code:
         explain(cluster, name, cause)
         change(cluster, name, {"metadata": {"labels": {EXIT_CODE: str(code)}}})
@@ -62,22 +65,6 @@ def _conclude(cluster: Cluster, name: str) -> int:
     _say(record, left)
     leave(cause)
     return code
-
-
-def _lost(failure: str | None) -> WindtunnelError:
-    words = f"; Argo says of {failure}" if failure else ""
-    return PlatformError(f"the driver was lost, and its log may say why{words}", code="driver_lost")
-
-
-def _judge(record: RunRecord, left: list[str], failure: str | None) -> tuple[int, str]:
-    """Return the exit code, and the cause if it is not 0: a run may be well and its workflow not."""
-    if record.exit_code:
-        return record.exit_code, cause_of(record)
-    if left:
-        return int(ExitCode.LEFT_BEHIND), words_of("left_behind", ", ".join(left))
-    if failure:
-        return int(ExitCode.PLATFORM), words_of("workflow_failed", failure)
-    return 0, ""
 
 
 def _say(record: RunRecord, left: list[str]) -> None:
@@ -99,11 +86,3 @@ def _await_word(cluster: Cluster, name: str) -> dict[str, Any]:
     while drives(cluster, name) and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
     return read(cluster, name)
-
-
-def _remove(cluster: Cluster, run: str) -> list[str]:
-    """Delete what is left of a run; return what does not go."""
-    resources = KubernetesResources(cluster, insists=True)
-    # What is on its way already is given a while.
-    left = remove_all(resources, lambda: resources.find(run), GONE_SECONDS, wait=GONE_SECONDS / 2)
-    return [f"{one.kind.lower()} {one.name}" for one in left]

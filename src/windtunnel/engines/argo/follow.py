@@ -14,10 +14,10 @@ from typing import Any
 from windtunnel.backends.archive import unpack
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.api import Cluster
-from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, MAIN
+from windtunnel.engines.argo.labels import EXIT_CODE, FETCHED, FETCHED_AS, FETCHING, FOLDER, MAIN
 from windtunnel.engines.argo.status import read_record, refusal_of, stopped_early
-from windtunnel.engines.argo.workflow import annotate, annotations_of, change, drives, pods_in, read
-from windtunnel.errors import Cancelled, PlatformError
+from windtunnel.engines.argo.workflow import annotate, annotations_of, change, drives, labels_of, pods_in, read
+from windtunnel.errors import Cancelled, ExitCode, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
@@ -36,7 +36,7 @@ _AGENT = ["python", "-m", "windtunnel.backends.agent", "agent.request_handlers"]
 
 @dataclass
 class Follower:
-    """Follows a workflow to its end.
+    """Follows a workflow to its end; one of a matrix has several runs, whose folders come one after the other.
 
     Attributes:
         cluster: The cluster and namespace of the workflow.
@@ -53,7 +53,8 @@ class Follower:
     control: Control
     _seen: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     _asked: int = 0
-    _folder: Path | None = None
+    _folders: list[Path] = field(default_factory=list)
+    _is_sweep: bool = False
 
     def follow(self) -> RunRecord:
         """Return the run's record when the workflow is over, and its folder is here.
@@ -62,6 +63,25 @@ class Follower:
             UsageError, PlatformError: The driver began no run, there is no record of it, or it could not be fetched.
             Cancelled: It was stopped before its run began, or is not waited for any more.
         """
+        return self._result(self._await_end())
+
+    def follow_sweep(self) -> tuple[list[RunRecord], int]:
+        """Return the records of a matrix's runs, as many as there are, and the exit code of all, when that is over.
+
+        Raises:
+            PlatformError: None of its runs was fetched.
+            Cancelled: It is not waited for any more.
+        """
+        self._is_sweep = True
+        found = self._await_end()
+        told = labels_of(found).get(EXIT_CODE) or str(int(ExitCode.PLATFORM))
+        if not self._folders:
+            message = (found.get("status") or {}).get("message") or "none of its runs began"
+            raise PlatformError(f"workflow {self.name}: {message}", code="workflow_failed")
+        return [read_run(RunFolder(folder)) for folder in self._folders], int(told)
+
+    def _await_end(self) -> dict[str, Any]:
+        """Return the workflow when it is over, and what could be fetched is here."""
         while True:
             asked_at = time.monotonic()
             found = read(self.cluster, self.name)
@@ -71,13 +91,13 @@ class Follower:
             if FOLDER in notes and notes.get(FETCHED) != notes[FOLDER]:
                 self._fetch(notes[FOLDER])
             if (found.get("status") or {}).get("phase") in _OVER and not self._is_awaited():
-                return self._result(read(self.cluster, self.name))
+                return read(self.cluster, self.name)
             self._heed()
             time.sleep(pause)
 
     def _is_awaited(self) -> bool:
         """Tell whether the run's folder may still come: Argo calls a workflow over as soon as it is terminated."""
-        return self._folder is None and drives(self.cluster, self.name)
+        return (self._is_sweep or not self._folders) and drives(self.cluster, self.name)
 
     def _result(self, found: dict[str, Any]) -> RunRecord:
         record = read_record(found)
@@ -85,10 +105,10 @@ class Follower:
             message = _failure_of(found) or "there is no record of its run"
             failed = PlatformError(f"workflow {self.name}: {message}", code="workflow_failed")
             raise refusal_of(found) or stopped_early(found) or failed
-        if self._folder is None:
+        if not self._folders:
             raise PlatformError(f"{record.run_id} is over ({record.status}) and was not fetched", code="not_fetched")
         # What the workflow has may be shortened.
-        return read_run(RunFolder(self._folder))
+        return read_run(RunFolder(self._folders[0]))
 
     def _tell(self, found: dict[str, Any]) -> None:
         for node in pods_in(found):
@@ -131,14 +151,15 @@ class Follower:
                     name = file.getnames()[0]
                 with archive.open("rb") as stream:
                     unpack(iter(lambda: stream.read(1 << 20), b""), target)
-                self._folder = (self.store / name).absolute()
-                shutil.move(target, self._folder)
+                place = (self.store / name).absolute()
+                shutil.move(target, place)
         except OSError as error:
             raise PlatformError(f"the run cannot be kept in {self.store}: {error}", code="store_failed") from None
         finally:
             agent.close()
         annotate(self.cluster, self.name, **{FETCHED: pod})
-        self.say(f"fetched {self._folder}")
+        self._folders.append(place)
+        self.say(f"fetched {place}")
 
 
 def _failure_of(workflow: dict[str, Any]) -> str | None:

@@ -12,8 +12,9 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.containers import with_ports
 from windtunnel.backends.kubernetes.container_spec import is_in_client
 from windtunnel.backends.support import check_support
-from windtunnel.benchmark import Loaded, parse
+from windtunnel.benchmark import Loaded, parse_all, require_single
 from windtunnel.engines.argo.carrier import carrier_name, check_given
+from windtunnel.engines.argo.cells import LONGEST_NAME, Cell, run_suffix
 from windtunnel.engines.argo.labels import BACKEND
 from windtunnel.engines.argo.parameter_values import (
     CONFIG_MAP,
@@ -26,6 +27,7 @@ from windtunnel.engines.argo.parameter_values import (
 )
 from windtunnel.errors import DescriptorError, PlanError, Unsupported
 from windtunnel.plan import Job, Plan
+from windtunnel.run.record import SweepPart
 from windtunnel.strategies import make_plan
 
 PARAMETERS = {
@@ -59,6 +61,8 @@ class WorkflowParameters:
         inputs: The object that has the inputs that are files of somebody's machine, ``configmap/NAME`` or
             ``secret/NAME``, if it has any.
         is_carried: Whether the workflow has a ConfigMap of its own that carries something to it.
+        cell: Which of a matrix's runs it is, if it is one.
+        sweep: The same for its record.
     """
 
     loaded: Loaded
@@ -72,6 +76,8 @@ class WorkflowParameters:
     planned: str | None
     inputs: str = ""
     is_carried: bool = False
+    cell: Cell | None = None
+    sweep: SweepPart | None = None
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> WorkflowParameters:
@@ -85,7 +91,8 @@ class WorkflowParameters:
         given = {name: decoded(variables.get(f"WINDTUNNEL_{name.upper()}", "")) for name in names}
         benchmark, changes = benchmark_of(given["benchmark"]), overrides_of(given["set"])
         overrides = [line for line in changes.text.split("\n") if line.strip()]
-        loaded = parse(benchmark.text, Path(FILE), overrides)
+        benchmarks, cell = parse_all(benchmark.text, Path(FILE), overrides), Cell.of(variables)
+        loaded = cell.choose(benchmarks) if cell else require_single(benchmarks)
         check_hidden(benchmark, changes, loaded.redaction)
         plan = make_plan(loaded.benchmark)
         if plan.strategy != variables["WINDTUNNEL_STRATEGY"]:
@@ -94,7 +101,11 @@ class WorkflowParameters:
         check_plan(plan)
         check_given(plan, given["inputs"])
         own = f"{CONFIG_MAP}{carrier_name(variables['WINDTUNNEL_WORKFLOW'])}"
-        run_id = run_name(plan.benchmark, int(variables["WINDTUNNEL_CREATED"]), variables["WINDTUNNEL_WORKFLOW_UID"])
+        moment = int(variables["WINDTUNNEL_CREATED"]), variables["WINDTUNNEL_WORKFLOW_UID"]
+        run_id, sweep = run_name(plan.benchmark, *moment, cell.number if cell else None), None
+        if cell:
+            sweep_id = run_name(benchmarks[0].benchmark.benchmark.name[:LONGEST_NAME], *moment)
+            sweep = SweepPart(id=sweep_id, values=loaded.redaction.values(loaded.combination))
         return cls(
             loaded=loaded,
             plan=ported(plan),
@@ -107,6 +118,8 @@ class WorkflowParameters:
             planned=variables.get("WINDTUNNEL_PLANNED"),
             inputs=given["inputs"].strip(),
             is_carried=own in (given["benchmark"].strip(), given["inputs"].strip()),
+            cell=cell,
+            sweep=sweep,
         )
 
     @property
@@ -136,9 +149,11 @@ def ported(plan: Plan) -> Plan:
     return with_ports(plan, plan.benchmark)
 
 
-def run_name(benchmark: str, created: int, uid: str) -> str:
+def run_name(benchmark: str, created: int, uid: str, cell: int | None = None) -> str:
     """Return the id of a workflow's run, the same in all of its pods; it sorts by time like any other.
 
-    `_run_expression` in templates.py finds the same.
+    That of a matrix's cell has the cell's number; without one, it is the matrix's own. `_run_expression` in
+    templates.py finds the same.
     """
-    return f"{benchmark[:40]}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}-{uid.replace('-', '')[:4]}"
+    moment = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}-{uid.replace('-', '')[:4]}"
+    return f"{benchmark[:40]}-{moment}" if cell is None else f"{benchmark[:LONGEST_NAME]}-{moment}{run_suffix(cell)}"

@@ -27,6 +27,7 @@ from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.engines.argo.labels import CLIENTS, MAIN, WORKFLOW
 from windtunnel.engines.argo.pod_patch import GATE
+from windtunnel.engines.argo.workflow import clients_of
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
 
@@ -50,12 +51,14 @@ class GatedPods:
         workflow: The API's path of the workflow.
         pods: The API's path of the pods in its namespace.
         run_id: The run's id.
+        cell: Which of a matrix's runs it is, if it is one.
     """
 
     owner: Mapping[str, Any] | None
     workflow: str
     pods: str
     run_id: str
+    cell: int | None = None
 
     is_ahead = True
     least_grace = 5.0
@@ -122,9 +125,9 @@ class GatedPods:
         """Raise if the workflow will make no pod any more."""
         with map_errors("looking at its workflow", step):
             workflow = cluster.call("GET", self.workflow)
-        for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
+        for node in clients_of(workflow, self.cell):
             # Succeeded without this one: somebody took an iteration out of the workflow.
-            if node.get("displayName") == CLIENTS and node.get("phase") in {"Failed", "Error", "Succeeded"}:
+            if node.get("phase") in {"Failed", "Error", "Succeeded"}:
                 words = node.get("message") or f"{CLIENTS} is {node['phase']}"
                 raise PlatformError(f"{step}: Argo makes no pod for it: {words}", code="no_pod", step=step)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
-from windtunnel.engines.argo.labels import BACKEND, COMPONENT, DRIVE, WORKFLOW
+from windtunnel.engines.argo.cells import task_name
+from windtunnel.engines.argo.labels import BACKEND, CLIENTS, COMPONENT, DRIVE, WORKFLOW
 from windtunnel.errors import PlatformError
 
 GROUP = "/apis/argoproj.io/v1alpha1"
@@ -86,6 +87,14 @@ def labels_of(workflow: dict[str, Any]) -> dict[str, str]:
 def nodes_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a workflow's nodes."""
     return list(((workflow.get("status") or {}).get("nodes") or {}).values())
+
+
+def clients_of(workflow: dict[str, Any], cell: int | None) -> list[dict[str, Any]]:
+    """Return the nodes of what makes the clients' pods, of a matrix that of a cell."""
+    found = [node for node in nodes_of(workflow) if node.get("displayName") == CLIENTS]
+    if cell is None:
+        return found
+    return [node for node in found if str(node.get("name")).endswith(f".{task_name(cell)}.{CLIENTS}")]
 
 
 def pods_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
