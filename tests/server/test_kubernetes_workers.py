@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from support.claims import Claim
-from support.deployed import deploy
-from support.docker_lab import RATE, shell, single_node
 from support.prefect_cluster import PrefectCluster
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
 from windtunnel.engines.prefect.kubernetes_pool import JANITOR
@@ -33,14 +32,13 @@ def outside(cluster: PrefectCluster) -> Iterator[PrefectCluster]:
     finally:
         del cluster.env[observed]
         if "outside" in cluster.processes:
-            cluster.end("outside")
+            cluster.end("outside", signal.SIGKILL)
         cluster.kubectl("scale", "deployment/prefect-worker", "--replicas=1")
 
 
 def test_a_worker_outside_of_the_cluster_makes_the_same_pods(outside: PrefectCluster, claim: Claim) -> None:
     """They reach the API at the pool's address, not at the worker's own, which is one of its machine."""
-    text = single_node(shell("echo rate=41"), f"[output]\nstore = '{claim.store}'\n{RATE}").replace("alone", "outside")
-    run = outside.start(deploy(outside, "outside", text, "--pool", KUBERNETES_POOL))
+    run = outside.start(outside.deploy("outside", "echo rate=41", claim.store))
     flow_run = outside.final(run, FLOW_RUN_SECONDS)
     ((container,),) = (pod["spec"]["containers"] for pod in outside.flow_pods(run))
     values = {each["name"]: each.get("value") for each in container["env"]}

@@ -15,6 +15,8 @@ from uuid import uuid4
 import httpx
 
 from support import kubernetes_lab
+from support.deployed import deploy
+from support.docker_lab import RATE, shell, single_node
 from support.kubernetes_lab import KUBECTL, kubectl
 from support.prefect_lab import ROOT, START_SECONDS, PrefectLab
 from windtunnel.backends.kubernetes.install import NODES
@@ -75,21 +77,11 @@ class PrefectCluster(PrefectLab):
         self.forward()
 
     def forward(self) -> None:
-        """Forward the server's port to this machine; again once the server's pod is another one."""
-        if former := self.processes.pop("forward", None):
-            former.kill()
-            former.wait()
-        self.until(self._is_forwarded, START_SECONDS, "the server's answer")
-
-    def _is_forwarded(self) -> bool:
-        """Forward the port unless it is, and ask; a pod that is not ready yet ends the forwarding."""
-        if "forward" not in self.processes or self.processes["forward"].poll() is not None:
-            with (self.path / "forward.log").open("ab") as log:
-                command = ["--namespace", self.namespace, "port-forward", "service/prefect-server", f"{self.port}:4200"]
-                self.processes["forward"] = subprocess.Popen(
-                    [KUBECTL, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
-        return self._answers()
+        """Forward the server's port to this machine, again whenever that ends: the pod goes, or kubectl loses it."""
+        if "forward" not in self.processes:
+            command = f"{KUBECTL} --namespace {self.namespace} port-forward service/prefect-server {self.port}:4200"
+            self._start("forward", "sh", "-c", f"while :; do {command}; sleep 0.5; done")
+        self.until(self._answers, START_SECONDS, "the server's answer")
 
     def install(self, *options: str, api_url: str | None = None) -> subprocess.CompletedProcess[str]:
         """Install the pool on Kubernetes, with the server's address unless another is given."""
@@ -127,6 +119,12 @@ class PrefectCluster(PrefectLab):
         """Ask for a run of a deployment as the UI does; its runs are kept where it says."""
         body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         return self.ask("POST", f"/deployments/{self.deployment(deployment)['id']}/create_flow_run", body)
+
+    def deploy(self, name: str, script: str, store: str, *options: str, repeats: int = 1) -> str:
+        """Deploy a benchmark of a shell script that prints a rate, and whose runs are kept in a store; see `deploy`."""
+        tables = f"[run]\nrepeats = {repeats}\n[output]\nstore = '{store}'\n{RATE}"
+        text = single_node(shell(script), tables).replace('"alone"', f'"{name}"')
+        return deploy(self, name, text, "--pool", KUBERNETES_POOL, *options)
 
     def flow_pods(self, run: str) -> list[dict[str, Any]]:
         """Return the pods of a flow run's Jobs."""

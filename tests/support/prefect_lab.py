@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ class PrefectLab:
     def _start(self, name: str, *command: str) -> None:
         with (self.path / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [str(BIN / command[0]), *command[1:]],
+                [shutil.which(command[0], path=self.env["PATH"]) or command[0], *command[1:]],
                 cwd=self.path,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -140,10 +141,10 @@ class PrefectLab:
         return self.ask("POST", path, body).raise_for_status().json()
 
     def ask(self, method: str, path: str, body: object = None) -> httpx.Response:
-        """Ask as Prefect's own clients do: again while the server's database is busy."""
+        """Ask as Prefect's own clients do: again while the server's database is busy, or it is not reached."""
         deadline = time.monotonic() + START_SECONDS
         while True:
-            with contextlib.suppress(httpx.TimeoutException):
+            with contextlib.suppress(httpx.TransportError):
                 answer = self.api.request(method, path, json=body)
                 if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                     return answer
