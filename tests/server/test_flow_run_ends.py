@@ -124,6 +124,7 @@ def test_servers_and_their_client_are_pods_beside_the_flows(cluster: PrefectClus
 
     assert (found["run_count"], found["name"], record["exit_code"]) == (1, record["run_id"], 0)
     assert record["metrics"]["latency"]["n"] == 3
+    assert not [line for line in cluster.log(run.id) if "Downloading flow code" in line]
     assert record["resources"]["left"] == []
     assert f"`{claim.store}/{record['run_id']}/report.html`" in page["data"]
     assert f"{record['run_id']}/report.html" in claim.sums()
@@ -158,21 +159,23 @@ def end_time(run: FlowRun) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "strike"),
+    ("name", "strike", "why"),
     [
-        ("deleted", delete_pod),
+        ("deleted", delete_pod, "it was deleted"),
         *(
-            pytest.param(name, strike, marks=full)
-            for name, strike in {
-                "evicted": evict,
-                "jobless": delete_job,
-                "joblast": delete_job_last,
-                "overdue": end_time,
-            }.items()
+            pytest.param(*each, marks=full)
+            for each in (
+                ("evicted", evict, "EvictionByEvictionAPI"),
+                ("jobless", delete_job, "its Job was deleted"),
+                ("joblast", delete_job_last, "its Job was deleted"),
+                ("overdue", end_time, "DeadlineExceeded"),
+            )
         ),
     ],
 )
-def test_a_pod_that_has_to_go_ends_its_run_in_order(start: Start, name: str, strike: Callable[[FlowRun], None]) -> None:
+def test_a_pod_that_has_to_go_ends_its_run_in_order(
+    start: Start, name: str, strike: Callable[[FlowRun], None], why: str
+) -> None:
     """The platform has failed, with its cause; what was measured is kept, it is not measured again, nothing is left."""
     run = start(name)
     run.hang()
@@ -182,7 +185,7 @@ def test_a_pod_that_has_to_go_ends_its_run_in_order(start: Start, name: str, str
     (record,) = run.records()
 
     assert found["run_count"] == 1
-    assert "told to end" in found["state"]["message"]
+    assert f"told to end ({why}" in found["state"]["message"]
     assert (record["cause"]["code"], record["exit_code"]) == ("driver_evicted", 3)
     assert record["resources"]["left"] == []
     assert run.samples() == SAMPLES

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import time
 from typing import Any
 from unittest.mock import Mock
 from uuid import UUID
@@ -21,14 +24,26 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from windtunnel.backends.kubernetes import api
 from windtunnel.backends.kubernetes.api import Cluster, Refused
 from windtunnel.backends.kubernetes.settings import POD, POD_UID
+from windtunnel.engines.prefect.flow_pod import FLOW_POD
 from windtunnel.engines.prefect.flow_run_state import FlowRunState
+from windtunnel.engines.prefect.termination import flow_run_signals
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 
 POD_PATH, JOB_PATH = "/api/v1/namespaces/bench/pods/flow-1", "/apis/batch/v1/namespaces/bench/jobs/flow"
-OWNED_POD = {"uid": "u-1", "ownerReferences": [{"kind": "Job", "name": "flow", "uid": "j-1"}]}
-LIVING = {POD_PATH: OWNED_POD, JOB_PATH: {"uid": "j-1"}}
-GOING = {"deletionTimestamp": "2026-11-30T02:00:00Z"}
+OWNERS = [{"kind": "Job", "name": "flow", "uid": "j-1"}]
+GOING = "2026-11-30T02:00:00Z"
+
+
+def thing(*conditions: dict[str, str], **metadata: object) -> dict[str, Any]:
+    """Return an object with conditions that hold."""
+    return {"metadata": metadata, "status": {"conditions": [{"status": "True"} | each for each in conditions]}}
+
+
+EVICTED = {"type": "DisruptionTarget", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"}
+OVERDUE = {"type": "FailureTarget", "reason": "DeadlineExceeded", "message": "Job was active longer"}
+JOB = thing(uid="j-1")
+LIVING = {POD_PATH: thing(EVICTED | {"status": "False"}, uid="u-1", ownerReferences=OWNERS), JOB_PATH: JOB}
 
 
 class Played(Cluster):
@@ -37,13 +52,13 @@ class Played(Cluster):
     objects: dict[str, dict[str, Any]] | None
 
     def ask(self, method: str, path: str, *_more: object, **_options: object) -> Any:
-        """Answer with an object's metadata."""
+        """Answer with an object."""
         assert method == "GET"
         if self.objects is None:
             raise OSError("no route to host")
         if path not in self.objects:
             raise Refused(404, "not found")
-        return {"metadata": self.objects[path]}
+        return self.objects[path]
 
 
 def look(control: Control) -> list[dict[str, Any]]:
@@ -60,30 +75,53 @@ def test_a_run_that_is_taken_for_dead_says_that_it_lives() -> None:
     assert (told["state"]["type"], told["force"]) == ("RUNNING", True)
 
 
-@pytest.mark.parametrize(
-    ("objects", "is_said"),
-    [
-        (LIVING, True),
-        ({**LIVING, POD_PATH: {"uid": "u-1"}}, True),
-        ({POD_PATH: OWNED_POD}, False),
-        ({**LIVING, JOB_PATH: {"uid": "j-2"}}, False),
-        ({**LIVING, JOB_PATH: {"uid": "j-1"} | GOING}, False),
-        ({**LIVING, POD_PATH: OWNED_POD | GOING}, False),
-        ({}, False),
-        (None, False),
-    ],
-    ids=["both are there", "no Job", "Job gone", "another Job", "Job goes", "pod goes", "pod gone", "not known"],
-)
-def test_a_pod_says_so_only_while_the_cluster_keeps_it(
-    monkeypatch: pytest.MonkeyPatch, objects: dict[str, dict[str, Any]] | None, *, is_said: bool
-) -> None:
-    """Prefect's worker tells at once that a run whose Job was deleted has crashed: the two would contradict."""
+CASES: dict[str, tuple[dict[str, dict[str, Any]] | None, str | None]] = {
+    "both are there": (LIVING, None),
+    "no Job": (LIVING | {POD_PATH: thing(uid="u-1")}, None),
+    "Job gone": ({POD_PATH: LIVING[POD_PATH]}, "its Job was deleted"),
+    "another Job": (LIVING | {JOB_PATH: thing(uid="j-2")}, "its Job was deleted"),
+    "Job goes": (LIVING | {JOB_PATH: thing(uid="j-1", deletionTimestamp=GOING)}, "its Job was deleted"),
+    "Job overdue": (LIVING | {JOB_PATH: thing(OVERDUE, uid="j-1")}, "DeadlineExceeded: Job was active longer"),
+    "pod goes": (LIVING | {POD_PATH: thing(uid="u-1", deletionTimestamp=GOING)}, "it was deleted"),
+    "evicted": (LIVING | {POD_PATH: thing(EVICTED, uid="u-1")}, "EvictionByEvictionAPI: Eviction API: evicting"),
+    "pod gone": ({}, "it is gone"),
+    "not known": (None, "evicted, its node drained, or deleted"),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    """Be a pod of a namespace that has some objects; why it has to go, in words."""
+    objects, words = CASES[request.param]
     cluster = Played(Mock(), "bench", "played")
     object.__setattr__(cluster, "objects", objects)
     monkeypatch.setattr(api, "connect", lambda: cluster)
     monkeypatch.setenv(POD, "flow-1")
     monkeypatch.setenv(POD_UID, "u-1")
-    assert bool(look(Control(3600))) is is_said
+    return words
+
+
+def test_a_pod_says_that_it_lives_only_while_the_cluster_keeps_it(case: str | None) -> None:
+    """Prefect's worker tells at once that a run whose Job was deleted has crashed: the two would contradict."""
+    assert bool(look(Control(3600))) is (case is None)
+
+
+def test_a_pod_that_has_to_go_says_why(case: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the cluster tells it; that it has to go is known without."""
+    monkeypatch.setenv(FLOW_POD, "1")
+    control = Control(3600)
+    with (
+        server_says("RUNNING") as address,
+        temporary_settings({PREFECT_API_URL: address}),
+        flow_run_signals(control, FlowRunState(UUID(int=1), control, logging.getLogger())),
+    ):
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while not control.failure:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    words = case or "evicted, its node drained, or deleted"
+    assert control.failure.message == f"the flow run's pod was told to end ({words}), and nobody cancelled the run"
 
 
 def test_a_run_that_ends_does_not_say_that_it_lives() -> None:

@@ -9,6 +9,7 @@ import pytest
 from windtunnel import extras
 from windtunnel.addresses import ObjectAddress
 from windtunnel.backends import make_backend
+from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.backends.recording import RecordingBackend
 from windtunnel.benchmark import parse
 from windtunnel.engines.request import Request, make_request
@@ -27,6 +28,13 @@ def test_a_run_that_is_uploaded_has_a_folder_too(single_node: str) -> None:
     made = requested(f'{single_node}\n[output]\nstore = "s3://bucket/prefix"')
 
     assert (made.store, made.remote) == (Path("runs"), ObjectAddress("bucket", "prefix"))
+
+
+def test_a_folder_may_go_with_the_pod_of_its_driver(single_node: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What starts the run, and how, does not matter."""
+    assert not requested(single_node).is_volatile
+    monkeypatch.setenv(POD, "flow-1")
+    assert requested(single_node).is_volatile
 
 
 def test_a_run_has_the_very_backend_that_it_was_checked_against(single_node: str) -> None:

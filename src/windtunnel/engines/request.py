@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from windtunnel.addresses import CLAIM, S3, ClaimAddress, ObjectAddress, parse_store
 from windtunnel.backends.base import Backend
+from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.backends.support import check_support, other_backends
 from windtunnel.benchmark import Loaded
 from windtunnel.engines.stores import require_aws
@@ -94,6 +96,7 @@ def make_request(loaded: Loaded, plan: Plan, backend: Backend, store: str | None
         control=Control.for_plan(plan),
         notes=[*loaded.notes, *notes],
         remote=remote,
+        is_volatile=POD in os.environ,
     )
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, map_errors
 from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.backends.kubernetes.settings import POD, POD_UID
+
+_ANSWER_SECONDS = 3.0
+"""How long the API has to answer a driver that is to end."""
 
 
 def driver_pod(cluster: Cluster) -> Manifest | None:
@@ -33,27 +37,44 @@ def driver_pod(cluster: Cluster) -> Manifest | None:
     return {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid} if uid == os.environ.get(POD_UID) else None
 
 
-def is_kept(cluster: Cluster) -> bool:
-    """Tell whether the pod of this process, and the Job that made it, are there and not on their way out.
+def why_it_goes(cluster: Cluster) -> str | None:
+    """Return in words why the pod of this process has to go, as the cluster tells it; None if it is there to stay.
 
-    The API is asked once.
+    The API is asked once. Kubernetes says of a pod that it means to disrupt what does so (its condition
+    ``DisruptionTarget``), and of a Job why it has failed.
 
     Raises:
         Refused, OSError: It does not say.
     """
     pod = _find(cluster, "Pod", os.environ[POD], os.environ.get(POD_UID))
     if pod is None:
-        return False
-    owners = [owner for owner in pod.get("ownerReferences", ()) if owner["kind"] == "Job"]
-    return all(_find(cluster, "Job", owner["name"], owner["uid"]) for owner in owners)
+        return "it is gone"
+    if words := _condition(pod, "DisruptionTarget"):
+        return words
+    for owner in pod["metadata"].get("ownerReferences", ()):
+        if owner["kind"] == "Job":
+            job = _find(cluster, "Job", owner["name"], owner["uid"])
+            if job is None or "deletionTimestamp" in job["metadata"]:
+                return "its Job was deleted"
+            if words := _condition(job, "FailureTarget", "Failed"):
+                return words
+    return "it was deleted" if "deletionTimestamp" in pod["metadata"] else None
 
 
 def _find(cluster: Cluster, kind: str, name: str, uid: str | None) -> dict[str, Any] | None:
-    """Return the metadata of an object that is there and not being deleted, and is the one that was meant."""
+    """Return an object that is there, and is the one that was meant."""
     try:
-        found: dict[str, Any] = cluster.ask("GET", cluster.path(kind, name))["metadata"]
+        found: dict[str, Any] = cluster.ask("GET", cluster.path(kind, name), timeout=_ANSWER_SECONDS)
     except Refused as error:
         if error.status != NOT_FOUND:
             raise
         return None
-    return found if found["uid"] == uid and "deletionTimestamp" not in found else None
+    return found if found["metadata"]["uid"] == uid else None
+
+
+def _condition(thing: Mapping[str, Any], *types: str) -> str | None:
+    """Return the reason and the message of the first of some conditions that holds."""
+    for each in thing.get("status", {}).get("conditions", ()):
+        if each["type"] in types and each["status"] == "True":
+            return ": ".join(words for words in (each.get("reason"), each.get("message")) if words)
+    return None

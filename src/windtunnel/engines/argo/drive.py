@@ -183,7 +183,6 @@ def _request(parameters: WorkflowParameters, cluster: Cluster, workflow: dict[st
         carried=place_inputs(parameters.inputs, parameters.plan, redaction, Path(tempfile.mkdtemp())),
         run_id=parameters.run_id,
         strict=parameters.is_strict,
-        is_volatile=True,
         sweep=parameters.sweep,
         # A folder that the benchmark names is one of the machine that fetches it.
         store=request.store if request.remote else Path("runs"),

@@ -8,9 +8,7 @@ Who writes which state when: ADR 20.
 from __future__ import annotations
 
 import logging
-import os
 import time
-from contextlib import closing
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +17,7 @@ from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Running
 
-from windtunnel.backends.kubernetes.settings import POD
+from windtunnel.engines.prefect.own_pod import why_it_goes
 from windtunnel.run.control import POLL_SECONDS, Control
 
 PATIENCE_SECONDS = 10.0
@@ -62,15 +60,8 @@ class FlowRunState:
         """
         if self._control.failure or self._control.is_cancelled:
             return False
-        if POD not in os.environ:
-            return True
-        from windtunnel.backends.kubernetes.api import connect
-        from windtunnel.backends.kubernetes.driver_pod import is_kept
-
         try:
-            cluster = connect()
-            with closing(cluster.api):
-                return is_kept(cluster)
+            return why_it_goes() is None
         except Exception as error:  # noqa: BLE001 - what cannot be known is not claimed; it is asked again
             self._logger.warning("the cluster does not say whether this pod stays: %s", type(error).__name__)
             return False

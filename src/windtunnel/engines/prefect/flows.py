@@ -20,7 +20,6 @@ from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.logging import get_run_logger  # noqa: E402
 
 from windtunnel.backends import BACKENDS, make_backend  # noqa: E402
-from windtunnel.backends.kubernetes.settings import POD  # noqa: E402
 from windtunnel.backends.reap import reap_all  # noqa: E402
 from windtunnel.engines.prefect.flow_job import refuse_losses  # noqa: E402
 from windtunnel.engines.prefect.flow_pod import FLOW_POD  # noqa: E402
@@ -69,7 +68,7 @@ def strategy_flow(strategy: str) -> Flow[..., State[Any]]:
             plan = make_plan(loaded.benchmark)
             request = make_request(loaded, plan, make_backend(backend), store)
             refuse_losses(request)
-            return run_in_flow(replace(request, strict=strict, is_volatile=POD in os.environ), report=True)
+            return run_in_flow(replace(request, strict=strict), report=True)
         except WindtunnelError as error:
             get_run_logger().error("%s", error.message)
             return refusal(error)

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from windtunnel.engines.interrupts import signals_cancel
 from windtunnel.engines.prefect.flow_pod import FLOW_POD
 from windtunnel.engines.prefect.flow_run_state import ANSWER_SECONDS, FlowRunState
+from windtunnel.engines.prefect.own_pod import why_it_goes
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.threads import ThreadGroup
 
-_EVICTED = "the flow run's pod was told to end (evicted, its node drained, or deleted), and nobody cancelled the run"
+_EVICTED = "the flow run's pod was told to end ({}), and nobody cancelled the run"
+_UNKNOWN = "evicted, its node drained, or deleted"
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
                 control.cancel("cancelled by SIGTERM")
             else:
                 # No cancel: what reads, stores and tells the results goes on, for the pod has a grace.
-                control.fail(PlatformError(_EVICTED, code="driver_evicted"))
+                control.fail(PlatformError(_EVICTED.format(_why() or _UNKNOWN), code="driver_evicted"))
 
     threads = ThreadGroup(control.fail)
     threads.start("sigterm", heed)
@@ -48,3 +50,11 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
     finally:
         received.put(None)
         threads.join(ANSWER_SECONDS)
+
+
+def _why() -> str | None:
+    """Return why the pod has to go, if the cluster says so soon."""
+    try:
+        return why_it_goes()
+    except Exception:  # noqa: BLE001 - that it has to go is known already
+        return None
