@@ -197,7 +197,8 @@ def test_the_folders_of_a_matrix_are_awaited_while_a_driver_runs(
     places = [tmp_path / f"bench-1-{number}" for number in (1, 2)]
     for number, place in enumerate(places, start=1):
         place.mkdir()
-        (place / "run.json").write_text(argo_record(f"bench-1-{number}").model_dump_json())
+        code = 130 * (number - 1)
+        (place / "run.json").write_text(argo_record(f"bench-1-{number}", exit_code=code).model_dump_json())
     shown = Shown(status("Failed"))
     shown.annotations[FOLDER] = "drive-1"
     ends = iter([True, False])
@@ -217,4 +218,4 @@ def test_the_folders_of_a_matrix_are_awaited_while_a_driver_runs(
     records, code = follower.follow_sweep()
 
     assert [record.run_id for record in records] == ["bench-1-1", "bench-1-2"]
-    assert code == 3
+    assert code == 130

@@ -74,11 +74,13 @@ class Follower:
         """
         self._is_sweep = True
         found = self._await_end()
-        told = labels_of(found).get(EXIT_CODE) or str(int(ExitCode.PLATFORM))
         if not self._folders:
             message = (found.get("status") or {}).get("message") or "none of its runs began"
             raise PlatformError(f"workflow {self.name}: {message}", code="workflow_failed")
-        return [read_run(RunFolder(folder)) for folder in self._folders], int(told)
+        records = [read_run(RunFolder(folder)) for folder in self._folders]
+        # Where no exit handler ran, nobody has judged them: they were terminated, and not all of them may have begun.
+        own = next((record.exit_code for record in records if record.exit_code), ExitCode.PLATFORM)
+        return records, int(labels_of(found).get(EXIT_CODE) or own)
 
     def _await_end(self) -> dict[str, Any]:
         """Return the workflow when it is over, and what could be fetched is here."""
