@@ -44,6 +44,14 @@ def test_a_flow_run_in_a_pod_measures_once(cluster: PrefectCluster, claim: Claim
     assert not cluster.get("pods,jobs,configmaps,secrets,leases", f"{RUN}={folder}")
 
 
+def test_the_server_has_its_ui(cluster: PrefectCluster) -> None:
+    """Prefect makes its files at the start, in a container that is not to be written to."""
+    page = httpx.get(f"http://127.0.0.1:{cluster.port}", follow_redirects=True)
+
+    assert page.is_success
+    assert "<title>Prefect Server</title>" in page.text
+
+
 def test_doctor_finds_the_pool_and_its_worker(cluster: PrefectCluster) -> None:
     """The server keeps the template as it was given; a worker that has much to do tells of itself late."""
     wanted = {"kind": "pool", "name": KUBERNETES_POOL, "works": True, "reason": None}

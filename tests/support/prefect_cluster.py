@@ -18,6 +18,7 @@ from support import kubernetes_lab
 from support.deployed import deploy
 from support.docker_lab import RATE, shell, single_node
 from support.kubernetes_lab import KUBECTL, kubectl
+from support.lab import free_port
 from support.prefect_lab import ROOT, START_SECONDS, PrefectLab
 from windtunnel.backends.kubernetes.install import NODES
 from windtunnel.backends.kubernetes.settings import runner_image
@@ -132,11 +133,16 @@ class PrefectCluster(PrefectLab):
 
 
 @contextmanager
-def prefect_namespace(path: Path) -> Iterator[PrefectCluster]:
-    """Lend a namespace for a server and a worker; it and all that is in it is gone afterwards."""
+def prefect_namespace(path: Path, port: int | None = None) -> Iterator[PrefectCluster]:
+    """Lend a namespace for a server and a worker; it and all that is in it is gone afterwards.
+
+    Args:
+        path: Where logs are.
+        port: This machine's, by which the server is reached; else one that is free.
+    """
     kubernetes_lab.image()
     kubernetes_lab.need_project_images()
-    lab = PrefectCluster(path)
+    lab = PrefectCluster(path, port or free_port())
     try:
         kubectl("create", "namespace", lab.namespace)
         yield lab
@@ -147,14 +153,15 @@ def prefect_namespace(path: Path) -> Iterator[PrefectCluster]:
 
 
 @contextmanager
-def prefect_cluster(path: Path, password: str | None = None) -> Iterator[PrefectCluster]:
+def prefect_cluster(path: Path, password: str | None = None, port: int | None = None) -> Iterator[PrefectCluster]:
     """Lend a server and a worker in a namespace of their own.
 
     Args:
         path: Where logs are.
         password: What the server wants of everybody, as USER:PASSWORD.
+        port: This machine's, by which the server is reached; else one that is free.
     """
-    with prefect_namespace(path) as lab:
+    with prefect_namespace(path, port) as lab:
         if password:
             lab.protect(password)
         lab.prepare()
