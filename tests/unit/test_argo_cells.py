@@ -258,3 +258,16 @@ def test_a_matrix_of_which_nothing_came_home_is_told(tmp_path: Path, monkeypatch
     follower = Follower(cast("Cluster", None), "w", tmp_path, print, Control(float("inf")))
     with pytest.raises(PlatformError, match="workflow w: run 1 of 2: bad_call: no"):
         follower.follow_sweep()
+
+
+def test_a_secret_of_a_matrix_is_shown_nowhere() -> None:
+    """Not in what each part is called for people, nor in its client's pod; the benchmark goes through a Secret."""
+    mark = "Zq7Marked4Secret"
+    found = submission(TEXT.replace('"run.repeats" = [1, 2, 3]', f'"client.env.API_TOKEN" = ["{mark}A", "{mark}B"]'))
+    texts = [text for task in tasks_of(found.made) for text in task["given"].values()]
+    pods = [base64.b64decode(task["given"]["patch"]).decode() for task in tasks_of(found.made)]
+
+    assert found.carrier
+    assert found.carrier.is_secret
+    assert len(pods) == 4
+    assert not [text for text in (*texts, *pods, str(found.made)) if mark in text]
