@@ -138,6 +138,18 @@ def test_the_graph_is_what_a_person_would_draw() -> None:
     assert {node["id"] for node in chain} == set(kept.nodes) - {NAME, DRIVE}
 
 
+def test_acts_that_argo_forgot_are_written_again() -> None:
+    """Its controller writes its own copy of the nodes where both wrote at once."""
+    kept = Kept()
+    found = told(kept, *up())
+    kept.nodes[NAME]["children"] = [DRIVE]
+    for act in kept.nodes.keys() - {NAME, DRIVE}:
+        del kept.nodes[act]
+    found.show()
+
+    assert [node["displayName"] for node in kept.chain()] == ["start server", "server is ready"]
+
+
 def test_acts_that_begin_in_one_second_are_told_a_second_apart() -> None:
     """Argo keeps whole seconds, and shows what began in the same one by its name."""
     kept = Kept()
@@ -167,6 +179,7 @@ def test_an_act_that_failed_is_red_and_says_why(events: list[tuple[EventType, di
 
     assert last == (red, "Failed", f"{events[-1][1]['data']['code']}: it broke")
     assert {phase for _name, phase, _message in others} <= {"Succeeded"}
+    assert kept.nodes[NAME]["message"] == last[2]
 
 
 def test_a_server_in_the_clients_pod_is_no_act_of_its_own() -> None:

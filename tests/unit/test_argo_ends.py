@@ -200,6 +200,19 @@ def test_the_verdict_is_told_after_the_driver_has_ended(finish: Finish, monkeypa
     assert len(looks) == 3
 
 
+def test_why_a_workflow_failed_is_said_again_at_its_end(finish: Finish) -> None:
+    """Argo may forget what its driver wrote into a node while Argo wrote it itself."""
+    kept = Kept()
+    record = RECORD.model_copy(
+        update={"exit_code": 3, "status": "failed", "cause": Cause(code="not_ready", message="no answer")}
+    )
+    status.begin(kept.cluster, kept.workflow, RECORD.run_id or "")
+    status.write_record(kept.cluster, NAME, record)
+
+    assert finish(kept)[0] == 3
+    assert kept.nodes[NAME]["message"] == "not_ready: no answer"
+
+
 def test_nodes_that_are_kept_elsewhere_are_left_alone(finish: Finish) -> None:
     """Argo keeps those of a large workflow compressed, or in a database; the parts say what it came to."""
     kept = Kept()

@@ -24,8 +24,15 @@ from windtunnel.run.events import Event, EventType
 
 _MOST = 100
 """Acts that are shown: a workflow has to fit into one object of the API. One that failed is shown all the same."""
-_AT_ONCE = {EventType.SERVICE_STARTED, EventType.SERVICE_READY, EventType.ITERATION_FINISHED, EventType.CAUSE}
-"""What is shown as it happens. Servers stop at the end, when the driver has more to write."""
+_AT_ONCE = {
+    EventType.SERVICE_STARTED,
+    EventType.SERVICE_READY,
+    EventType.SERVICE_STOPPED,
+    EventType.ITERATION_FINISHED,
+    EventType.CAUSE,
+}
+"""What is shown as it happens, which is a while before the driver changes the workflow for the last time: Argo's
+controller may forget a change of nodes that came while it wrote them itself, until it hears of the next change."""
 _OF_SERVICES = {
     EventType.SERVICE_STARTING,
     EventType.SERVICE_STARTED,
@@ -88,6 +95,7 @@ class Acts:
         self._beside = {step.name for step in plan.steps if is_in_client(step)}
         self._acts: list[Act] = []
         self._now: Act | None = None
+        self._cause: str | None = None
 
     def __call__(self, event: Event) -> None:
         """Learn of an event."""
@@ -120,7 +128,8 @@ class Acts:
             case EventType.CAUSE:
                 # What goes wrong between acts is the run's.
                 self._now = self._now or Act("run", event.time)
-                self._end(event.time, words_of(str(event.data.get("code")), event.message))
+                self._cause = words_of(str(event.data.get("code")), event.message)
+                self._end(event.time, self._cause)
             case EventType.RUN_FINISHED:
                 self._end(event.time, "not done in order; the run's events have more")
 
@@ -130,7 +139,7 @@ class Acts:
             self._acts.append(replace(act, ended=moment, cause=cause))
 
     def show(self) -> None:
-        """Write the acts that are over into the workflow, if it can be: the run does not depend on them."""
+        """Write all acts that are over into the workflow, if it can be: the run does not depend on them."""
         with contextlib.suppress(PlatformError):
             if nodes := self._nodes(read(self._cluster, self._workflow)):
                 change(self._cluster, self._workflow, {"status": {"nodes": nodes}})
@@ -144,6 +153,8 @@ class Acts:
         names = [f"{_prefix(self._parent)}{number}" for number in range(len(self._acts))]
         ids = [node_id(self._workflow, each) for each in names]
         found: dict[str, Any] = {parent["id"]: {"children": [*(each for each in others if each != ids[0]), ids[0]]}}
+        if self._cause:
+            found[parent["id"]]["message"] = self._cause
         for number, (act, began) in enumerate(zip(self._acts, _seconds(self._acts), strict=True)):
             own = {
                 "id": ids[number],

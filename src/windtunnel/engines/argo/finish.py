@@ -58,8 +58,9 @@ def _conclude(cluster: Cluster, name: str) -> int:
         leave(cause)
         return code
     code, cause = judge(record, left, failure)
-    if code != record.exit_code:
+    if code:
         explain(cluster, name, cause)
+    if code != record.exit_code:
         change(cluster, name, {"metadata": {"labels": {EXIT_CODE: str(code)}}})
     write_verdict(run, record.status, record.validity, code, cause)
     _say(record, left)

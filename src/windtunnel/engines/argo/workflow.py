@@ -66,8 +66,8 @@ def annotate(cluster: Cluster, name: str, **values: str | None) -> None:
 def explain(cluster: Cluster, name: str, words: str) -> None:
     """Have a workflow say why it failed, if it can be: Argo has no words for a DAG, and keeps those that its node has.
 
-    One who means to change the workflow once more does so after this: Argo's controller may put its own last copy over
-    a change that it has just heard of.
+    One who means to change the workflow once more does so after this: Argo's controller may forget a change of nodes
+    that came while it wrote them itself, until it hears of the next change. The driver says it, and `finish` again.
     """
     with contextlib.suppress(PlatformError):  # the parts that failed say it too
         if any(node.get("id") == name for node in nodes_of(read(cluster, name))):
