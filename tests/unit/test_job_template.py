@@ -169,5 +169,6 @@ def test_no_secret_of_a_worker_is_written_into_a_job(setting: Setting, secret: o
     assert setting.name not in variables(made)
     (container,) = pod_of(made)["containers"]
     assert container["envFrom"] == [
-        {"secretRef": {"name": name, "optional": True}} for name in ("windtunnel-prefect", "windtunnel-s3")
+        {"secretRef": {"name": name, "optional": True}}
+        for name in ("windtunnel-prefect", "windtunnel-s3", "windtunnel-pip")
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windtunnel.backends.kubernetes.settings import POD, POD_UID, RUNNER, S3_SECRET
+from windtunnel.backends.kubernetes.settings import PIP_SECRET, POD, POD_UID, RUNNER, S3_SECRET
 from windtunnel.engines.prefect import HEARTBEAT_SECONDS
 
 API_SECRET = "windtunnel-prefect"  # noqa: S105 - its name
@@ -197,7 +197,7 @@ def _container() -> dict[str, Any]:
         "workingDir": WORK_FOLDER,
         # Prefect puts those of a flow run before these.
         "env": [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()],
-        "envFrom": [{"secretRef": {"name": name, "optional": True}} for name in (API_SECRET, S3_SECRET)],
+        "envFrom": [{"secretRef": {"name": name, "optional": True}} for name in (API_SECRET, S3_SECRET, PIP_SECRET)],
         "resources": {
             "requests": {"cpu": _variable("cpu_request"), "memory": _variable("memory_request")},
             "limits": {"cpu": _variable("cpu_limit"), "memory": _variable("memory_limit")},
