@@ -10,23 +10,13 @@ from typing import Any
 import pytest
 
 from support import kubernetes_lab, prefect_home
-from support.docker_lab import client_server, single_node
 from support.lab import Lab, Result
 from support.needs import package
+from support.parity import CASES, shape
 from windtunnel.strategies import STRATEGIES
 
 pytestmark = [pytest.mark.platform, pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
 
-RUN = "[run]\nwarmup = 1\nrepeats = 1\n"
-RATE = '[[metrics]]\nname = "rate"\nunit = "1/s"\nbetter = "higher"\npattern = "rate=([0-9]+)"\n'
-SCRIPT = "echo rate=$ITERATION; echo kept > $WINDTUNNEL_OUT/kept.txt"
-CASES = {
-    "single-node": lambda: single_node(["sh", "-c", SCRIPT], RUN + RATE),
-    "client-server": lambda: client_server(tables=RUN, client_keys='files = { "a.txt" = "$$x {{y}}" }'),
-    "same-pod": lambda: client_server(tables=RUN, server_keys='placement = "same-pod"'),
-    "fresh": lambda: client_server(tables=f"{RUN}fresh = true\n"),
-}
-"""A new strategy joins by a line here, under its name."""
 QUICK = "client-server"
 """What `make test` compares; test-full compares all of them."""
 ENGINES = {
@@ -54,32 +44,16 @@ def lines_of(lab: Lab, result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def events(lab: Lab, result: Result) -> list[tuple[Any, ...]]:
-    """Return what happened, step by step: what the engines have in common."""
-    lines = lines_of(lab, result)
-    return [(line["type"], line.get("step"), line.get("iteration")) for line in lines if line["type"] != "note"]
-
-
 def notes(lab: Lab, result: Result) -> list[str]:
     """Return what a run noted, such as what went wrong as it was taken down: why its events are others."""
     return [line["message"] for line in lines_of(lab, result) if line["type"] == "note"]
 
 
-def shape(lab: Lab, result: Result) -> dict[str, Any]:
+def shape_of(lab: Lab, result: Result) -> dict[str, Any]:
     """Return what has to be the same on every engine."""
-    record = result.record
-    folder = lab.path / "runs" / record["run_id"]
-    return {
-        "events": events(lab, result),
-        "metrics": {name: (m["unit"], m["better"], m["n"]) for name, m in record["metrics"].items()},
-        "verdict": (record["status"], record["exit_code"], record["cause"]),
-        "valid": result.is_valid,
-        "phases": [(p["step"], p["phase"], p["iteration"], p["warmup"]) for p in record["phases"]],
-        "left": record["resources"]["left"],
-        "files": sorted(
-            str(path.relative_to(folder)) for part in ("logs", "artifacts") for path in (folder / part).rglob("*.*")
-        ),
-    }
+    folder = lab.path / "runs" / result.record["run_id"]
+    files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    return shape(result.record, lines_of(lab, result), files)
 
 
 def objects(pods: dict[str, dict[str, Any]], run_id: str) -> set[str]:
@@ -125,7 +99,7 @@ def compare(lab: Lab, case: str, reference: str, *others: str) -> None:
     expected = found[reference]
     for name in others:
         why = f"{name}: {notes(lab, found[name])}; {reference}: {notes(lab, expected)}"
-        assert shape(lab, found[name]) == shape(lab, expected), why
+        assert shape_of(lab, found[name]) == shape_of(lab, expected), why
         assert objects(pods, found[name].record["run_id"]) == objects(pods, expected.record["run_id"]), why
         shown = lab.call("show", found[name].record["run_id"], "--json")
         assert json.loads(shown.stdout)["metrics"] == found[name].record["metrics"]

@@ -105,6 +105,13 @@ class Lab:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def is_valid(record: dict[str, Any]) -> bool:
+    """Tell whether a run is valid but for what others do who use the machine too: steps starve, and numbers differ."""
+    theirs = ("was starved of CPU", "the mean is known to")
+    reasons = [each for each in record["reasons"] if not any(words in each for words in theirs)]
+    return record["validity"] in {"valid", "suspect"} and not reasons
+
+
 @dataclass(frozen=True)
 class Result:
     """What a finished command came to."""
@@ -120,10 +127,8 @@ class Result:
 
     @property
     def is_valid(self) -> bool:
-        """Whether it is valid but for what others do who use the machine too: steps starve, and numbers differ."""
-        theirs = ("was starved of CPU", "the mean is known to")
-        reasons = [each for each in self.record["reasons"] if not any(words in each for words in theirs)]
-        return self.record["validity"] in {"valid", "suspect"} and not reasons
+        """Whether it is valid, but for what others do who use the machine too."""
+        return is_valid(self.record)
 
     @property
     def cause(self) -> str:
