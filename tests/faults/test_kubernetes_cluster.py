@@ -41,6 +41,7 @@ def drained(fault: Fault, node: str, selector: str) -> Iterator[None]:
         kubectl("uncordon", node)
 
 
+@pytest.mark.full
 def test_a_run_outlives_a_restart_of_the_api_server(fault: Fault) -> None:
     """It goes on and succeeds, samples are kept, and no line of its output is lost or there twice."""
     lines, seconds = 3000, 10

@@ -35,7 +35,7 @@ def test_a_report_in_a_bucket_is_opened_by_anybody_for_a_week(
     record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A browser shows it, whatever the store takes it for; its signature is made here, and asks nobody."""
-    package("boto3")
+    package("boto3", "s3")
     for name, value in {"AWS_ACCESS_KEY_ID": "AK1", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_REGION": "eu-west-1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://store:9000")
