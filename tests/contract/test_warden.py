@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 from windtunnel.backends.notifier import Notifier
+from windtunnel.backends.process.run_marker import RUN_VARIABLE
 from windtunnel.backends.process.warden_client import WardenClient
 from windtunnel.errors import PlatformError, WindtunnelError
 from windtunnel.run.control import Control
@@ -20,8 +22,8 @@ ESCAPE = "(setsid sh -c '(sleep 1000 &) ; sleep 1000' &) ; sleep 1000"
 
 
 def spawn(warden: WardenClient, folder: Path, script: str) -> None:
-    """Start a shell script below the warden."""
-    warden.spawn(["/bin/sh", "-c", script], folder, os.environ, folder / "log")
+    """Start a shell script below the warden, with the mark of a run that is called after its folder."""
+    warden.spawn(["/bin/sh", "-c", script], folder, os.environ | {RUN_VARIABLE: str(folder)}, folder / "log")
 
 
 def test_what_escapes_is_still_below_the_warden(tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_the_deadline_ends_everything_while_the_driver_lives(tmp_path: Path) -> 
 @pytest.mark.parametrize("request_", [{"do": "dance"}, {"do": "spawn", "id": 0, "name": "x"}])
 def test_a_bug_of_the_wardens_is_told_as_one(tmp_path: Path, request_: dict[str, object]) -> None:
     """Its own, or a keeper's: exit 70 with what Python said, where somebody who killed it is a lost platform."""
-    warden = WardenClient(Notifier(Control(60)), "run", 60, tmp_path / "errors")
+    warden = WardenClient(Notifier(Control(60)), str(tmp_path), 60, tmp_path / "errors")
     spawn(warden, tmp_path, ESCAPE)
     warden._pipe.write(json.dumps(request_) + "\n")  # noqa: SLF001 - nobody asks so
     deadline = time.monotonic() + 20
@@ -82,6 +84,15 @@ def test_a_bug_of_the_wardens_is_told_as_one(tmp_path: Path, request_: dict[str,
     assert any("KeyError" in line for line in (tmp_path / "errors").read_text().splitlines())
     assert caught.value.log_tail
     warden.close()
+
+
+def test_a_warden_that_dies_as_it_is_closed_leaves_nothing(tmp_path: Path) -> None:
+    """It has ended nothing itself, whoever was about to close it."""
+    warden = WardenClient(Notifier(Control(60)), str(tmp_path), 60, tmp_path / "errors")
+    spawn(warden, tmp_path, ESCAPE)
+    os.kill(warden.pid, signal.SIGKILL)
+
+    assert warden.close()
 
 
 def test_a_fork_storm_is_ended(tmp_path: Path) -> None:

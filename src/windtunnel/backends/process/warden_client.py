@@ -224,8 +224,8 @@ class WardenClient:
                 child.gone = True
 
     def _watch(self) -> None:
-        self._process.wait()
-        if not self._is_closed:
+        # One that did not end well has ended nothing, also if it was just being closed.
+        if self._process.wait() or not self._is_closed:
             self._end_orphans()
 
     def _end_orphans(self) -> None:

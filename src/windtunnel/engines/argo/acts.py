@@ -17,7 +17,7 @@ from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.backends.kubernetes.container_spec import is_in_client
 from windtunnel.engines.argo.causes import words_of
 from windtunnel.engines.argo.cells import task_name
-from windtunnel.engines.argo.workflow import change, nodes_of, read
+from windtunnel.engines.argo.workflow import change, plain_nodes_of, read
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
 from windtunnel.run.events import Event, EventType
@@ -146,7 +146,7 @@ class Acts:
 
     def _nodes(self, workflow: dict[str, Any]) -> dict[str, Any]:
         """Return the nodes that are to be, by their ids: a chain below the workflow's own, or below a cell's."""
-        parent = next((node for node in nodes_of(workflow) if node.get("name") == self._parent), {})
+        parent = next((node for node in plain_nodes_of(workflow) if node.get("name") == self._parent), {})
         others = parent.get("children")
         if not (others and self._acts):
             return {}  # Argo keeps the nodes of a large workflow compressed, or in a database
@@ -172,7 +172,7 @@ def forget(cluster: Cluster, workflow: dict[str, Any], cell: int | None = None) 
     Raises:
         PlatformError: The API refuses.
     """
-    name, nodes = workflow["metadata"]["name"], nodes_of(workflow)
+    name, nodes = workflow["metadata"]["name"], plain_nodes_of(workflow)
     parent = _parent(name, cell)
     gone = {node["id"]: None for node in nodes if str(node.get("name")).startswith(_prefix(parent))}
     if gone:

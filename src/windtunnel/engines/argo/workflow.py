@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
+import json
 from typing import Any
 
 from windtunnel.backends import make_backend
@@ -70,7 +73,7 @@ def explain(cluster: Cluster, name: str, words: str) -> None:
     that came while it wrote them itself, until it hears of the next change. The driver says it, and `finish` again.
     """
     with contextlib.suppress(PlatformError):  # the parts that failed say it too
-        if any(node.get("id") == name for node in nodes_of(read(cluster, name))):
+        if any(node.get("id") == name for node in plain_nodes_of(read(cluster, name))):
             change(cluster, name, {"status": {"nodes": {name: {"message": words}}}})
 
 
@@ -85,7 +88,14 @@ def labels_of(workflow: dict[str, Any]) -> dict[str, str]:
 
 
 def nodes_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a workflow's nodes."""
+    """Return a workflow's nodes, also those that Argo keeps compressed; none of those that it has in a database."""
+    if packed := (workflow.get("status") or {}).get("compressedNodes"):
+        return list(json.loads(gzip.decompress(base64.b64decode(packed))).values())
+    return plain_nodes_of(workflow)
+
+
+def plain_nodes_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a workflow's nodes that can be changed: those of a large workflow Argo keeps compressed."""
     return list(((workflow.get("status") or {}).get("nodes") or {}).values())
 
 
