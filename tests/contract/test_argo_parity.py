@@ -12,7 +12,7 @@ import pytest
 from support import kubernetes_lab, prefect_home
 from support.lab import Lab, Result
 from support.needs import package
-from support.parity import CASES, shape
+from support.parity import CASES, lines_in, shape_here
 from windtunnel.strategies import STRATEGIES
 
 pytestmark = [pytest.mark.platform, pytest.mark.usefixtures("cluster_empty", "nothing_left"), pytest.mark.timeout(600)]
@@ -38,22 +38,19 @@ def engines(lab: Lab, tmp_path: Path, argo: None) -> Lab:
     return lab
 
 
-def lines_of(lab: Lab, result: Result) -> list[dict[str, Any]]:
-    """Return all events of a run."""
-    path = lab.path / "runs" / result.record["run_id"] / "events.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()]
+def folder_of(lab: Lab, result: Result) -> Path:
+    """Return the folder of a run."""
+    return lab.path / "runs" / str(result.record["run_id"])
 
 
 def notes(lab: Lab, result: Result) -> list[str]:
     """Return what a run noted, such as what went wrong as it was taken down: why its events are others."""
-    return [line["message"] for line in lines_of(lab, result) if line["type"] == "note"]
+    return [line["message"] for line in lines_in(folder_of(lab, result)) if line["type"] == "note"]
 
 
 def shape_of(lab: Lab, result: Result) -> dict[str, Any]:
     """Return what has to be the same on every engine."""
-    folder = lab.path / "runs" / result.record["run_id"]
-    files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
-    return shape(result.record, lines_of(lab, result), files)
+    return shape_here(result.record, folder_of(lab, result))
 
 
 def objects(pods: dict[str, dict[str, Any]], run_id: str) -> set[str]:

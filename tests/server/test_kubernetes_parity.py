@@ -8,7 +8,7 @@ import pytest
 
 from support.claims import Claim
 from support.lab import Lab
-from support.parity import CASES, shape
+from support.parity import CASES, shape, shape_here
 from support.prefect_cluster import PrefectCluster
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
 
@@ -38,8 +38,5 @@ def test_a_deployed_benchmark_gives_what_the_reference_gives(
     record = json.loads(claim.read(f"{folder}/run.json"))
     lines = [json.loads(line) for line in claim.read(f"{folder}/events.jsonl").splitlines()]
     files = [path.removeprefix(f"{folder}/") for path in claim.sums() if path.startswith(f"{folder}/")]
-    ours = lab.only_run()
-    expected_lines = [json.loads(line) for line in (ours / "events.jsonl").read_text().splitlines()]
-    expected_files = [str(path.relative_to(ours)) for path in ours.rglob("*") if path.is_file()]
     assert (record["engine"], record["backend"]) == ("prefect", "kubernetes")
-    assert shape(record, lines, files) == shape(reference.record, expected_lines, expected_files)
+    assert shape(record, lines, files) == shape_here(reference.record, lab.only_run())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from support.docker_lab import client_server, single_node
@@ -39,3 +41,14 @@ def shape(record: dict[str, Any], lines: Iterable[dict[str, Any]], files: Iterab
         "left": record["resources"]["left"],
         "files": sorted(path for path in files if path.startswith(("logs/", "artifacts/"))),
     }
+
+
+def shape_here(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return it of a run whose folder is on this machine."""
+    files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    return shape(record, lines_in(folder), files)
+
+
+def lines_in(folder: Path) -> list[dict[str, Any]]:
+    """Return all events of a run, from its folder."""
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]

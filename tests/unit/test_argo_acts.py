@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from windtunnel.backends.kubernetes.api import Cluster, Refused
+from support.kept_workflow import KeptWorkflow
+from windtunnel.backends.kubernetes.api import Refused
 from windtunnel.benchmark import parse
 from windtunnel.engines.argo.acts import Acts, forget, node_id
 from windtunnel.run.events import Event, EventType
@@ -37,45 +37,15 @@ repeats = 2
 """
 
 
-def merged(kept: Any, body: Any) -> Any:
-    """Return what a JSON merge patch (RFC 7386) makes of a document."""
-    if not isinstance(body, dict):
-        return body
-    found = dict(kept) if isinstance(kept, dict) else {}
-    for key, value in body.items():
-        found[key] = merged(found.get(key), value)
-    return {key: value for key, value in found.items() if value is not None}
-
-
-class Kept:
+class Kept(KeptWorkflow):
     """A cluster that has one workflow, with the nodes that Argo makes of its driver."""
-
-    namespace = "default"
 
     def __init__(self) -> None:
         nodes: dict[str, Any] = {
             NAME: {"id": NAME, "name": NAME, "type": "DAG", "children": [DRIVE]},
             DRIVE: {"id": DRIVE, "name": f"{NAME}.drive", "type": "Pod", "phase": "Running"},
         }
-        self.workflow: dict[str, Any] = {"metadata": {"name": NAME}, "status": {"nodes": nodes}}
-        self.patches = 0
-
-    def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Read it or patch it."""
-        if method == "PATCH":
-            self.patches += 1
-            self.workflow = merged(self.workflow, body)
-        return cast("dict[str, Any]", json.loads(json.dumps(self.workflow)))
-
-    @property
-    def cluster(self) -> Cluster:
-        """What the code under test takes it for."""
-        return cast("Cluster", self)
-
-    @property
-    def nodes(self) -> dict[str, Any]:
-        """The workflow's nodes by their ids."""
-        return cast("dict[str, Any]", self.workflow["status"]["nodes"])
+        super().__init__({"metadata": {"name": NAME}, "status": {"nodes": nodes}})
 
     def chain(self) -> list[dict[str, Any]]:
         """Return the acts as the graph has them, from the workflow's own node on."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from typer.testing import CliRunner
 
+from support.kept_workflow import KeptWorkflow
 from support.made import argo_record
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.benchmark import parse_all
@@ -187,29 +188,14 @@ def test_the_first_run_that_is_not_well_is_the_verdict(
     assert (told.code, told.status, told.validity, told.cause) == expected
 
 
-class Kept:
-    """A cluster that keeps one workflow's annotations and labels."""
-
-    namespace = "default"
-
-    def __init__(self) -> None:
-        self.workflow: dict[str, Any] = {"metadata": {"name": "w", "uid": UID, "annotations": {}}, "spec": {}}
-
-    def call(self, _method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Change the annotations, or read all."""
-        if body:
-            self.workflow["metadata"]["annotations"] |= body["metadata"]["annotations"]
-        return self.workflow
-
-    @property
-    def cluster(self) -> Cluster:
-        """What the code under test takes it for."""
-        return cast("Cluster", self)
+def kept_workflow() -> KeptWorkflow:
+    """Return a workflow of which nothing is told yet."""
+    return KeptWorkflow({"metadata": {"name": "w", "uid": UID, "annotations": {}}, "spec": {}})
 
 
 def test_each_cell_has_its_own_word_on_the_workflow() -> None:
     """Which run it has begun, or why none, and its record; none is another's."""
-    kept = Kept()
+    kept = kept_workflow()
     begin(kept.cluster, kept.workflow, "bench-1-1", 1)
     write_cell(kept.cluster, "w", argo_record("bench-1-1"), Cell(1, 3))
     refuse(kept.cluster, kept.workflow, UsageError("no"), 2)
@@ -228,7 +214,7 @@ def test_each_cell_has_its_own_word_on_the_workflow() -> None:
 
 def test_records_of_many_cells_fit_into_one_workflow() -> None:
     """The API takes 256 KiB of annotations; the runs' folders have all of it."""
-    kept = Kept()
+    kept = kept_workflow()
     reasons = [f"reason {number}: {'x' * 200}" for number in range(300)]
     for number in range(1, MOST_CELLS + 1):
         begin(kept.cluster, kept.workflow, f"bench-1-{number}", number)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from support.kept_workflow import KeptWorkflow
 from support.made import argo_record
-from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo import __main__ as argo_main
 from windtunnel.engines.argo import causes, drive, status
 from windtunnel.engines.argo.finish import finish as finish_workflow
@@ -29,51 +28,26 @@ RECORD = argo_record("bench-20260101-000000-0f5c")
 Finish = Callable[["Kept"], tuple[int, dict[str, str]]]
 
 
-class Kept:
+class Kept(KeptWorkflow):
     """A cluster that has one workflow, and pods of its driver or none."""
 
-    namespace = "default"
-
     def __init__(self, annotations: dict[str, str] | None = None, labels: dict[str, str] | None = None) -> None:
-        self.workflow: dict[str, Any] = {
-            "metadata": {"name": NAME, "uid": UID, "annotations": annotations or {}, "labels": labels or {}},
-            "status": {
-                "phase": "Failed",
-                "message": "Stopped with strategy 'Stop'",
-                "nodes": {NAME: {"id": NAME, "type": "DAG", "phase": "Failed"}},
-            },
-        }
+        super().__init__(
+            {
+                "metadata": {"name": NAME, "uid": UID, "annotations": annotations or {}, "labels": labels or {}},
+                "status": {
+                    "phase": "Failed",
+                    "message": "Stopped with strategy 'Stop'",
+                    "nodes": {NAME: {"id": NAME, "type": "DAG", "phase": "Failed"}},
+                },
+            }
+        )
         self.drivers: list[dict[str, Any]] = []
         self.failures = '"null"'
-
-    def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Read it or patch its metadata and its nodes."""
-        if method == "PATCH" and body:
-            for part, values in body.get("metadata", {}).items():
-                kept = self.workflow["metadata"][part] | values
-                self.workflow["metadata"][part] = {key: value for key, value in kept.items() if value is not None}
-            for name, values in body.get("status", {}).get("nodes", {}).items():
-                self.nodes[name] = self.nodes.get(name, {}) | values
-        return cast("dict[str, Any]", json.loads(json.dumps(self.workflow)))
 
     def find(self, _kind: str, _selector: str) -> list[dict[str, Any]]:
         """Return the driver's pods."""
         return self.drivers
-
-    @property
-    def cluster(self) -> Cluster:
-        """What the code under test takes it for."""
-        return cast("Cluster", self)
-
-    @property
-    def nodes(self) -> dict[str, Any]:
-        """The workflow's nodes by their ids."""
-        return cast("dict[str, Any]", self.workflow["status"]["nodes"])
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The workflow's labels by their last part."""
-        return {key.rpartition("/")[2]: value for key, value in self.workflow["metadata"]["labels"].items()}
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ PIP_SECRET = "windtunnel-pip"  # noqa: S105 - its name
 missing."""
 POD, POD_UID = "WINDTUNNEL_POD", "WINDTUNNEL_POD_UID"
 """Variables with the name and the uid of the pod that a driver runs in."""
+POD_FIELDS = {POD: "metadata.name", POD_UID: "metadata.uid"}
+"""The fields of a pod that Kubernetes puts into them."""
 LEAST_LEASE = 3.0
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 

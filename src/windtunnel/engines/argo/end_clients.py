@@ -1,4 +1,4 @@
-"""ClientPods' pods that still wait for a run that is over: Argo is told that they failed, and why."""
+"""Clients' pods that still wait for a run that is over: Argo is told that they failed, and why."""
 
 from __future__ import annotations
 

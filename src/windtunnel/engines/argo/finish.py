@@ -14,12 +14,11 @@ from windtunnel.backends.kubernetes.api import Cluster, connect
 from windtunnel.engines.argo.causes import as_known, failure_of, leave, words_of
 from windtunnel.engines.argo.cells import CELLS
 from windtunnel.engines.argo.finish_sweep import conclude_sweep
-from windtunnel.engines.argo.judging import judge, lost, remove
+from windtunnel.engines.argo.judging import judge, remove, status_of, unrecorded
 from windtunnel.engines.argo.labels import EXIT_CODE
 from windtunnel.engines.argo.outputs import write_verdict
-from windtunnel.engines.argo.status import read_record, refusal_of, run_of, stopped_early, write_lost
+from windtunnel.engines.argo.status import read_record, run_of, write_lost
 from windtunnel.engines.argo.workflow import change, drives, explain, read
-from windtunnel.errors import Cancelled
 from windtunnel.run.record import RunRecord
 
 DRIVER_SECONDS = 800.0
@@ -48,9 +47,8 @@ def _conclude(cluster: Cluster, name: str) -> int:
     left = remove(cluster, run) if run else []
     failure = failure_of(os.environ.get("WINDTUNNEL_FAILURES", ""))
     if record is None:
-        error = refusal_of(found) or stopped_early(found) or lost(failure)
-        code, cause = int(error.exit_code), words_of(error.code, error.message)
-        status = "cancelled" if isinstance(error, Cancelled) else "failed"
+        error = unrecorded(found, failure=failure)
+        status, code, cause = status_of(error), int(error.exit_code), words_of(error.code, error.message)
         write_verdict(run, status, None, code, cause)
         explain(cluster, name, cause)
         write_lost(cluster, name, run, status, code)

@@ -10,12 +10,11 @@ from typing import Any
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo.causes import leave, words_of
 from windtunnel.engines.argo.cells import sweep_of
-from windtunnel.engines.argo.judging import judge, lost, remove
-from windtunnel.engines.argo.labels import EXIT_CODE, RUN, STATUS, VALIDITY
+from windtunnel.engines.argo.judging import judge, remove, status_of, unrecorded
 from windtunnel.engines.argo.outputs import write_verdict
-from windtunnel.engines.argo.status import read_record, refusal_of, run_of, stopped_early
+from windtunnel.engines.argo.status import read_record, run_of, verdict_labels
 from windtunnel.engines.argo.workflow import change
-from windtunnel.errors import Cancelled, ExitCode
+from windtunnel.errors import ExitCode
 
 _WORST = ("invalid", "suspect", "valid")
 
@@ -50,8 +49,7 @@ def conclude_sweep(cluster: Cluster, found: dict[str, Any], cells: int, failure:
     """
     verdicts = [_verdict_of(cluster, found, cell) for cell in range(1, cells + 1)]
     told = verdict_of_all(verdicts, failure)
-    values = (told.run or "", told.status, told.validity or "", str(told.code))
-    labels = dict(zip((RUN, STATUS, VALIDITY, EXIT_CODE), values, strict=True))
+    labels = verdict_labels(told.run, told.status, told.validity, told.code)
     change(cluster, found["metadata"]["name"], {"metadata": {"labels": labels}})
     write_verdict(told.run, told.status, told.validity, told.code, told.cause)
     for number, each in enumerate(verdicts, start=1):
@@ -84,7 +82,6 @@ def _verdict_of(cluster: Cluster, found: dict[str, Any], cell: int) -> Verdict:
     run, record = run_of(found, cell), read_record(found, cell)
     left = remove(cluster, run) if run else []
     if record is None:
-        error = refusal_of(found, cell) or stopped_early(found, cell) or lost(None)
-        status = "cancelled" if isinstance(error, Cancelled) else "failed"
-        return Verdict(run, status, None, int(error.exit_code), words_of(error.code, error.message))
+        error = unrecorded(found, cell)
+        return Verdict(run, status_of(error), None, int(error.exit_code), words_of(error.code, error.message))
     return Verdict(run, record.status, record.validity, *judge(record, left, None))

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.backends.kubernetes.resources import KubernetesResources
 from windtunnel.backends.resources import remove_all
 from windtunnel.engines.argo.causes import cause_of, words_of
-from windtunnel.errors import ExitCode, PlatformError, WindtunnelError
+from windtunnel.engines.argo.status import refusal_of, stopped_early
+from windtunnel.errors import Cancelled, ExitCode, PlatformError, WindtunnelError
 from windtunnel.run.record import RunRecord
 
 GONE_SECONDS = 30.0
 """How long what is left may take to go."""
 
 
-def lost(failure: str | None) -> WindtunnelError:
-    """Return the error of a driver that told nothing; `failure` is what Argo says of a pod that failed."""
+def unrecorded(workflow: dict[str, Any], cell: int | None = None, failure: str | None = None) -> WindtunnelError:
+    """Return why there is no record of a run.
+
+    Args:
+        workflow: The workflow, whose drivers have ended.
+        cell: Which of a matrix's runs it is, if it is one.
+        failure: What Argo says of a pod that failed, if one did.
+    """
     words = f"; Argo says of {failure}" if failure else ""
-    return PlatformError(f"the driver was lost, and its log may say why{words}", code="driver_lost")
+    lost = PlatformError(f"the driver was lost, and its log may say why{words}", code="driver_lost")
+    return refusal_of(workflow, cell) or stopped_early(workflow, cell) or lost
+
+
+def status_of(error: WindtunnelError) -> str:
+    """Return the status of a run without a record."""
+    return "cancelled" if isinstance(error, Cancelled) else "failed"
 
 
 def judge(record: RunRecord, left: list[str], failure: str | None) -> tuple[int, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hera.workflows import Artifact, Container, NoneArchiveStrategy, Parameter, RetryStrategy
 from hera.workflows import models as m
 
 from windtunnel.backends.kubernetes.naming import ITERATION, salt_of
-from windtunnel.backends.kubernetes.settings import PIP_SECRET, POD, POD_UID, S3_SECRET
+from windtunnel.backends.kubernetes.settings import PIP_SECRET, POD_FIELDS, S3_SECRET
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.engines.argo.cells import CELL, CELLS
 from windtunnel.engines.argo.labels import (
@@ -60,7 +60,7 @@ def finish_pod(strategy: str, cells: int = 0) -> Container:
         values={"WINDTUNNEL_FAILURES": "{{=sprig.b64enc(workflow.failures)}}"} | ({CELLS: str(cells)} if cells else {}),
         # An exit code is a verdict, which another try would not change; a pod that could not be is none.
         retry_strategy=RetryStrategy(limit=2, retry_policy="OnError"),
-        outputs=[_global(name) for name in VERDICT],
+        outputs=[_told(name, is_global=True) for name in VERDICT],
     )
 
 
@@ -73,8 +73,6 @@ def drive_pod(strategy: str, planned: str | None, cells: int = 0) -> Container:
         cells: How many runs there are, if they are the cells of a matrix.
     """
     own = {CELL: value_of("cell"), CELLS: str(cells)} if cells else {}
-    # What a run of many came to is not what their workflow did.
-    told = _told if cells else _global
     return _part(
         DRIVE,
         strategy,
@@ -83,7 +81,8 @@ def drive_pod(strategy: str, planned: str | None, cells: int = 0) -> Container:
         env_from=[
             m.EnvFromSource(secret_ref=m.SecretEnvSource(name=name, optional=True)) for name in (S3_SECRET, PIP_SECRET)
         ],
-        outputs=[*(told(name) for name in (*VERDICT, HEADLINES)), _report(is_global=not cells)],
+        # What a run of many came to is not what their workflow did.
+        outputs=[*(_told(name, is_global=not cells) for name in (*VERDICT, HEADLINES)), _report(is_global=not cells)],
         pod_spec_patch=f'{{"terminationGracePeriodSeconds": {_LEAVE_SECONDS},'
         ' "volumes": [{"name": "hub", "emptyDir": {}}],'
         f' "containers": [{{"name": "{MAIN}", "volumeMounts": [{{"name": "hub", "mountPath": "{_HUB}"}}]}}]}}',
@@ -112,7 +111,6 @@ def _part(
     strategy: str,
     seconds: int | None = None,
     values: Mapping[str, str] | None = None,
-    command: Sequence[str] = (),
     **options: Any,
 ) -> Container:
     """Return the template of a pod that runs a part of Windtunnel's."""
@@ -129,16 +127,15 @@ def _part(
             if each != "image"
         },
     }
-    own = {POD: "metadata.name", POD_UID: "metadata.uid"}
     fields = [
         m.EnvVar(name=key, value_from=m.EnvVarSource(field_ref=m.ObjectFieldSelector(field_path=path)))
-        for key, path in own.items()
+        for key, path in POD_FIELDS.items()
     ]
     return Container(
         name=name,
         image="{{workflow.parameters.image}}",
         image_pull_policy="IfNotPresent",
-        command=list(command) or ["python", "-m", "windtunnel.engines.argo", name],
+        command=["python", "-m", "windtunnel.engines.argo", name],
         env=[*(m.EnvVar(name=key, value=value) for key, value in values.items()), *fields],
         labels={COMPONENT: name},
         resources=m.ResourceRequirements(requests={"cpu": "50m", "memory": "128Mi"}),
@@ -157,12 +154,14 @@ def inputs_of(*names: str) -> list[Parameter]:
     return [Parameter(name=name) for name in names]
 
 
-def _output(name: str) -> Parameter:
-    return Parameter(name=name, value_from=m.ValueFrom(path=str(OUTPUTS / name)))
+def _output(name: str, default: str | None = None, global_name: str | None = None) -> Parameter:
+    place = m.ValueFrom(path=str(OUTPUTS / name), default=default)
+    return Parameter(name=name, value_from=place, global_name=global_name)
 
 
-def _told(name: str) -> Parameter:
-    return Parameter(name=name, value_from=m.ValueFrom(path=str(OUTPUTS / name), default=""))
+def _told(name: str, *, is_global: bool) -> Parameter:
+    """Return an output that a pod may end without; a global one is the workflow's too."""
+    return _output(name, default="", global_name=name if is_global else None)
 
 
 def _report(*, is_global: bool) -> Artifact:
@@ -173,7 +172,3 @@ def _report(*, is_global: bool) -> Artifact:
         archive=NoneArchiveStrategy(),
         global_name=REPORT if is_global else None,
     )
-
-
-def _global(name: str) -> Parameter:
-    return Parameter(name=name, value_from=m.ValueFrom(path=str(OUTPUTS / name), default=""), global_name=name)

@@ -62,7 +62,7 @@ def stopped_early(workflow: dict[str, Any], cell: int | None = None) -> Cancelle
 
 def write_record(cluster: Cluster, name: str, record: RunRecord) -> None:
     """Write the verdict on a workflow: labels to select by, and the record (PlatformError)."""
-    labels = _labels(record.run_id, record.status, record.validity, record.exit_code)
+    labels = verdict_labels(record.run_id, record.status, record.validity, record.exit_code)
     change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: _short(record)}}})
 
 
@@ -86,7 +86,7 @@ def _short(record: RunRecord, most: int = _MOST) -> str:
 
 def write_lost(cluster: Cluster, name: str, run: str | None, status: str, code: int) -> None:
     """Write on a workflow that there is no record of its run, or no run; that of an older one goes (PlatformError)."""
-    labels = _labels(run, status, None, code)
+    labels = verdict_labels(run, status, None, code)
     change(cluster, name, {"metadata": {"labels": labels, "annotations": {RECORD: None}}})
 
 
@@ -97,7 +97,8 @@ def read_record(workflow: dict[str, Any], cell: int | None = None) -> RunRecord 
     return record if record and record.run_id == run_of(workflow, cell) else None
 
 
-def _labels(run: str | None, status: str, validity: str | None, code: int | None) -> dict[str, str]:
+def verdict_labels(run: str | None, status: str, validity: str | None, code: int | None) -> dict[str, str]:
+    """Return the labels of a workflow that are a verdict."""
     return {RUN: run or "", STATUS: status, VALIDITY: validity or "", EXIT_CODE: str(code)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from windtunnel.backends.kubernetes.settings import PIP_SECRET, POD, POD_UID, RUNNER, S3_SECRET
+from windtunnel.backends.kubernetes.settings import PIP_SECRET, POD_FIELDS, RUNNER, S3_SECRET
 from windtunnel.engines.prefect import HEARTBEAT_SECONDS
 
 API_SECRET = "windtunnel-prefect"  # noqa: S105 - its name
@@ -187,7 +187,6 @@ def _job() -> dict[str, Any]:
 
 
 def _container() -> dict[str, Any]:
-    fields = {POD: "metadata.name", POD_UID: "metadata.uid"}
     return {
         "name": "prefect-job",
         "image": _variable("image"),
@@ -196,7 +195,7 @@ def _container() -> dict[str, Any]:
         "args": _variable("command"),
         "workingDir": WORK_FOLDER,
         # Prefect puts those of a flow run before these.
-        "env": [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()],
+        "env": [{"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in POD_FIELDS.items()],
         "envFrom": [{"secretRef": {"name": name, "optional": True}} for name in (API_SECRET, S3_SECRET, PIP_SECRET)],
         "resources": {
             "requests": {"cpu": _variable("cpu_request"), "memory": _variable("memory_request")},
