@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from windtunnel.backends import make_backend
 from windtunnel.backends.base import longest_seconds
 from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.benchmark import parse
-from windtunnel.engines.prefect.flow_job import job_variables, refuse_losses
+from windtunnel.engines.prefect.flow_job import check_in_pod, job_variables, refuse_losses
 from windtunnel.engines.prefect.job_template import DEADLINE
 from windtunnel.engines.prefect.sources import resolve
 from windtunnel.engines.request import Request, make_request
-from windtunnel.errors import DescriptorError, UsageError
+from windtunnel.errors import DescriptorError, Unsupported, UsageError
+from windtunnel.plan import InputFile
 from windtunnel.strategies import make_plan
 
 LOADED = parse(client_server(), Path("benchmark.toml"))
@@ -39,6 +41,15 @@ def test_a_run_whose_folder_goes_with_its_pod_is_not_begun(request_: Request, mo
     with pytest.raises(UsageError, match=r"store runs: a folder of the flow's pod .* s3://bucket/prefix or pvc://"):
         refuse_losses(in_folder)
     refuse_losses(request_)
+
+
+@pytest.mark.parametrize(("src", "is_there"), [("data.csv", False), ("file:///data.csv", False), ("s3://b/k", True)])
+def test_an_input_is_no_file_of_the_machine_that_deploys(src: str, is_there: bool) -> None:  # noqa: FBT001 - a case
+    """However its path is written: the pod that fetches inputs is elsewhere."""
+    plan = replace(PLAN, inputs=(InputFile(src=src, path="data"),))
+    refused = pytest.raises(Unsupported, match=f"input {src}: a file of this machine is not in the flow's pod")
+    with nullcontext() if is_there else refused:
+        check_in_pod(plan, make_backend("recording"), ObjectAddress("bucket"))
 
 
 def test_a_run_that_may_outlive_its_job_is_not_begun(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:

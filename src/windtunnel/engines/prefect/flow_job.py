@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from windtunnel.addresses import CLAIM, S3, ClaimAddress, ObjectAddress
 from windtunnel.backends.base import Backend, longest_seconds
+from windtunnel.backends.inputs import is_local
 from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.engines.prefect.job_template import COMMAND, DEADLINE, GRACE_SECONDS, SIGTERM_BEHAVIOR, WORK_FOLDER
 from windtunnel.errors import Unsupported, UsageError
@@ -101,7 +102,7 @@ def check_in_pod(plan: Plan, backend: Backend, place: Path | ObjectAddress | Cla
     """
     _check_kept(place)
     for item in plan.inputs:
-        if "://" not in item.src:
+        if is_local(item):
             raise Unsupported(f"input {item.src}: a file of this machine is not in the flow's pod; give http(s) or s3")
     if backend.name == "docker":
         raise Unsupported(f"backend docker: a flow's pod has no Docker daemon; leave it at {BACKEND}")
