@@ -107,7 +107,7 @@ def test_a_workflow_waits_for_its_turn_as_a_run_of_the_command_line_does(fault: 
         queue.hanging() as first,
         submitted(queue.quick, claim.store) as second,
     ):
-        second.until(lambda: queue.words in argo("logs", second.name).stdout, "wait for the target")
+        second.meanwhile(lambda: queue.words in argo("logs", second.name).stdout, "wait for the target")
         first.send_signal(signal.SIGINT)
         assert finish(first, FINISH_SECONDS).exit_code == 130
         assert second.end() == "Succeeded"

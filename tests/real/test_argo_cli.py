@@ -125,7 +125,7 @@ def test_logs_have_the_clients_output_while_it_runs(store: str) -> None:
     """The client is a container of Argo's: its output is there as it comes."""
     text = single_node(["sh", "-c", "echo rate=1; echo from the client; sleep 8"], RATE)
     with submitted(text, store, template="single-node") as workflow:
-        workflow.until(lambda: "from the client" in argo("logs", workflow.name).stdout, "output")
+        workflow.meanwhile(lambda: "from the client" in argo("logs", workflow.name).stdout, "output")
         assert workflow.end() == "Succeeded"
 
 

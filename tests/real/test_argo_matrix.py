@@ -108,9 +108,9 @@ def test_a_workflow_that_is_stopped_in_a_cell_begins_no_other(lab: Lab) -> None:
         submitted = json.loads(lab.call("submit", str(file), "--json").stdout)
         workflow = Workflow(submitted["name"])
         try:
-            workflow.until(lambda: "windtunnel.dev/record-1" in annotations_of(workflow), "first run")
+            workflow.meanwhile(lambda: "windtunnel.dev/record-1" in annotations_of(workflow), "first run")
             # Of the first run's client Argo may hear later than of its driver.
-            workflow.until(
+            workflow.meanwhile(
                 lambda: [node["phase"] for node in workflow.nodes("client")][1:] == ["Running"], "second run's client"
             )
             assert argo("stop", workflow.name).returncode == 0

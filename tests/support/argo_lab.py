@@ -64,6 +64,10 @@ def argo(*arguments: str, seconds: float = SECONDS) -> subprocess.CompletedProce
     )
 
 
+class Over(AssertionError):
+    """A workflow ended before what was waited for."""
+
+
 @dataclass
 class Workflow:
     """A workflow that was submitted.
@@ -120,6 +124,20 @@ class Workflow:
         while not holds():
             assert time.monotonic() < deadline, f"no {what} in time: {argo('get', self.name).stdout}"
             time.sleep(0.3)
+
+    def meanwhile(self, holds: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+        """Wait until something holds that can only come while it runs; raise `Over` at once when it runs no more."""
+
+        def holds_or_over() -> bool:
+            # Looked at first: what came at the very end is there when it is over.
+            is_over = self.phase in OVER
+            if holds():
+                return True
+            if is_over:
+                raise Over(f"over, and no {what}: {argo('get', self.name).stdout}")
+            return False
+
+        self.until(holds_or_over, what, seconds)
 
     def end(self, seconds: float = SECONDS) -> str:
         """Wait for its end and return its phase."""

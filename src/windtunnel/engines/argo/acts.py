@@ -28,11 +28,13 @@ _AT_ONCE = {
     EventType.SERVICE_STARTED,
     EventType.SERVICE_READY,
     EventType.SERVICE_STOPPED,
+    EventType.ITERATION_STARTED,
     EventType.ITERATION_FINISHED,
     EventType.CAUSE,
 }
-"""What is shown as it happens, which is a while before the driver changes the workflow for the last time: Argo's
-controller may forget a change of nodes that came while it wrote them itself, until it hears of the next change."""
+"""When what is over is shown, a while before the driver changes the workflow for the last time: Argo's controller may
+forget a change of nodes that came while it wrote them itself, until it hears of the next change. So it is shown
+once more when a client has started, which may take hours."""
 _OF_SERVICES = {
     EventType.SERVICE_STARTING,
     EventType.SERVICE_STARTED,
