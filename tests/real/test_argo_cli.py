@@ -147,9 +147,10 @@ def test_a_refusal_stands_where_argo_shows_messages() -> None:
     with submitted_with({"benchmark": encoded(client_server())}) as workflow:
         assert workflow.end() == "Failed"
         got, listed = argo("get", workflow.name).stdout, argo("list").stdout
-        cause = workflow.outputs["cause"]
+        cause, (client,) = workflow.outputs["cause"], workflow.nodes("client")
 
     assert cause.startswith(words)
+    assert client["finishedAt"]
     (line,) = (line for line in listed.splitlines() if line.startswith(workflow.name))
     assert words in line
     for part in ("drive", "client(0:1)", "finish"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -69,8 +71,21 @@ def test_a_pod_that_waits_is_failed_in_the_runs_words() -> None:
     clients = Clients([], [PLANNING], [PLANNING, HELD])
     end_clients(clients.cluster, ClientPods(NAME, iterations=3), WORDS)
 
-    assert clients.failed == {"Pod/client-1/status": {"phase": "Failed", "reason": "RunOver", "message": WORDS}}
+    (status,) = clients.failed.values()
+    assert (status["phase"], status["reason"], status["message"]) == ("Failed", "RunOver", WORDS)
     assert not clients.spec["shutdown"]
+
+
+def test_a_pod_that_never_ran_says_when_it_ended() -> None:
+    """Argo takes the latest end of its containers; of a pod without one, it shows a duration that grows."""
+    clients = Clients([HELD])
+    before = time.time()
+    end_clients(clients.cluster, ClientPods(NAME), WORDS)
+    (container,) = clients.failed["Pod/client-1/status"]["initContainerStatuses"]
+    ended = datetime.fromisoformat(container["state"]["terminated"]["finishedAt"]).timestamp()
+
+    assert container["name"] == "init"
+    assert before - 0.001 <= ended <= time.time()
 
 
 @pytest.mark.parametrize(

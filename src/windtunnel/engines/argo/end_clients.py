@@ -12,9 +12,10 @@ from windtunnel.backends.kubernetes.naming import ITERATION
 from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.labels import RUN
 from windtunnel.engines.argo.cells import is_of_cell
-from windtunnel.engines.argo.labels import COMPONENT, PLAN, WORKFLOW
+from windtunnel.engines.argo.labels import COMPONENT, INIT, PLAN, WORKFLOW
 from windtunnel.engines.argo.pod_gate import is_held
 from windtunnel.engines.argo.workflow import clients_of, read, stop
+from windtunnel.run.events import timestamp
 
 MAKING_SECONDS = 60.0
 """How long Argo may take to make a client's pod; after that the workflow is stopped."""
@@ -78,8 +79,18 @@ def end_clients(cluster: Cluster, clients: ClientPods, words: str) -> None:
 
 
 def _fail(cluster: Cluster, held: Sequence[PodView], words: str) -> bool:
-    """Fail pods that wait for a driver; tell whether there are any (Refused)."""
-    status = {"phase": "Failed", "reason": "RunOver", "message": words}
+    """Fail pods that wait for a driver; tell whether there are any (Refused).
+
+    When a pod ended Argo finds out from its containers alone: without one it would show that it goes on for ever.
+    """
+    ended = {"exitCode": 0, "reason": "RunOver", "finishedAt": timestamp(time.time())}
+    never_ran = {"name": INIT, "image": "", "imageID": "", "ready": False, "restartCount": 0}
+    status = {
+        "phase": "Failed",
+        "reason": "RunOver",
+        "message": words,
+        "initContainerStatuses": [never_ran | {"state": {"terminated": ended}}],
+    }
     for view in held:
         cluster.call("PATCH", f"{cluster.path('Pod', view.name)}/status", {"status": status})
     return bool(held)
