@@ -28,8 +28,9 @@ help:  ## Show the commands
 	@echo "building .venv from requirements.lock; about a minute the first time"
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet 'uv>=0.5'
-	$(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --no-deps --editable .
+	@cd tests && ../$(RUN) bytecode
 	touch $@
 
 .venv/.compiled: .venv/.installed $(shell find src -name '*.py')
@@ -50,11 +51,13 @@ quick-tests: .venv/.compiled
 	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(CHECK_WORKERS) -m "not platform and not alone and not full" \
 	  tests/unit tests/golden tests/contract --ignore tests/contract/test_additions.py
 
-test: .venv/.compiled lint types  ## Run the checks and the tests
+test: .venv/.compiled  ## Run the checks and the tests
+	@$(MAKE) --no-print-directory --jobs 2 checks
 	$(RUN) pytest -n $(WORKERS) -m "not alone and not full" --durations 10
 	$(RUN) pytest -m "alone and not full" $(PLATFORM_TESTS)
 
-test-full: .venv/.compiled lint types  ## Run everything, the whole fault matrices too
+test-full: .venv/.compiled  ## Run everything, the whole fault matrices too
+	@$(MAKE) --no-print-directory --jobs 2 checks
 	$(RUN) pytest -n $(WORKERS) -m "not alone"
 	$(RUN) pytest -m alone $(PLATFORM_TESTS)
 
