@@ -1,4 +1,4 @@
-"""Project content that ships with the package: sample benchmarks, and Argo's templates."""
+"""Project content that ships with the package: sample benchmarks, Argo's templates, Prefect's manifests."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def argo_templates() -> list[str]:
     """Return the WorkflowTemplates, as YAML."""
     entries = sorted(_folder("argo_templates").iterdir(), key=lambda each: each.name)
     return [each.read_text(encoding="utf-8") for each in entries if each.name.endswith(".yaml")]
+
+
+def prefect_manifest(name: str) -> str:
+    """Return a manifest of Prefect's on Kubernetes, as YAML."""
+    return (_folder("containers/prefect") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _folder(name: str) -> Traversable:

@@ -24,6 +24,7 @@ PROJECT = {
         "src",
         "flows",
         "argo_templates",
+        "containers/prefect",
     ),
     "windtunnel-samples": ("containers/samples/Dockerfile", "requirements.lock"),
 }

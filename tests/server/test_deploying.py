@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.deployed import SHORT
+from support.deployed import SHORT, deploy
 from support.lab import client_server
 from support.prefect_lab import ROOT, PrefectLab
 from windtunnel.backends.base import longest_seconds
@@ -149,6 +149,15 @@ def test_what_a_pod_cannot_have_is_refused_before_anything_is_made(
     assert result.returncode == 2, result.stderr
     assert words in result.stderr
     assert (found, blocks) == ([], [])
+
+
+def test_a_parameter_that_no_flow_has_is_refused_where_it_is_typed(server: PrefectLab) -> None:
+    """Prefect itself would take it, and let it crash the run."""
+    deployment = deploy(server, "typo", SHORT.replace('"alone"', '"typo"'))
+    answer = server.submit(deployment, repeat=3)
+
+    assert answer.status_code == 409
+    assert "repeat" in answer.json()["detail"]
 
 
 def test_a_benchmark_that_changes_its_strategy_is_still_one_deployment(server: PrefectLab) -> None:

@@ -19,13 +19,12 @@ from support.deployed import deploy
 from support.docker_lab import RATE, shell, single_node
 from support.kubernetes_lab import KUBECTL, kubectl
 from support.lab import free_port
-from support.prefect_lab import ROOT, START_SECONDS, PrefectLab
+from support.prefect_lab import START_SECONDS, PrefectLab
 from windtunnel.backends.kubernetes.install import NODES
 from windtunnel.backends.kubernetes.settings import runner_image
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
 from windtunnel.engines.prefect.job_template import API_SECRET
 
-MANIFESTS = ROOT / "containers" / "prefect"
 QUERY_SECONDS = 2
 
 
@@ -54,14 +53,14 @@ class PrefectCluster(PrefectLab):
         return list(json.loads(found)["items"])
 
     def apply(self, name: str, *changes: tuple[str, str]) -> None:
-        """Apply one of the committed manifests, with the tests' image, and wait until its pod is ready.
+        """Apply the manifest of a server or a worker, with the tests' image, and wait until its pod is ready.
 
         Args:
-            name: Its file.
+            name: Which one.
             changes: What is replaced in it, and by what.
         """
-        text = (MANIFESTS / name).read_text(encoding="utf-8")
-        for old, new in (("image: windtunnel\n", f"image: {runner_image()}\n"), *changes):
+        text = self.windtunnel("install", "prefect", "--pool-type", "kubernetes", "--manifest", name).stdout
+        for old, new in changes:
             assert old in text, old
             text = text.replace(old, new)
         self.kubectl("apply", "--filename", "-", text=text)
@@ -74,7 +73,7 @@ class PrefectCluster(PrefectLab):
 
     def start_server(self) -> None:
         """Start the server in the cluster, and wait until it answers here."""
-        self.apply("server.yaml")
+        self.apply("server")
         self.forward()
 
     def forward(self) -> None:
@@ -113,7 +112,7 @@ class PrefectCluster(PrefectLab):
         self.start_server()
         installed = self.install()
         assert installed.returncode == 0, installed.stderr
-        self.apply("worker.yaml", ('SECONDS, value: "5"', f'SECONDS, value: "{QUERY_SECONDS}"'))
+        self.apply("worker", ('SECONDS, value: "5"', f'SECONDS, value: "{QUERY_SECONDS}"'))
         self.until(lambda: self._workers(KUBERNETES_POOL), START_SECONDS, "worker")
 
     def submit(self, deployment: str, **parameters: Any) -> httpx.Response:

@@ -78,9 +78,9 @@ def test_words_of_the_api_are_no_line_from_which_one_goes_on() -> None:
     """They have no time; the whole output would be read once more."""
     lines = Lines()
     lines.resume()
-    lines.take(b"2026-01-01T00:00:01Z one\n")
-    lines.take(b"unable to retrieve container logs\n")
+    found = lines.take(b"2026-01-01T00:00:01Z one\nunable to retrieve container logs\n")
 
+    assert found == b"one\n"
     assert lines.last == Stamp.parse("2026-01-01T00:00:01Z")
 
 
@@ -196,6 +196,23 @@ def test_an_output_that_is_removed_with_its_container_is_no_new_file_of_its_node
 
     assert (tmp_path / "log").read_text() == "a\n"
     assert found.trouble(is_over=True) == trouble
+
+
+WORDS = b"unable to retrieve container logs for containerd://1"
+
+
+@pytest.mark.parametrize("pieces", [(WORDS,), (WORDS[:30], WORDS[30:]), (WORDS + b"\n", WORDS)])
+def test_words_of_a_node_are_no_output_of_a_server_that_said_nothing(tmp_path: Path, pieces: tuple[bytes, ...]) -> None:
+    """It was stopped, and its output was removed with its container before it was asked for again."""
+    found = followed(tmp_path, Logs(Answer(), Answer(*pieces)))
+
+    assert (tmp_path / "log").read_text() == ""
+    assert found.trouble(is_over=True) is None
+
+
+def test_an_output_that_was_removed_before_it_was_ever_read_says_so(tmp_path: Path) -> None:
+    """Nobody knows what it was."""
+    assert followed(tmp_path, Logs(Answer(WORDS))).trouble(is_over=True) == NO_END
 
 
 @pytest.mark.parametrize(("size", "late", "words"), [(200, 0, "None"), (5, 30, "None"), (200, 30, "may be missing")])

@@ -17,8 +17,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.backends.kubernetes.settings import RUNNER
-from windtunnel.engines.prefect import kubernetes_pool
-from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
+from windtunnel.engines.prefect import kubernetes_pool, manifests
+from windtunnel.engines.prefect.deployment import JOBS, KUBERNETES_POOL, POOL, worker_command
 from windtunnel.engines.prefect.job_template import API_SECRET, job_template
 from windtunnel.engines.prefect.pod_check import check_job
 from windtunnel.engines.prefect.unstarted_jobs import FLOW_RUN, end_unstarted
@@ -108,6 +108,44 @@ def test_the_manifests_of_server_and_worker_fit_what_is_installed() -> None:
     assert address == f"http://{server[0]['metadata']['name']}:{server[0]['spec']['ports'][0]['port']}/api"
     assert not [pod for pod in pods if not pod["securityContext"]["runAsNonRoot"]]
     assert not [each for each in containers if not each["securityContext"]["readOnlyRootFilesystem"]]
+
+
+@pytest.mark.parametrize("name", manifests.NAMES)
+def test_a_manifest_is_printed_with_the_image_that_is_meant(name: str) -> None:
+    """Nothing else is another: the comments, which say what to do, are there too."""
+    text = (MANIFESTS / f"{name}.yaml").read_text()
+
+    assert manifests.manifest(name, PoolOptions(image="registry.example/wt:1")) == text.replace(
+        "image: windtunnel\n", "image: registry.example/wt:1\n"
+    )
+
+
+def test_a_worker_is_printed_with_the_address_of_the_api() -> None:
+    """Of a server that is elsewhere; one that pods cannot use is refused."""
+    (worker,) = yaml.safe_load_all(manifests.manifest("worker", PoolOptions("https://prefect.example/api")))
+    env = {each["name"]: each.get("value") for each in worker["spec"]["template"]["spec"]["containers"][0]["env"]}
+
+    assert env["PREFECT_API_URL"] == "https://prefect.example/api"
+    with pytest.raises(UsageError, match=r"127\.0\.0\.1 is a pod's own address there"):
+        manifests.manifest("worker", PoolOptions("http://127.0.0.1:4200/api"))
+
+
+def test_installing_again_tells_what_flow_runs_have_otherwise() -> None:
+    """Somebody who installs for another namespace moves the pool, and everything that is deployed to it."""
+    pool = kubernetes_pool.KubernetesPool("bench", URL, "windtunnel:2", 600).work_pool
+    former = job_template(namespace="lab", image="windtunnel:1", api_url=URL)
+
+    assert sorted(kubernetes_pool.changes(former, pool)) == [
+        "image: windtunnel:2, before windtunnel:1",
+        "namespace: bench, before lab",
+    ]
+    assert kubernetes_pool.changes(pool.base_job_template, pool) == kubernetes_pool.changes({}, pool) == []
+
+
+def test_a_worker_of_jobs_takes_the_janitors_runs_too() -> None:
+    """One that is told its queue would leave them; a pool of processes has another pool for them."""
+    assert worker_command(KUBERNETES_POOL, "big", JOBS) == f"prefect worker start --pool {KUBERNETES_POOL}"
+    assert worker_command(POOL, "big") == f"prefect worker start --pool {POOL} --work-queue big --limit 1"
 
 
 def test_the_pod_that_asks_for_the_api_is_like_a_flow_runs() -> None:

@@ -34,11 +34,13 @@ def test_the_wheels_only_import_package_is_windtunnel(wheel: zipfile.ZipFile) ->
 
 
 def test_samples_and_templates_ship_in_the_wheel(wheel: zipfile.ZipFile) -> None:
-    """`init` and `report` work after a plain installation."""
+    """`init`, `report` and `install` work after a plain installation."""
     names = set(wheel.namelist())
     samples = {f"windtunnel/content/flows/{path.name}" for path in (ROOT / "flows").glob("*.toml")}
 
-    assert samples <= names
+    manifests = {f"windtunnel/content/containers/prefect/{name}.yaml" for name in ("server", "worker")}
+
+    assert samples | manifests <= names
     assert {"windtunnel/analysis/templates/report.html.j2", "windtunnel/py.typed"} <= names
 
 

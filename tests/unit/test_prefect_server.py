@@ -68,6 +68,14 @@ def test_a_server_that_wants_a_password_is_no_bug(guarded: int) -> None:
     assert "does not let us in: set PREFECT_API_AUTH_STRING" in error.message
 
 
+def test_an_address_without_its_api_is_told_so(guarded: int) -> None:
+    """Something answers there: it is not that the server is not up."""
+    error = refusal(f"http://127.0.0.1:{guarded}")
+
+    assert error.code == "prefect_unreachable"
+    assert "answers 401 when it is asked for its health; does its address end in /api?" in error.message
+
+
 @pytest.mark.parametrize("port", [9, None])
 def test_a_password_in_the_servers_address_is_not_shown(guarded: int, port: int | None) -> None:
     """Neither where nobody answers nor where somebody refuses."""

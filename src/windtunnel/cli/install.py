@@ -64,15 +64,26 @@ def install(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="A pool on Kubernetes: print all that would be made, make nothing.")
     ] = False,
+    manifest: Annotated[
+        str | None,
+        typer.Option(
+            help="A pool on Kubernetes: print the manifest of a Prefect server, or of a worker, make nothing.",
+            metavar="server|worker",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make what a platform needs once; again changes nothing that somebody else has set."""
     pool = PoolOptions(api_url_for_pods, image, start_seconds or START_SECONDS)
     installer = _find_installer(platform, pool_type)
-    if pool_type != "kubernetes" and (dry_run or pool != PoolOptions()):
+    if pool_type != "kubernetes" and (dry_run or manifest or pool != PoolOptions()):
         raise UsageError(
-            "--api-url-for-pods, --image, --start-seconds and --dry-run go with install prefect --pool-type kubernetes"
+            "--api-url-for-pods, --image, --start-seconds, --dry-run and --manifest go with"
+            " install prefect --pool-type kubernetes"
         )
+    if manifest:
+        _print_manifest(manifest, pool)
+        return
     options = InstallOptions(store, namespace, pool)
     if only_print:
         print_json({"apiVersion": "v1", "kind": "List", "items": installer.as_manifests(options)})
@@ -99,6 +110,14 @@ def _print_all(options: InstallOptions, *, as_json: bool) -> None:
     from windtunnel.yaml_documents import to_yaml
 
     echo(to_yaml(everything).rstrip())
+
+
+def _print_manifest(name: str, pool: PoolOptions) -> None:
+    from windtunnel.engines.prefect.manifests import NAMES, manifest
+
+    if name not in NAMES:
+        raise UsageError(f"--manifest {name}: there is none{suggest(name, NAMES)} (known: {', '.join(NAMES)})")
+    echo(manifest(name, pool).rstrip())
 
 
 def _find_installer(name: str, pool_type: str | None) -> Installer:

@@ -32,9 +32,9 @@ OUTAGE_SECONDS = 60.0
 NO_RIGHT_SECONDS = 4.0
 """How long rights may be missing: a server that has just started does not know all of them yet."""
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 2.0
-NOT_FOUND, CONFLICT, GONE = 404, 409, 410
+FORBIDDEN, NOT_FOUND, CONFLICT, GONE = 403, 404, 409, 410
 _REFUSED, _TOO_MANY, _BROKEN = 400, 429, 500
-_NO_RIGHT = (401, 403)
+_NO_RIGHT = (401, FORBIDDEN)
 _METHODS = {
     "PATCH": ("PATCH", "application/merge-patch+json"),
     "APPLY": ("PATCH", "application/apply-patch+yaml"),  # server-side apply; JSON is YAML
@@ -59,7 +59,7 @@ class Refused(Exception):
         """A stable word for machines."""
         if is_quota(self.message):
             return "quota"
-        return {401: "unauthorized", 403: "forbidden", NOT_FOUND: "removed"}.get(self.status, "rejected")
+        return {401: "unauthorized", FORBIDDEN: "forbidden", NOT_FOUND: "removed"}.get(self.status, "rejected")
 
     @property
     def is_final(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from windtunnel.backends import make_backend
-from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
+from windtunnel.backends.kubernetes.api import FORBIDDEN, NOT_FOUND, Cluster, Refused, connect, map_errors
 from windtunnel.backends.kubernetes.settings import ACCOUNT, RUNNER
 from windtunnel.errors import PlatformError
 from windtunnel.install_options import Installed, InstallOptions
@@ -56,6 +56,8 @@ def _runner_rules() -> list[dict[str, Any]]:
 def apply(cluster: Cluster, wanted: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Make objects as `manifests` returns them, or renew them; yield a line for each.
 
+    What this user may not make is left as an administrator has made it, and the cluster-wide part may be missing.
+
     Raises:
         PlatformError: The namespace is missing, or this user may not do it.
     """
@@ -64,8 +66,28 @@ def apply(cluster: Cluster, wanted: Iterable[dict[str, Any]]) -> Iterator[str]:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         query = {"fieldManager": _FIELD_MANAGER, "force": "true"}
         with map_errors(f"making the {kind} {name}"):
-            cluster.call("APPLY", path_of(manifest), manifest, query)
-        yield f"{kind} {name}"
+            try:
+                cluster.call("APPLY", path_of(manifest), manifest, query)
+            except Refused as error:
+                if error.status != FORBIDDEN:
+                    raise
+                yield f"{kind} {name} ({_without(cluster, manifest, error)})"
+            else:
+                yield f"{kind} {name}"
+
+
+def _without(cluster: Cluster, manifest: Mapping[str, Any], refusal: Refused) -> str:
+    """Return in words what becomes of an object that may not be made (Refused if it cannot be done without)."""
+    try:
+        found = cluster.call("GET", path_of(manifest))
+    except Refused:
+        found = None
+    if found is not None and all(found.get(key) == manifest[key] for key in manifest.keys() - {"metadata"}):
+        return "is there; left as it is"
+    if "namespace" not in manifest["metadata"]:
+        return "left out, since you may not make it: runs do not look at nodes"
+    advice = "an administrator may apply what the same command prints with --print"
+    raise Refused(refusal.status, f"{refusal.message}; {advice}")
 
 
 def path_of(manifest: Mapping[str, Any]) -> str:

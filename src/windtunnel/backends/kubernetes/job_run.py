@@ -18,7 +18,7 @@ _LAST_LINES = 20
 
 @dataclass(frozen=True)
 class JobEnd:
-    """How a Job's container ended: its exit code, and the last lines that it wrote."""
+    """How a Job's container ended: its exit code, and the last lines that it wrote, else why it could not start."""
 
     code: int
     words: str
@@ -53,7 +53,8 @@ def _wait(cluster: Cluster, job: Mapping[str, Any], seconds: float) -> JobEnd:
             pods = [PodView(each) for each in cluster.find("Pod", f"job-name={name}")]
         for pod in pods:
             if ended := pod.terminated(container):
-                return JobEnd(int(ended["exitCode"]), _last_lines(cluster, pod.name, container))
+                words = _last_lines(cluster, pod.name, container) or ended.get("message", "")
+                return JobEnd(int(ended["exitCode"]), words)
         troubles = [diagnosis.of_pod(pod) for pod in pods] or [diagnosis.of_job(name)]
         if trouble := next(filter(None, troubles), None):
             raise to_error(f"its pod {pods[0].name}" if pods else f"the Job {name}", trouble)

@@ -9,7 +9,10 @@ from datetime import datetime
 PART_BYTES = 1 << 14
 """A container runtime writes a longer line in parts of about this size (CRI log format, tag P)."""
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")
-_HEADS = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ \n]* ", re.MULTILINE)
+_HEAD = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ \n]* "
+_HEADS = re.compile(rb"^" + _HEAD, re.MULTILINE)
+_WORDS = re.compile(rb"^(?!" + _HEAD + rb")[^\n]+\n?", re.MULTILINE)
+"""Lines without a time: what a node or the API says itself, such as that a container's output was removed with it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Lines:
     Attributes:
         last: The time of the last line so far, which need not have come to its end.
         has_gap: Whether that line was not there any more after a lost connection, so that others may be missing too.
-        is_gone: Whether the last connection was to repeat that line, and had no line at all.
+        is_gone: Whether the last connection had no line at all: it was to repeat one, or had words of the API instead.
     """
 
     def __init__(self) -> None:
@@ -58,6 +61,8 @@ class Lines:
         """The last line of an earlier connection, while it is looked for."""
         self._is_within = False
         """Whether the next piece goes on with the last line."""
+        self._is_foreign = False
+        """Whether that one is the API's own words."""
         self._rest = b""
         """The beginning of a line that may not have its whole time yet."""
 
@@ -83,24 +88,30 @@ class Lines:
             found, data = self._look(data, self._since)
         if self._is_within:
             text, end, data = data.partition(b"\n")
-            found += text + end
-            self._taken += len(text + end)
+            if not self._is_foreign:
+                found += text + end
+                self._taken += len(text + end)
             self._is_within = not end
         begin = data.rfind(b"\n") + 1
-        whole, begun = data[:begin], data[begin:]
+        begun = data[begin:]
+        whole, words = _WORDS.subn(b"", data[:begin])
         self._note(whole[whole.rfind(b"\n", 0, -1) + 1 :])
         if b" " in begun:
-            self._note(begun)
-            self._is_within = True
+            self._is_foreign, self._is_within = not self._note(begun), True
+            words += self._is_foreign
+            begun = b"" if self._is_foreign else begun
         else:
             begun, self._rest = b"", self._rest + begun  # the rest of its time is still to come
-        return found + _HEADS.sub(b"", whole + begun)
+        lines = whole + begun
+        self.is_gone = (self.is_gone or words > 0) and not lines
+        return found + _HEADS.sub(b"", lines)
 
-    def _note(self, line: bytes) -> None:
-        """Note a line, or what there is of it, as the last one."""
+    def _note(self, line: bytes) -> bool:
+        """Note a line, or what there is of it, as the last one; return whether it is one, and no words of the API."""
         stamp, text = split_line(line)
-        if stamp.key:  # the API may say something of its own
+        if stamp.key:
             self.last, self._taken = stamp, len(text)
+        return bool(stamp.key)
 
     def _look(self, data: bytes, since: Stamp) -> tuple[bytes, bytes]:
         """Leave out what was taken before: return the rest of the last line, once that is found, and what follows."""
@@ -116,6 +127,7 @@ class Lines:
             if stamp.key == since.key and (end or len(text) >= self._taken):
                 new = text[self._taken :]
                 self._since, self._is_within, self._taken = None, not end, len(text)
+                self._is_foreign = False
                 return new, data[after:]
             if not end:
                 self._rest = data[begin:]

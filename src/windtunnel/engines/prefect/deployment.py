@@ -33,10 +33,11 @@ ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
 
 
 def worker_command(pool: str, queue: str | None = None, pool_type: str = PROCESSES) -> str:
-    """Return the command of a worker that takes the runs of one queue, the pool's default one if None."""
-    # Without a queue's name it takes the runs of all of the pool's queues. Where it makes Jobs a limit bounds nothing.
-    limit = " --limit 1" if pool_type == PROCESSES else ""
-    return f"prefect worker start --pool {pool} --work-queue {queue or 'default'}{limit}"
+    """Return the command of a worker: of processes, one that takes the runs of one queue, the default one if None."""
+    command = f"prefect worker start --pool {pool}"
+    # Without a queue's name it takes the runs of all of the pool's queues, which is right where it makes Jobs: the
+    # janitor's among them. A limit would bound nothing there.
+    return f"{command} --work-queue {queue or 'default'} --limit 1" if pool_type == PROCESSES else command
 
 
 def find_pool(client: SyncPrefectClient, pool: str) -> WorkPool:
@@ -102,7 +103,8 @@ def apply_deployment(
         flow_id=client.create_flow(flow),
         name=name,
         entrypoint=f"windtunnel.engines.prefect.flows.{flow.name.replace('-', '_')}",
-        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        # One that the flow does not have is refused where it is typed: Prefect itself lets it crash the run.
+        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi() | {"additionalProperties": False},
         enforce_parameter_schema=True,
         # The server forgets those that are not given again.
         schedules=_schedules(former, schedule, keep=keep_schedule),

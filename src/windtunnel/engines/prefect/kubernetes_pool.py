@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -15,11 +13,11 @@ from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
-from prefect.settings import get_current_settings
 
 from windtunnel.backends.kubernetes import install as kubernetes
 from windtunnel.backends.kubernetes.settings import runner_image
 from windtunnel.engines.prefect import flows
+from windtunnel.engines.prefect.api_address import address_for_pods
 from windtunnel.engines.prefect.automations import (
     apply_automation,
     crashed_is_reaped,
@@ -28,12 +26,11 @@ from windtunnel.engines.prefect.automations import (
 )
 from windtunnel.engines.prefect.deployment import JOBS, KUBERNETES_POOL, apply_deployment, check_type
 from windtunnel.engines.prefect.flow_job import PULL_STEP
-from windtunnel.engines.prefect.job_template import API_SECRET, job_template
+from windtunnel.engines.prefect.job_template import job_template
 from windtunnel.engines.prefect.pod_check import check_from_pod
 from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark
-from windtunnel.errors import UsageError
-from windtunnel.install_options import Installed, InstallOptions, PoolOptions
+from windtunnel.install_options import Installed, InstallOptions
 
 WORKER = "windtunnel-prefect-worker"
 """The account, and its role, of Prefect's worker."""
@@ -43,7 +40,6 @@ JANITOR = "janitor-on-kubernetes"
 _JANITOR_CRON = "7,22,37,52 * * * *"
 _JANITOR_SECONDS = 600
 _DESCRIPTION = "Runs benchmarks in pods, one at a time for each work queue."
-_EXAMPLE = "http://prefect-server:4200/api"
 _LOOK = ["get", "list", "watch"]
 
 
@@ -135,7 +131,7 @@ def install(options: InstallOptions) -> Installed:
         Unsupported: A work pool of our name is there already, and is of another type; nothing was changed.
         PlatformError: The server, or the cluster, does not answer, or refuses.
     """
-    _check(options.pool)
+    address_for_pods(options.pool.api_url)
     with prefect_server() as client:
         for found in client.read_work_pools():
             if found.name == KUBERNETES_POOL:
@@ -145,44 +141,16 @@ def install(options: InstallOptions) -> Installed:
         kubernetes.check_namespace(cluster)
         check_from_pod(cluster, pool.work_pool.base_job_template)
         made = [*kubernetes.apply(cluster, manifests(cluster.namespace)), *_apply(client, pool)]
-    hints = [
-        f"a worker: kubectl apply --namespace {cluster.namespace} --filename containers/prefect/worker.yaml",
-        f"then: windtunnel deploy FILE --pool {KUBERNETES_POOL}",
-    ]
-    return Installed(made, hints, cluster.namespace)
-
-
-def _check(asked: PoolOptions) -> str:
-    """Return the address of the API as pods see it (UsageError if it can be none)."""
-    option = "--api-url-for-pods"
-    url = asked.api_url or get_current_settings().api.url or ""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"{option}: give the address of Prefect's API as pods see it, such as {_EXAMPLE}")
-    if parts.password or parts.username:
-        raise UsageError(f"{option}: a password would stand in each Job; give it in the Secret {API_SECRET}")
-    if _is_loopback(parts.hostname):
-        raise UsageError(
-            f"{option}: {parts.hostname} is a pod's own address there; give the one by which pods reach Prefect's API,"
-            f" such as {_EXAMPLE}"
-        )
-    return url
+    where = f"--api-url-for-pods {pool.api_url}" + (f" --image {options.pool.image}" if options.pool.image else "")
+    show = f"windtunnel install prefect --pool-type kubernetes --manifest worker {where}"
+    worker = f"a worker: {show} | kubectl apply --namespace {cluster.namespace} --filename -"
+    return Installed(made, [worker, f"then: windtunnel deploy FILE --pool {KUBERNETES_POOL}"], cluster.namespace)
 
 
 def _wanted(options: InstallOptions) -> KubernetesPool:
-    url, image = _check(options.pool), options.pool.image or runner_image()
-    return KubernetesPool(kubernetes.namespace(options.namespace), url, image, options.pool.start_seconds)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
+    asked = options.pool
+    url, image = address_for_pods(asked.api_url), asked.image or runner_image()
+    return KubernetesPool(kubernetes.namespace(options.namespace), url, image, asked.start_seconds)
 
 
 def _apply(client: SyncPrefectClient, pool: KubernetesPool) -> Iterator[str]:
@@ -208,9 +176,24 @@ def _apply(client: SyncPrefectClient, pool: KubernetesPool) -> Iterator[str]:
         yield f"automation {automation.name}"
 
 
+def changes(former: Mapping[str, Any], pool: WorkPoolCreate) -> list[str]:
+    """Return in words what a pool's flow runs have otherwise from now on, unless their deployment says it."""
+    before, after = _defaults(former), _defaults(pool.base_job_template)
+    return [
+        f"{name}: {after[name]}, before {before[name]}"
+        for name in after
+        if name in before and before[name] != after[name]
+    ]
+
+
+def _defaults(template: Mapping[str, Any]) -> dict[str, Any]:
+    properties = (template.get("variables") or {}).get("properties") or {}
+    return {name: each["default"] for name, each in properties.items() if "default" in each}
+
+
 def _apply_pool(client: SyncPrefectClient, pool: WorkPoolCreate) -> Iterator[str]:
     try:
-        client.read_work_pool(pool.name)
+        there = client.read_work_pool(pool.name)
     except ObjectNotFound:
         made = client.create_work_pool(pool)
         # One benchmark at a time: a run that waits in the queue has no pod.
@@ -219,7 +202,7 @@ def _apply_pool(client: SyncPrefectClient, pool: WorkPoolCreate) -> Iterator[str
     else:
         renewed = WorkPoolUpdate(description=pool.description, base_job_template=pool.base_job_template)
         client.update_work_pool(pool.name, renewed)
-        yield f"work pool {pool.name} (renewed)"
+        yield f"work pool {pool.name} ({'; '.join(['renewed', *changes(there.base_job_template, pool)])})"
     # The janitor waits for no benchmark.
     if JANITOR_QUEUE not in {each.name for each in client.read_work_queues(work_pool_name=pool.name)}:
         client.create_work_queue(name=JANITOR_QUEUE, work_pool_name=pool.name)

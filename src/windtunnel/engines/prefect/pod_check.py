@@ -13,13 +13,19 @@ from windtunnel.errors import PlatformError, UsageError
 
 _SECONDS = 300.0
 """An image of a gigabyte may have to be pulled first."""
+_NOT_MADE = {"forbidden", "unauthorized", "quota", "rejected"}
+"""Codes of what a cluster does not let this user make: that says nothing of an address or an image."""
 _COMMAND = ["python", "-m", "windtunnel.engines.prefect.api_check"]
 
 
 def check_from_pod(cluster: Cluster, template: dict[str, Any]) -> None:
-    """Have a pod of a base job template's image ask for Prefect's API (UsageError with its words if it fails).
+    """Have a pod of a base job template's image ask for Prefect's API.
 
     It has a flow run's variables and limits, and no account of the cluster's: that of flow runs may not be there yet.
+
+    Raises:
+        UsageError: It cannot start, or does not reach the API; with its words.
+        PlatformError: It may not be made.
     """
     job = check_job(template)
     container = job["spec"]["template"]["spec"]["containers"][0]
@@ -28,6 +34,8 @@ def check_from_pod(cluster: Cluster, template: dict[str, Any]) -> None:
     try:
         end = run_job(cluster, job, _SECONDS)
     except PlatformError as error:
+        if error.code in _NOT_MADE:
+            raise
         raise UsageError(f"{what}: {error.message}") from None
     if end.code:
         raise UsageError(f"{what}; it says: {end.words or f'nothing (exit code {end.code})'}")

@@ -27,7 +27,7 @@ def check_server() -> str | None:
     with get_client(sync_client=True) as client:
         if problem := client.api_healthcheck():
             raise PlatformError(
-                f"the Prefect server at {shown} does not answer: {Redaction().text(str(problem))}; is it up?"
+                f"the Prefect server at {shown} {_no_answer(problem)}"
                 " (`prefect server start`, or set another with PREFECT_API_URL)",
                 code="prefect_unreachable",
             )
@@ -57,6 +57,12 @@ def prefect_server() -> Iterator[SyncPrefectClient]:
         except (PrefectHTTPStatusError, httpx.HTTPError) as error:
             told = Redaction().text(str(error))
             raise PlatformError(f"the Prefect server at {url}: {told}", code="prefect_refused") from None
+
+
+def _no_answer(problem: Exception) -> str:
+    if isinstance(problem, httpx.HTTPStatusError):
+        return f"answers {problem.response.status_code} when it is asked for its health; does its address end in /api?"
+    return f"does not answer: {Redaction().text(str(problem))}; is it up?"
 
 
 def _refused(client: SyncPrefectClient) -> str | None:
