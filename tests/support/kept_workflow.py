@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from windtunnel.backends.kubernetes.api import Cluster
+from windtunnel.backends.kubernetes.api import CONFLICT, Cluster, Refused
 
 
 def merged(kept: Any, body: Any) -> Any:
@@ -29,13 +29,19 @@ class KeptWorkflow:
 
     def __init__(self, workflow: dict[str, Any]) -> None:
         self.workflow = workflow
-        self.patches = 0
+        self.reads = self.patches = 0
 
     def call(self, method: str, _path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Read it or patch it."""
-        if method == "PATCH":
+        version = str(self.patches)
+        if method != "PATCH":
+            self.reads += 1
+        elif body and body.get("metadata", {}).get("resourceVersion", version) != version:
+            raise Refused(CONFLICT, "the object has been modified")
+        else:
             self.patches += 1
             self.workflow = merged(self.workflow, body)
+        self.workflow["metadata"]["resourceVersion"] = str(self.patches)
         return cast("dict[str, Any]", json.loads(json.dumps(self.workflow)))
 
     @property

@@ -18,10 +18,10 @@ from windtunnel.engines.argo.build import AROUND_SECONDS, Submission, build_swee
 from windtunnel.engines.argo.cells import MOST_CELLS, Cell, Sweep
 from windtunnel.engines.argo.finish_sweep import Verdict, verdict_of_all
 from windtunnel.engines.argo.follow import Follower
+from windtunnel.engines.argo.nodes import clients_of
 from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_patch import digest, planned
 from windtunnel.engines.argo.status import begin, read_record, refusal_of, refuse, run_of, stopped_early, write_cell
-from windtunnel.engines.argo.workflow import clients_of
 from windtunnel.errors import DescriptorError, PlatformError, UsageError
 from windtunnel.run.control import Control
 from windtunnel.strategies import make_plan

@@ -17,7 +17,7 @@ from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.backends.kubernetes.container_spec import is_in_client
 from windtunnel.engines.argo.causes import words_of
 from windtunnel.engines.argo.cells import task_name
-from windtunnel.engines.argo.workflow import change, plain_nodes_of, read
+from windtunnel.engines.argo.nodes import Node, change_nodes
 from windtunnel.errors import PlatformError
 from windtunnel.plan import Plan
 from windtunnel.run.events import Event, EventType
@@ -35,6 +35,8 @@ _AT_ONCE = {
 """When what is over is shown, a while before the driver changes the workflow for the last time: Argo's controller may
 forget a change of nodes that came while it wrote them itself, until it hears of the next change. So it is shown
 once more when a client has started, which may take hours."""
+_LOOKS = 2
+"""How many of those times an act is shown: of very many that are not shown, nothing is read or written."""
 _OF_SERVICES = {
     EventType.SERVICE_STARTING,
     EventType.SERVICE_STARTED,
@@ -98,6 +100,7 @@ class Acts:
         self._acts: list[Act] = []
         self._now: Act | None = None
         self._cause: str | None = None
+        self._looks = 0
 
     def __call__(self, event: Event) -> None:
         """Learn of an event."""
@@ -105,7 +108,8 @@ class Acts:
             return  # it begins and ends with the client's pod, whatever is told of it before
         self._learn_of_end(event)
         self._now = self._begun(event) or self._now
-        if event.type in _AT_ONCE:
+        if event.type in _AT_ONCE and self._looks:
+            self._looks -= 1
             self.show()
 
     def _begun(self, event: Event) -> Act | None:
@@ -139,19 +143,19 @@ class Acts:
         act, self._now = self._now, None
         if act and (len(self._acts) < _MOST or cause):
             self._acts.append(replace(act, ended=moment, cause=cause))
+            self._looks = _LOOKS
 
     def show(self) -> None:
         """Write all acts that are over into the workflow, if it can be: the run does not depend on them."""
         with contextlib.suppress(PlatformError):
-            if nodes := self._nodes(read(self._cluster, self._workflow)):
-                change(self._cluster, self._workflow, {"status": {"nodes": nodes}})
+            change_nodes(self._cluster, self._workflow, self._nodes)
 
-    def _nodes(self, workflow: dict[str, Any]) -> dict[str, Any]:
+    def _nodes(self, nodes: Sequence[Node]) -> dict[str, Any]:
         """Return the nodes that are to be, by their ids: a chain below the workflow's own, or below a cell's."""
-        parent = next((node for node in plain_nodes_of(workflow) if node.get("name") == self._parent), {})
+        parent = next((node for node in nodes if node.get("name") == self._parent), {})
         others = parent.get("children")
         if not (others and self._acts):
-            return {}  # Argo keeps the nodes of a large workflow compressed, or in a database
+            return {}  # Argo keeps the nodes of this workflow in a database
         names = [f"{_prefix(self._parent)}{number}" for number in range(len(self._acts))]
         ids = [node_id(self._workflow, each) for each in names]
         found: dict[str, Any] = {parent["id"]: {"children": [*(each for each in others if each != ids[0]), ids[0]]}}
@@ -168,19 +172,23 @@ class Acts:
         return found
 
 
-def forget(cluster: Cluster, workflow: dict[str, Any], cell: int | None = None) -> None:
+def forget(cluster: Cluster, workflow: str, cell: int | None = None) -> None:
     """Take an older run's acts out of a workflow that Argo has begun again with its nodes: it would wait for them.
 
     Raises:
         PlatformError: The API refuses.
     """
-    name, nodes = workflow["metadata"]["name"], plain_nodes_of(workflow)
-    parent = _parent(name, cell)
-    gone = {node["id"]: None for node in nodes if str(node.get("name")).startswith(_prefix(parent))}
-    if gone:
+    parent = _parent(workflow, cell)
+
+    def find_changes(nodes: Sequence[Node]) -> dict[str, Node | None]:
+        gone = {node["id"]: None for node in nodes if str(node.get("name")).startswith(_prefix(parent))}
+        if not gone:
+            return {}
         above = next(node for node in nodes if node.get("name") == parent)
         kept = [child for child in above.get("children", ()) if child not in gone]
-        change(cluster, name, {"status": {"nodes": {**gone, above["id"]: {"children": kept}}}})
+        return {**gone, above["id"]: {"children": kept}}
+
+    change_nodes(cluster, workflow, find_changes)
 
 
 def _parent(workflow: str, cell: int | None) -> str:

@@ -25,12 +25,13 @@ from windtunnel.engines.argo.causes import as_known, cause_of, leave, words_of
 from windtunnel.engines.argo.cells import Cell, number_of
 from windtunnel.engines.argo.end_clients import ClientPods, end_clients
 from windtunnel.engines.argo.labels import FETCHED, FETCHED_AS, FETCHING, FOLDER, RESUBMITTED, RUN
+from windtunnel.engines.argo.nodes import explain, nodes_of
 from windtunnel.engines.argo.outputs import write_report, write_told
 from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.engines.argo.pod_patch import digest, planned
 from windtunnel.engines.argo.status import begin, refuse, write_cell, write_record
-from windtunnel.engines.argo.workflow import annotate, annotations_of, explain, labels_of, nodes_of, path, read
+from windtunnel.engines.argo.workflow import annotate, annotations_of, labels_of, path, read
 from windtunnel.engines.execute import execute
 from windtunnel.engines.inline import call_directly
 from windtunnel.engines.request import Request, make_request
@@ -109,7 +110,7 @@ def drive() -> int:
 
 def _run(cluster: Cluster, workflow: dict[str, Any], sigterm: CancelOnSigterm) -> tuple[WorkflowParameters, RunRecord]:
     cell = number_of(Cell.of(os.environ))
-    forget(cluster, workflow, cell)
+    forget(cluster, workflow["metadata"]["name"], cell)
     parameters = WorkflowParameters.from_environment()
     if RESUBMITTED in labels_of(workflow):
         # Who waited for the run's folder does not wait for that of another run.

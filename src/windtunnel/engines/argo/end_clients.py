@@ -13,8 +13,9 @@ from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.labels import RUN
 from windtunnel.engines.argo.cells import is_of_cell
 from windtunnel.engines.argo.labels import COMPONENT, INIT, PLAN, WORKFLOW
+from windtunnel.engines.argo.nodes import clients_of
 from windtunnel.engines.argo.pod_gate import is_held
-from windtunnel.engines.argo.workflow import clients_of, read, stop
+from windtunnel.engines.argo.workflow import read, stop
 from windtunnel.run.events import timestamp
 
 MAKING_SECONDS = 60.0

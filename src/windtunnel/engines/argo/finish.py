@@ -16,9 +16,10 @@ from windtunnel.engines.argo.cells import CELLS
 from windtunnel.engines.argo.finish_sweep import conclude_sweep
 from windtunnel.engines.argo.judging import judge, remove, status_of, unrecorded
 from windtunnel.engines.argo.labels import EXIT_CODE
+from windtunnel.engines.argo.nodes import explain
 from windtunnel.engines.argo.outputs import write_verdict
 from windtunnel.engines.argo.status import read_record, run_of, write_lost
-from windtunnel.engines.argo.workflow import change, drives, explain, read
+from windtunnel.engines.argo.workflow import change, drives, read
 from windtunnel.run.record import RunRecord
 
 DRIVER_SECONDS = 800.0

@@ -15,8 +15,9 @@ from windtunnel.backends.archive import unpack
 from windtunnel.backends.kubernetes.agent import Agent
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.engines.argo.labels import EXIT_CODE, FETCHED, FETCHED_AS, FETCHING, FOLDER, MAIN
+from windtunnel.engines.argo.nodes import pods_in
 from windtunnel.engines.argo.status import read_record, refusal_of, stopped_early
-from windtunnel.engines.argo.workflow import annotate, annotations_of, change, drives, labels_of, pods_in, read
+from windtunnel.engines.argo.workflow import annotate, annotations_of, change, drives, labels_of, read
 from windtunnel.errors import Cancelled, ExitCode, PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder

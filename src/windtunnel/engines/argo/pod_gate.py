@@ -26,8 +26,8 @@ from windtunnel.backends.kubernetes.pods import PodView
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.labels import RUN, STEP
 from windtunnel.engines.argo.labels import CLIENTS, MAIN, WORKFLOW
+from windtunnel.engines.argo.nodes import clients_of
 from windtunnel.engines.argo.pod_patch import GATE
-from windtunnel.engines.argo.workflow import clients_of
 from windtunnel.errors import PlatformError
 from windtunnel.run.control import POLL_SECONDS
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import gzip
-import json
 from typing import Any
 
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, connect, map_errors
-from windtunnel.engines.argo.cells import task_name
-from windtunnel.engines.argo.labels import BACKEND, CLIENTS, COMPONENT, DRIVE, WORKFLOW
+from windtunnel.engines.argo.labels import BACKEND, COMPONENT, DRIVE, WORKFLOW
 from windtunnel.errors import PlatformError
 
 GROUP = "/apis/argoproj.io/v1alpha1"
@@ -66,17 +61,6 @@ def annotate(cluster: Cluster, name: str, **values: str | None) -> None:
     change(cluster, name, {"metadata": {"annotations": values}})
 
 
-def explain(cluster: Cluster, name: str, words: str) -> None:
-    """Have a workflow say why it failed, if it can be: Argo has no words for a DAG, and keeps those that its node has.
-
-    One who means to change the workflow once more does so after this: Argo's controller may forget a change of nodes
-    that came while it wrote them itself, until it hears of the next change. The driver says it, and `finish` again.
-    """
-    with contextlib.suppress(PlatformError):  # the parts that failed say it too
-        if any(node.get("id") == name for node in plain_nodes_of(read(cluster, name))):
-            change(cluster, name, {"status": {"nodes": {name: {"message": words}}}})
-
-
 def annotations_of(workflow: dict[str, Any]) -> dict[str, str]:
     """Return a workflow's annotations."""
     return dict(workflow["metadata"].get("annotations") or {})
@@ -85,31 +69,6 @@ def annotations_of(workflow: dict[str, Any]) -> dict[str, str]:
 def labels_of(workflow: dict[str, Any]) -> dict[str, str]:
     """Return a workflow's labels."""
     return dict(workflow["metadata"].get("labels") or {})
-
-
-def nodes_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a workflow's nodes, also those that Argo keeps compressed; none of those that it has in a database."""
-    if packed := (workflow.get("status") or {}).get("compressedNodes"):
-        return list(json.loads(gzip.decompress(base64.b64decode(packed))).values())
-    return plain_nodes_of(workflow)
-
-
-def plain_nodes_of(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a workflow's nodes that can be changed: those of a large workflow Argo keeps compressed."""
-    return list(((workflow.get("status") or {}).get("nodes") or {}).values())
-
-
-def clients_of(workflow: dict[str, Any], cell: int | None) -> list[dict[str, Any]]:
-    """Return the nodes of what makes the clients' pods, of a matrix that of a cell."""
-    found = [node for node in nodes_of(workflow) if node.get("displayName") == CLIENTS]
-    if cell is None:
-        return found
-    return [node for node in found if str(node.get("name")).endswith(f".{task_name(cell)}.{CLIENTS}")]
-
-
-def pods_in(workflow: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a workflow's nodes that are pods, or were to be."""
-    return [node for node in nodes_of(workflow) if node.get("type") == "Pod"]
 
 
 def drives(cluster: Cluster, name: str) -> bool:
