@@ -15,8 +15,8 @@ from support.argo_lab import argo, submitted
 from support.claims import volume
 from support.docker_lab import client_server
 from support.kubernetes_faults import FINISH_SECONDS, ITERATIONS, Fault
-from support.kubernetes_history import History, history
-from support.kubernetes_lab import KINDS, kubectl, salt
+from support.kubernetes_history import History, check_turns, history
+from support.kubernetes_lab import kubectl
 from support.lab import Lab, finish
 
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
@@ -69,11 +69,8 @@ class Queue:
                     second.kill()
 
     def check_turns(self, found: History, second_run: str) -> None:
-        """Check that the first run's last object was gone before the second one's first was made."""
-        first, second = (found.of(salt(run)) for run in (self.fault.lab.only_run().name, second_run))
-        assert len(first) > len(KINDS)
-        assert len(second) > len(KINDS)
-        assert max(gone for _made, gone in first) < min(made for made, _gone in second)
+        """Check that the first run's last object was gone before the second one's first was made, and the turn is."""
+        check_turns(found, self.fault.lab.only_run().name, second_run)
         assert kubectl("get", "leases", "--selector", f"windtunnel.dev/target={self.target}", "--output", "name") == ""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from support import kubernetes_api
-from support.kubernetes_lab import KINDS
+from support.kubernetes_lab import KINDS, salt
 from windtunnel.backends.kubernetes.watcher import shut
 
 _WATCH_SECONDS = 600
@@ -48,6 +48,14 @@ class History:
             assert time.monotonic() < deadline, f"not gone: {left}"
             time.sleep(0.1)
         return [(made, self._gone[name]) for name, made in self._made.items() if salt in name]
+
+
+def check_turns(found: History, first: str, second: str) -> None:
+    """Check of two runs, by their ids, that the first one's last object was gone before the second's was made."""
+    before, after = (found.of(salt(run)) for run in (first, second))
+    assert len(before) > len(KINDS)
+    assert len(after) > len(KINDS)
+    assert max(gone for _made, gone in before) < min(made for made, _gone in after)
 
 
 @contextmanager

@@ -12,8 +12,11 @@ from uuid import UUID, uuid4
 import pytest
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import State, StateType
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect_kubernetes.worker import KubernetesWorker
 
 from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.backends.kubernetes.settings import RUNNER
@@ -142,6 +145,64 @@ def test_installing_again_tells_what_flow_runs_have_otherwise() -> None:
     assert kubernetes_pool.changes(pool.base_job_template, pool) == kubernetes_pool.changes({}, pool) == []
 
 
+class PlayedPools:
+    """A server with one work pool, or without any."""
+
+    def __init__(self, template: dict[str, Any] | None) -> None:
+        queue = SimpleNamespace(name="default", concurrency_limit=None)
+        self.queues, self.pool = (
+            {"default": queue},
+            SimpleNamespace(base_job_template=template, default_queue_id="default"),
+        )
+
+    def read_work_pool(self, _name: str) -> SimpleNamespace:
+        """Return the pool."""
+        if self.pool.base_job_template is None:
+            raise ObjectNotFound(Exception())
+        return self.pool
+
+    def create_work_pool(self, pool: WorkPoolCreate) -> SimpleNamespace:
+        """Make it."""
+        self.pool.base_job_template = pool.base_job_template
+        return self.pool
+
+    def update_work_pool(self, _name: str, pool: WorkPoolUpdate) -> None:
+        """Change it."""
+        self.pool.base_job_template = pool.base_job_template
+
+    def update_work_queue(self, queue: str, concurrency_limit: int) -> None:
+        """Set a queue's limit."""
+        self.queues[queue].concurrency_limit = concurrency_limit
+
+    def read_work_queues(self, **_options: str) -> list[SimpleNamespace]:
+        """Return its queues."""
+        return list(self.queues.values())
+
+    def create_work_queue(self, name: str, **_options: str) -> None:
+        """Make one."""
+        self.queues[name] = SimpleNamespace(name=name, concurrency_limit=None)
+
+
+@pytest.mark.parametrize(
+    ("former", "limit"),
+    [
+        (None, 1),
+        (KubernetesWorker.get_default_base_job_template(), 1),
+        (job_template(namespace="bench"), None),
+    ],
+    ids=["none", "made by a worker", "ours"],
+)
+def test_a_pool_that_a_worker_made_by_itself_is_as_new(former: dict[str, Any] | None, limit: int | None) -> None:
+    """A worker that finds no pool makes one without a limit; what somebody has set of ours stays."""
+    server = PlayedPools(former)
+    pool = kubernetes_pool.KubernetesPool("bench", URL, "windtunnel:2", 600).work_pool
+    list(kubernetes_pool.apply_pool(cast("SyncPrefectClient", server), pool))
+
+    assert server.queues["default"].concurrency_limit == limit
+    assert server.pool.base_job_template == pool.base_job_template
+    assert kubernetes_pool.JANITOR_QUEUE in server.queues
+
+
 def test_a_worker_of_jobs_takes_the_janitors_runs_too() -> None:
     """One that is told its queue would leave them; a pool of processes has another pool for them."""
     assert worker_command(KUBERNETES_POOL, "big", JOBS) == f"prefect worker start --pool {KUBERNETES_POOL}"
@@ -180,7 +241,7 @@ class PlayedCluster:
         self.deleted.append(f"{kind} {name}")
 
 
-def job_of(flow_run: UUID, name: str, **status: int) -> dict[str, Any]:
+def job_of(flow_run: UUID, name: str, **status: Any) -> dict[str, Any]:
     """Return the Job of a flow run."""
     return {"metadata": {"name": name, "labels": {FLOW_RUN: str(flow_run)}}, "status": status}
 
@@ -191,7 +252,10 @@ def test_a_job_of_a_run_that_is_over_and_never_began_is_ended() -> None:
     states = {crashed: StateType.CRASHED, pending: StateType.PENDING, measured: StateType.COMPLETED}
     client = SimpleNamespace(read_flow_run=lambda run: SimpleNamespace(state=State(type=states[run])))
     cluster = PlayedCluster(
-        job_of(crashed, "stuck", active=1),
+        job_of(crashed, "stuck", active=1, ready=0, terminating=0, uncountedTerminatedPods={}),
+        job_of(crashed, "without a pod", ready=0, terminating=0, uncountedTerminatedPods={}),
+        job_of(crashed, "ends in order", terminating=1),
+        job_of(crashed, "just over", uncountedTerminatedPods={"failed": ["uid"]}),
         job_of(crashed, "ends", active=1, ready=1),
         job_of(crashed, "ended", failed=1),
         job_of(pending, "young", active=1),
@@ -199,4 +263,4 @@ def test_a_job_of_a_run_that_is_over_and_never_began_is_ended() -> None:
     )
     found = end_unstarted(cast("SyncPrefectClient", client), cast("Cluster", cluster))
 
-    assert found == cluster.deleted == ["Job stuck"]
+    assert found == cluster.deleted == ["Job stuck", "Job without a pod"]

@@ -26,7 +26,7 @@ from windtunnel.engines.prefect.automations import (
 )
 from windtunnel.engines.prefect.deployment import JOBS, KUBERNETES_POOL, apply_deployment, check_type
 from windtunnel.engines.prefect.flow_job import PULL_STEP
-from windtunnel.engines.prefect.job_template import job_template
+from windtunnel.engines.prefect.job_template import DEADLINE, job_template
 from windtunnel.engines.prefect.pod_check import check_from_pod
 from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark
@@ -154,7 +154,7 @@ def _wanted(options: InstallOptions) -> KubernetesPool:
 
 
 def _apply(client: SyncPrefectClient, pool: KubernetesPool) -> Iterator[str]:
-    yield from _apply_pool(client, pool.work_pool)
+    yield from apply_pool(client, pool.work_pool)
     StoredBenchmark.register_type_and_schema()
     yield f"block type {StoredBenchmark.get_block_type_slug()}"
     janitor = apply_deployment(
@@ -191,18 +191,22 @@ def _defaults(template: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each["default"] for name, each in properties.items() if "default" in each}
 
 
-def _apply_pool(client: SyncPrefectClient, pool: WorkPoolCreate) -> Iterator[str]:
+def apply_pool(client: SyncPrefectClient, pool: WorkPoolCreate) -> Iterator[str]:
+    """Make or renew the pool and its queues; yield a line for each."""
     try:
         there = client.read_work_pool(pool.name)
     except ObjectNotFound:
-        made = client.create_work_pool(pool)
-        # One benchmark at a time: a run that waits in the queue has no pod.
-        client.update_work_queue(made.default_queue_id, concurrency_limit=1)
-        yield f"work pool {pool.name}"
+        there, is_new, told = client.create_work_pool(pool), True, ""
     else:
+        # A worker that finds no pool makes one, with a template of Prefect's: nobody has set anything there.
+        is_new = DEADLINE not in (there.base_job_template.get("job_configuration") or {}).get("env", {})
+        told = f" ({'; '.join(['renewed', *changes(there.base_job_template, pool)])})"
         renewed = WorkPoolUpdate(description=pool.description, base_job_template=pool.base_job_template)
         client.update_work_pool(pool.name, renewed)
-        yield f"work pool {pool.name} ({'; '.join(['renewed', *changes(there.base_job_template, pool)])})"
+    if is_new:
+        # One benchmark at a time: a run that waits in the queue has no pod.
+        client.update_work_queue(there.default_queue_id, concurrency_limit=1)
+    yield f"work pool {pool.name}{told}"
     # The janitor waits for no benchmark.
     if JANITOR_QUEUE not in {each.name for each in client.read_work_queues(work_pool_name=pool.name)}:
         client.create_work_queue(name=JANITOR_QUEUE, work_pool_name=pool.name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -18,16 +19,22 @@ FLOW_RUN = "prefect.io/flow-run-id"
 def end_unstarted(client: SyncPrefectClient, cluster: Cluster) -> list[str]:
     """Delete such Jobs of a namespace; return their names.
 
-    A pod that cannot start (no image, no room) waits on when its flow run has crashed; once it
-    could start, it would run what is over. A pod that began ends by itself.
+    A pod that cannot start (no image, no room), or be made (a quota, no account), waits on when its flow run has
+    crashed; once it could start, it would run what is over. A pod that began ends by itself.
     """
     found = []
     for job in cluster.find("Job", FLOW_RUN):
         status, metadata = job.get("status") or {}, job["metadata"]
-        if status.get("active") and not status.get("ready") and _is_over(client, UUID(metadata["labels"][FLOW_RUN])):
+        if not _has_begun(status) and _is_over(client, UUID(metadata["labels"][FLOW_RUN])):
             cluster.delete("Job", metadata["name"])
             found.append(f"Job {metadata['name']}")
     return found
+
+
+def _has_begun(status: Mapping[str, Any]) -> bool:
+    """Tell whether a pod of a Job runs, or has run; the Job of one that cannot be made has no active pod either."""
+    counts = ("ready", "terminating", "succeeded", "failed")
+    return any(status.get(name) for name in counts) or any((status.get("uncountedTerminatedPods") or {}).values())
 
 
 def _is_over(client: SyncPrefectClient, flow_run: UUID) -> bool:
