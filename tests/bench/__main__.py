@@ -19,6 +19,7 @@ from rich.console import Console
 from bench.engines import compare_engines
 from bench.figures import compare
 from bench.scenarios import scenarios
+from bench.ways import compare_ways
 
 
 def main() -> int:
@@ -34,6 +35,10 @@ def main() -> int:
         missed = compare(chosen, arguments.rounds, tell, say)
     if arguments.only in "engines":
         Console(width=120).print(compare_engines(max(1, arguments.rounds // 3), say))
+    if arguments.only in "ways" and (compared := compare_ways(max(1, arguments.rounds // 3), say)):
+        table, is_met = compared
+        Console(width=140).print(table)
+        missed += not is_met
     print(f"medians of {arguments.rounds} interleaved rounds, {time.monotonic() - began:.0f} s in all")
     return 1 if missed else 0
 

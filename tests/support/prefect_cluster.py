@@ -107,12 +107,12 @@ class PrefectCluster(PrefectLab):
         user, _, word = password.partition(":")
         self.api.auth = (user, word)
 
-    def prepare(self) -> None:
-        """Do what the documentation says: the server, the pool, a worker."""
+    def prepare(self, query_seconds: int = QUERY_SECONDS) -> None:
+        """Do what the documentation says: the server, the pool, a worker that looks for work so often."""
         self.start_server()
         installed = self.install()
         assert installed.returncode == 0, installed.stderr
-        self.apply("worker", ('SECONDS, value: "5"', f'SECONDS, value: "{QUERY_SECONDS}"'))
+        self.apply("worker", ('SECONDS, value: "5"', f'SECONDS, value: "{query_seconds}"'))
         self.until(lambda: self._workers(KUBERNETES_POOL), START_SECONDS, "worker")
 
     def submit(self, deployment: str, **parameters: Any) -> httpx.Response:
@@ -152,16 +152,19 @@ def prefect_namespace(path: Path, port: int | None = None) -> Iterator[PrefectCl
 
 
 @contextmanager
-def prefect_cluster(path: Path, password: str | None = None, port: int | None = None) -> Iterator[PrefectCluster]:
+def prefect_cluster(
+    path: Path, password: str | None = None, port: int | None = None, query_seconds: int = QUERY_SECONDS
+) -> Iterator[PrefectCluster]:
     """Lend a server and a worker in a namespace of their own.
 
     Args:
         path: Where logs are.
         password: What the server wants of everybody, as USER:PASSWORD.
         port: This machine's, by which the server is reached; else one that is free.
+        query_seconds: How often the worker looks for work.
     """
     with prefect_namespace(path, port) as lab:
         if password:
             lab.protect(password)
-        lab.prepare()
+        lab.prepare(query_seconds)
         yield lab

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -20,9 +22,10 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from windtunnel.backends import BACKENDS
+from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.benchmark import load, parse
 from windtunnel.content import sample
-from windtunnel.engines.prefect import flows, publisher
+from windtunnel.engines.prefect import flows, parameters, publisher
 from windtunnel.engines.prefect.sources import File, Form, Text, form, resolve, tables, without_secrets
 from windtunnel.engines.prefect.step_logs import LINES_PER_LOG, LINES_PER_RUN, StepLogs
 from windtunnel.engines.prefect.tags import run_tags
@@ -156,6 +159,58 @@ def test_a_secret_among_parameters_is_found_and_taken_out(given: dict[str, Any])
 def test_parameters_without_secrets_are_what_they_were(given: dict[str, Any]) -> None:
     """Nothing is refused that has nothing to hide."""
     assert without_secrets(given) == given
+
+
+class PlayedServer:
+    """A server with one flow run of a deployment, of which each has variables for the run's Job."""
+
+    def __init__(self, run: dict[str, Any], deployment: dict[str, Any]) -> None:
+        self.run = SimpleNamespace(id=uuid4(), deployment_id=uuid4(), parameters={}, job_variables={"env": run})
+        self.deployment = SimpleNamespace(job_variables={"env": deployment, "deadline": 9})
+
+    def read_flow_run(self, _id: UUID) -> SimpleNamespace:
+        """Return the flow run."""
+        return self.run
+
+    def read_deployment(self, _id: UUID) -> SimpleNamespace:
+        """Return its deployment."""
+        return self.deployment
+
+    def update_flow_run(self, _id: UUID, **changes: Any) -> None:
+        """Change the flow run."""
+        vars(self.run).update(changes)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, server: PlayedServer) -> str | None:
+    """Return why the flow run of a server is refused in a pod, if it is."""
+    monkeypatch.setenv(POD, "pod")
+    monkeypatch.setattr(parameters, "get_client", lambda **_options: nullcontext(server))
+    monkeypatch.setattr(parameters, "flow_run", server.run)
+    try:
+        parameters.refuse_secrets()
+    except UsageError as refusal:
+        return refusal.message
+    return None
+
+
+@pytest.mark.parametrize("whose", ["this run", "its deployment"])
+def test_a_secret_that_would_be_text_in_a_job_is_refused(monkeypatch: pytest.MonkeyPatch, whose: str) -> None:
+    """What belongs into a Secret of the namespace; of the run's own variables it is taken out."""
+    env = {"AWS_SECRET_ACCESS_KEY": "swordfish-1", "PROXY": "http://me:swordfish-1@proxy", "LANG": "C"}
+    server = PlayedServer(env if whose == "this run" else {}, env if whose == "its deployment" else {})
+    message = str(refused(monkeypatch, server))
+
+    assert f"job variables of {whose}: a secret stands there in the clear" in message
+    assert "swordfish" not in message + str(server.run)
+    assert server.run.job_variables["env"].get("LANG", "C") == "C"
+
+
+def test_job_variables_without_secrets_are_what_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is null is left out of the Job by its worker, whatever it is called."""
+    server = PlayedServer({"LANG": "C", "API_TOKEN": None}, {"PREFECT_API_URL": "http://prefect-server:4200/api"})
+
+    assert refused(monkeypatch, server) is None
+    assert server.run.job_variables == {"env": {"LANG": "C", "API_TOKEN": None}}
 
 
 def test_a_form_of_the_server_is_the_benchmark(single_node: str) -> None:

@@ -182,7 +182,7 @@ def changes(former: Mapping[str, Any], pool: WorkPoolCreate) -> list[str]:
     return [
         f"{name}: {after[name]}, before {before[name]}"
         for name in after
-        if name in before and before[name] != after[name]
+        if before.get(name) is not None and before[name] != after[name]
     ]
 
 
