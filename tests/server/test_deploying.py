@@ -13,6 +13,7 @@ from support.lab import client_server
 from support.prefect_lab import ROOT, PrefectLab
 from windtunnel.backends.base import longest_seconds
 from windtunnel.benchmark import load
+from windtunnel.engines.prefect.flow_run_state import AWAY_SECONDS
 from windtunnel.engines.prefect.job_template import job_template
 from windtunnel.strategies import make_plan
 
@@ -111,7 +112,7 @@ def test_a_pool_of_jobs_gets_what_the_benchmark_needs(jobs: PrefectLab) -> None:
     assert (told["backend"], told["pool_type"], told["store"]) == ("kubernetes", "kubernetes", "s3://bucket/runs")
     assert (made["parameters"]["backend"], made["parameters"]["store"]) == ("kubernetes", "s3://bucket/runs")
     assert made["job_variables"]["image"] == "bench:2"
-    assert made["job_variables"]["deadline"] >= longest_seconds(plan) + 660
+    assert made["job_variables"]["deadline"] >= longest_seconds(plan) + 660 + AWAY_SECONDS
     assert [list(step) for step in made["pull_steps"]] == [["prefect.deployments.steps.set_working_directory"]]
 
 

@@ -3,112 +3,154 @@
 from __future__ import annotations
 
 import copy
-import json
+import re
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from support.claims import Claim
-from support.deployed import FINAL_SECONDS, deploy
+from support.deployed import deploy
 from support.docker_lab import client_server
+from support.flow_run_in_pod import (
+    SAMPLES,
+    START_SECONDS,
+    FlowRun,
+    Start,
+    cancel,
+    delete_job,
+    delete_job_last,
+    delete_pod,
+    delete_pod_by_force,
+    end_time,
+    evict,
+    exhaust_memory,
+    hanging,
+    kill_engine,
+    kill_pod,
+    starter,
+)
 from support.prefect_cluster import PrefectCluster
-from windtunnel.backends.labels import RUN
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
 from windtunnel.engines.prefect.job_template import SIGTERM_BEHAVIOR
 
 pytestmark = pytest.mark.timeout(900)
 full = pytest.mark.full
-START_SECONDS = 240.0
-GONE_SECONDS = 180.0
-"""How long a run may outlive its driver: its lease, and what the cluster takes to delete."""
-KINDS = "pods,jobs,services,configmaps,secrets,leases"
-SAMPLES = 5
-"""How many an iteration of the tests' client has."""
 
 
-@dataclass
-class FlowRun:
-    """A flow run in a pod that something happens to.
+@dataclass(frozen=True)
+class Phase:
+    """A phase that a run stays in.
 
     Attributes:
-        cluster: The server and the cluster.
-        claim: What keeps its runs.
-        name: The benchmark's name.
-        id: The flow run's id.
+        text: The benchmark, by the store it keeps its runs in.
+        reach: Waits until a run is in it.
+        samples: How many of the first iteration are kept by then; None where there is no run yet.
+        variables: Of its Job.
     """
 
-    cluster: PrefectCluster
-    claim: Claim
-    name: str
-    id: str
-
-    @property
-    def pod(self) -> str:
-        """The name of its pod."""
-        (found,) = self.cluster.flow_pods(self.id)
-        return str(found["metadata"]["name"])
-
-    @property
-    def job(self) -> str:
-        """The name of its Job."""
-        (found,) = self.cluster.get("jobs", f"prefect.io/flow-run-id={self.id}")
-        return str(found["metadata"]["name"])
-
-    def hang(self) -> None:
-        """Wait until its client hangs, in the second iteration."""
-        self.cluster.until(lambda: "client.2 | client: hanging" in self.cluster.log(self.id), START_SECONDS, "hang")
-
-    def until_state(self, name: str, seconds: float = FINAL_SECONDS) -> dict[str, Any]:
-        """Wait for a state and return the flow run."""
-        self.cluster.until(lambda: self.state() == name, seconds, f"{name} of {self.name}, which is {self.state()}")
-        return self.cluster.flow_run(self.id)
-
-    def state(self) -> str:
-        """Return the name of its state."""
-        return str(self.cluster.flow_run(self.id)["state"]["name"])
-
-    def folders(self) -> list[str]:
-        """Return the folders of all runs that its claim has of the benchmark."""
-        folders = {path.partition("/")[0] for path in self.claim.sums()}
-        return sorted(folder for folder in folders if folder.startswith(f"{self.name}-"))
-
-    def records(self) -> list[dict[str, Any]]:
-        """Return the records of those runs."""
-        return [json.loads(self.claim.read(f"{folder}/run.json")) for folder in self.folders()]
-
-    def samples(self) -> int:
-        """Return how many samples its claim has of the benchmark's first iteration."""
-        (record,) = self.records()
-        lines = self.claim.read(f"{record['run_id']}/samples.jsonl").splitlines()
-        return sum((each["metric"], each["iteration"]) == ("latency", 1) for each in map(json.loads, lines))
-
-    def until_gone(self) -> None:
-        """Wait until the namespace has no object of the benchmark's runs."""
-        selector = f"{RUN},windtunnel.dev/benchmark={self.name}"
-        self.cluster.until(lambda: not self.cluster.get(KINDS, selector), GONE_SECONDS, f"end of {selector}")
+    text: Callable[[str], str]
+    reach: Callable[[FlowRun], None]
+    samples: int | None = SAMPLES
+    variables: dict[str, Any] = field(default_factory=dict)
 
 
-class Start(Protocol):
-    """Deploys a client-server benchmark, and starts a run of it as the UI does."""
+def until_pending(run: FlowRun) -> None:
+    """Wait until Prefect knows that its pod waits."""
+    run.until(lambda: run.state() == "InfrastructurePending" and run.cluster.flow_pods(run.id), "pod")
 
-    def __call__(self, name: str, before: Callable[[], object] = lambda: None) -> FlowRun:
-        """Use this name for it; `before` is called before the run is started."""
-        ...
+
+def until_begun(run: FlowRun) -> None:
+    """Wait until the pod has begun."""
+    run.until(lambda: any(pod["status"]["phase"] == "Running" for pod in run.cluster.flow_pods(run.id)), "pod")
+
+
+def unready(store: str) -> str:
+    """Return a benchmark whose server is not ready for long."""
+    ready = '{ http = "/ready", within = "5m" }'
+    return client_server(server="--unready", ready=ready, tables=f"[output]\nstore = '{store}'")
+
+
+def unwilling(store: str) -> str:
+    """Return a benchmark whose server takes long to stop."""
+    text = client_server(server="--ignore-term", tables=f"[output]\nstore = '{store}'")
+    return text.replace('grace = "1s"', 'grace = "45s"')
+
+
+PHASES = {
+    "pending": Phase(hanging, until_pending, None, {"node_selector": {"nowhere": "at-all"}}),
+    "begun": Phase(hanging, until_begun, None),
+    "starting": Phase(unready, lambda run: run.until_logged("server | server: listening"), 0),
+    "measuring": Phase(hanging, FlowRun.hang),
+    "stopping": Phase(unwilling, lambda run: run.until_logged("server | server: ignoring SIGTERM")),
+    "small": Phase(hanging, FlowRun.hang, variables={"memory_limit": "512Mi"}),
+}
+"""What a run can be at: `small` measures in a pod that may have little memory."""
+
+
+@dataclass(frozen=True)
+class End:
+    """What a run comes to.
+
+    Attributes:
+        state: The name of its state.
+        words: What is said of it there, a regular expression.
+        code: The cause that its record has, of a driver that could say it; None where all went well before.
+    """
+
+    state: str
+    words: str
+    code: str | None = None
+
+
+def evicted(words: str) -> End:
+    """Return the end of a run whose pod had to go for a reason."""
+    return End("PlatformFailed", rf"told to end \({words}", "driver_evicted")
+
+
+CANCELLED = End("Cancelled", "cancelled", "cancelled")
+NOT_BEGUN = End("Cancelled", "before")
+KILLED = End("Crashed", "status code: -9")
+GONE = End("Crashed", "No active or succeeded pods found")
+# Prefect's own process in the pod may have time to say it, or not.
+TERMINATED = End("Crashed", f"status code: -15|{GONE.words}")
+EXHAUSTED = End("Crashed", f"{KILLED.words}|{GONE.words}")
+DELETED, EVICTED, JOBLESS = evicted("it was deleted"), evicted("EvictionByEvictionAPI"), evicted("its Job was deleted")
+EVENTS: dict[str, tuple[str, Callable[[FlowRun], None], End]] = {
+    "deleted": ("measuring", delete_pod, DELETED),
+    "pending-cancelled": ("pending", cancel, NOT_BEGUN),
+    "pending-deleted": ("pending", delete_pod, GONE),
+    "pending-evicted": ("pending", evict, GONE),
+    "begun-cancelled": ("begun", cancel, NOT_BEGUN),
+    "begun-deleted": ("begun", delete_pod, TERMINATED),
+    "begun-evicted": ("begun", evict, TERMINATED),
+    "starting-cancelled": ("starting", cancel, CANCELLED),
+    "starting-deleted": ("starting", delete_pod, DELETED),
+    "starting-evicted": ("starting", evict, EVICTED),
+    "cancelled": ("measuring", cancel, CANCELLED),
+    "evicted": ("measuring", evict, EVICTED),
+    "jobless": ("measuring", delete_job, JOBLESS),
+    "joblast": ("measuring", delete_job_last, JOBLESS),
+    "overdue": ("measuring", end_time, evicted("DeadlineExceeded")),
+    "killed": ("measuring", kill_engine, KILLED),
+    "killed-pod": ("measuring", kill_pod, GONE),
+    "forced": ("measuring", delete_pod_by_force, GONE),
+    "oom": ("small", exhaust_memory, EXHAUSTED),
+    "stopping-cancelled": ("stopping", cancel, End("Cancelled", "cancelled")),
+    "stopping-deleted": ("stopping", delete_pod, DELETED),
+    "stopping-evicted": ("stopping", evict, EVICTED),
+}
+"""Phase, event and end, by the name of the benchmark that it is tried with."""
+QUICK = {"deleted"}
+"""What is always tried."""
 
 
 @pytest.fixture
 def start(cluster: PrefectCluster, claim: Claim) -> Start:
-    """Deploy a client-server benchmark under a name, and start a run of it."""
-
-    def start(name: str, before: Callable[[], object] = lambda: None) -> FlowRun:
-        text = client_server(client="--hang-in 2", tables=f"[run]\nrepeats = 2\n[output]\nstore = '{claim.store}'")
-        deploy(cluster, name, text.replace('"faulty"', f'"{name}"'), "--pool", KUBERNETES_POOL)
-        before()
-        return FlowRun(cluster, claim, name, cluster.start(f"client-server/{name}"))
-
-    return start
+    """Deploy a benchmark under a name, and start a run of it."""
+    return starter(cluster, claim)
 
 
 @full
@@ -130,117 +172,33 @@ def test_servers_and_their_client_are_pods_beside_the_flows(cluster: PrefectClus
     assert f"{record['run_id']}/report.html" in claim.sums()
 
 
-def delete_pod(run: FlowRun) -> None:
-    """Delete the flow's pod, as a person does, or a drain."""
-    run.cluster.kubectl("delete", "pod", run.pod, "--wait=false")
-
-
-def evict(run: FlowRun) -> None:
-    """Ask for its eviction."""
-    place = {"name": run.pod, "namespace": run.cluster.namespace}
-    path = f"/api/v1/namespaces/{place['namespace']}/pods/{place['name']}/eviction"
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": place}
-    run.cluster.kubectl("create", "--raw", path, "--filename", "-", text=json.dumps(eviction))
-
-
-def delete_job(run: FlowRun) -> None:
-    """Delete the Job first: Prefect's worker says at once that the run has crashed."""
-    run.cluster.kubectl("delete", "job", run.job, "--wait=false")
-
-
-def delete_job_last(run: FlowRun) -> None:
-    """Delete the Job after all that depends on it, as Prefect's worker does: the run's pods go under its driver."""
-    run.cluster.kubectl("delete", "job", run.job, "--cascade=foreground", "--wait=false")
-
-
-def end_time(run: FlowRun) -> None:
-    """Have the Job's time be over."""
-    run.cluster.kubectl("patch", "job", run.job, "--patch", '{"spec": {"activeDeadlineSeconds": 1}}')
-
-
-@pytest.mark.parametrize(
-    ("name", "strike", "why"),
-    [
-        ("deleted", delete_pod, "it was deleted"),
-        *(
-            pytest.param(*each, marks=full)
-            for each in (
-                ("evicted", evict, "EvictionByEvictionAPI"),
-                ("jobless", delete_job, "its Job was deleted"),
-                ("joblast", delete_job_last, "its Job was deleted"),
-                ("overdue", end_time, "DeadlineExceeded"),
-            )
-        ),
-    ],
-)
-def test_a_pod_that_has_to_go_ends_its_run_in_order(
-    start: Start, name: str, strike: Callable[[FlowRun], None], why: str
+@pytest.mark.parametrize("name", [each if each in QUICK else pytest.param(each, marks=full) for each in EVENTS])
+def test_what_ends_a_run_in_a_phase_is_told_and_leaves_nothing(
+    start: Start, claim: Claim, name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """The platform has failed, with its cause; what was measured is kept, it is not measured again, nothing is left."""
-    run = start(name)
-    run.hang()
+    """Its state has the cause; what was measured is kept, it is not measured again, and no object is left."""
+    at, strike, end = EVENTS[name]
+    phase = PHASES[at]
+    run = start(name, text=phase.text(claim.store), variables=phase.variables)
+    phase.reach(run)
+    begun = time.monotonic()
     strike(run)
-    found = run.until_state("PlatformFailed")
+    found = run.until_state(end.state)
+    # For the table in docs/prefect-kubernetes.md.
+    record_property("seconds", round(time.monotonic() - begun))
     run.until_gone()
-    (record,) = run.records()
+    records = run.records()
 
-    assert found["run_count"] == 1
-    assert f"told to end ({why}" in found["state"]["message"]
-    assert (record["cause"]["code"], record["exit_code"]) == ("driver_evicted", 3)
-    assert record["resources"]["left"] == []
-    assert run.samples() == SAMPLES
-    assert record["upload"]["complete"]
-    assert run.state() == "PlatformFailed"
-
-
-@full
-def test_a_run_that_is_cancelled_while_it_measures_ends_in_order(start: Start) -> None:
-    """By the server's API, as the UI does; it is a cancel and no eviction."""
-    run = start("cancelled")
-    run.hang()
-    run.cluster.cancel(run.id)
-    found = run.until_state("Cancelled")
-    run.until_gone()
-    (record,) = run.records()
-
-    assert found["run_count"] == 1
-    assert (record["status"], record["cause"]["code"], record["exit_code"]) == ("cancelled", "cancelled", 130)
-    assert record["resources"]["left"] == []
-
-
-@full
-@pytest.mark.parametrize("strike", ["engine", "pod"])
-def test_a_driver_that_is_killed_leaves_a_crashed_run_and_no_object(start: Start, strike: str) -> None:
-    """It cannot say why any more: Prefect's own processes do, or the worker; the warden ends the run."""
-    run = start(f"killed-{strike}")
-    run.hang()
-    if strike == "pod":
-        run.cluster.kubectl("delete", "pod", run.pod, "--grace-period=0", "--force")
-    else:
-        find = "from windtunnel.engines.prefect.flow_pod import find_engine; import psutil; "
-        run.cluster.kubectl("exec", run.pod, "--", "python", "-c", f"{find}find_engine(psutil.Process(1)).kill()")
-    found = run.until_state("Crashed")
-    run.until_gone()
-
-    assert found["run_count"] == 1
-    assert run.samples() == SAMPLES
-    assert run.state() == "Crashed"
-
-
-@full
-def test_a_pod_that_has_to_go_while_it_starts_is_no_run(start: Start) -> None:
-    """Nothing was made yet; the worker tells that it has crashed, and nobody starts it again."""
-    run = start("early")
-    run.cluster.until(
-        lambda: any(pod["status"]["phase"] == "Running" for pod in run.cluster.flow_pods(run.id)), START_SECONDS, "pod"
-    )
-    delete_pod(run)
-    found = run.until_state("Crashed")
-    run.until_gone()
-
-    assert found["run_count"] == 0
-    assert run.records() == []
-    assert run.state() == "Crashed"
+    assert re.search(end.words, found["state"]["message"])
+    assert run.state() == end.state
+    if phase.samples is None:
+        assert (found["run_count"], records) == (0, [])
+        return
+    (record,) = records
+    assert (found["run_count"], run.samples()) == (1, phase.samples)
+    if end.state != "Crashed":
+        assert ((record["cause"] or {}).get("code"), record["resources"]["left"]) == (end.code, [])
+        assert record["upload"]["complete"]
 
 
 def use_template(cluster: PrefectCluster, template: dict[str, Any]) -> None:

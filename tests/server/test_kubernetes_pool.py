@@ -90,7 +90,7 @@ def test_installing_again_makes_nothing_twice(cluster: PrefectCluster) -> None:
 
     assert (before, after) == (1, 3)
     assert [each["trigger"]["within"] for each in automations if "does not start" in each["name"]] == [777]
-    assert len(automations) == len({each["name"] for each in automations}) == 3
+    assert len(automations) == len({each["name"] for each in automations}) == 4
 
 
 def test_an_address_that_pods_do_not_reach_is_refused_with_a_pods_own_words(cluster: PrefectCluster) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,18 @@ def test_a_cancelled_run_stops_for_the_first_reason() -> None:
     assert control.is_urgent
     with pytest.raises(Cancelled, match=r"^by hand$"):
         control.check()
+
+
+def test_graces_end_at_the_first_moment_that_was_named() -> None:
+    """They may last as long as they are, until somebody says when this process is killed; an urgent end has none."""
+    control = Control(3600)
+    assert control.grace_left == math.inf
+    control.end_graces(60)
+    control.end_graces(3600)
+    assert 0 < control.grace_left <= 60
+    control.cancel("by hand")
+    control.cancel("again")
+    assert control.grace_left == 0
 
 
 def test_a_cancel_counts_before_the_deadline() -> None:

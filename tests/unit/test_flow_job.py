@@ -15,6 +15,7 @@ from windtunnel.backends.base import longest_seconds
 from windtunnel.backends.kubernetes.settings import POD
 from windtunnel.benchmark import parse
 from windtunnel.engines.prefect.flow_job import check_in_pod, job_variables, refuse_losses
+from windtunnel.engines.prefect.flow_run_state import AWAY_SECONDS
 from windtunnel.engines.prefect.job_template import DEADLINE
 from windtunnel.engines.prefect.sources import resolve
 from windtunnel.engines.request import Request, make_request
@@ -65,7 +66,8 @@ def test_a_run_that_may_outlive_its_job_is_not_begun(request_: Request, monkeypa
 def test_a_jobs_deadline_follows_from_what_the_benchmark_may_take() -> None:
     """Its pod's start and end are none of the benchmark's time; what is not said is the pool's to say."""
     assert job_variables(PLAN, None, None).keys() == {"deadline"}
-    assert LONGEST + 660 <= job_variables(PLAN, None, None)["deadline"] < LONGEST + 661
+    around = 660 + AWAY_SECONDS
+    assert LONGEST + around <= job_variables(PLAN, None, None)["deadline"] < LONGEST + around + 1
     assert job_variables(PLAN, "bench:2", "lab").items() >= {"image": "bench:2", "namespace": "lab"}.items()
 
 

@@ -7,24 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import UUID, uuid4
 
 import pytest
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
-from prefect.client.schemas.objects import State, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect_kubernetes.worker import KubernetesWorker
 
-from windtunnel.backends.kubernetes.api import Cluster
 from windtunnel.backends.kubernetes.settings import RUNNER
 from windtunnel.engines.prefect import kubernetes_pool, manifests
 from windtunnel.engines.prefect.deployment import JOBS, KUBERNETES_POOL, POOL, worker_command
 from windtunnel.engines.prefect.job_template import API_SECRET, job_template
 from windtunnel.engines.prefect.pod_check import check_job
-from windtunnel.engines.prefect.unstarted_jobs import FLOW_RUN, end_unstarted
+from windtunnel.engines.prefect.unstarted_jobs import FLOW_RUN
 from windtunnel.errors import UsageError
 from windtunnel.install_options import InstallOptions, PoolOptions
 
@@ -80,6 +77,7 @@ def test_all_that_would_be_made_is_printed() -> None:
         "a silent run has crashed": 90,
         "a run that does not start has crashed": 120,
         "a crashed run is cleaned up": 0,
+        "a cancelled run that did not begin is ended": 15,
     }
     assert found["manifests"]["items"] == kubernetes_pool.manifests("bench")
 
@@ -223,44 +221,3 @@ def test_the_pod_that_asks_for_the_api_is_like_a_flow_runs() -> None:
     assert (pod["automountServiceAccountToken"], "serviceAccountName" in pod) == (False, False)
     assert (spec["backoffLimit"], spec["activeDeadlineSeconds"], spec["ttlSecondsAfterFinished"]) == (0, 300, 60)
     assert FLOW_RUN not in json.dumps(job)
-
-
-class PlayedCluster:
-    """A namespace with Jobs."""
-
-    def __init__(self, *jobs: dict[str, Any]) -> None:
-        self.jobs, self.deleted = jobs, list[str]()
-
-    def find(self, kind: str, selector: str) -> list[dict[str, Any]]:
-        """Return the Jobs of flow runs."""
-        assert (kind, selector) == ("Job", FLOW_RUN)
-        return list(self.jobs)
-
-    def delete(self, kind: str, name: str) -> None:
-        """Keep what was deleted."""
-        self.deleted.append(f"{kind} {name}")
-
-
-def job_of(flow_run: UUID, name: str, **status: Any) -> dict[str, Any]:
-    """Return the Job of a flow run."""
-    return {"metadata": {"name": name, "labels": {FLOW_RUN: str(flow_run)}}, "status": status}
-
-
-def test_a_job_of_a_run_that_is_over_and_never_began_is_ended() -> None:
-    """A Job whose pod runs, one that has ended, and one whose flow run may still begin, are left alone."""
-    crashed, pending, measured = uuid4(), uuid4(), uuid4()
-    states = {crashed: StateType.CRASHED, pending: StateType.PENDING, measured: StateType.COMPLETED}
-    client = SimpleNamespace(read_flow_run=lambda run: SimpleNamespace(state=State(type=states[run])))
-    cluster = PlayedCluster(
-        job_of(crashed, "stuck", active=1, ready=0, terminating=0, uncountedTerminatedPods={}),
-        job_of(crashed, "without a pod", ready=0, terminating=0, uncountedTerminatedPods={}),
-        job_of(crashed, "ends in order", terminating=1),
-        job_of(crashed, "just over", uncountedTerminatedPods={"failed": ["uid"]}),
-        job_of(crashed, "ends", active=1, ready=1),
-        job_of(crashed, "ended", failed=1),
-        job_of(pending, "young", active=1),
-        job_of(measured, "last moment", active=1),
-    )
-    found = end_unstarted(cast("SyncPrefectClient", client), cast("Cluster", cluster))
-
-    assert found == cluster.deleted == ["Job stuck", "Job without a pod"]

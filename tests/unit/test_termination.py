@@ -24,7 +24,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from windtunnel.engines.prefect.flow_pod import FLOW_POD
 from windtunnel.engines.prefect.flow_run_state import FlowRunState
-from windtunnel.engines.prefect.termination import flow_run_signals
+from windtunnel.engines.prefect.termination import CANCEL_GRACE_SECONDS, EVICTION_GRACE_SECONDS, flow_run_signals
 from windtunnel.errors import Cancelled, PlatformError
 from windtunnel.run.control import Control, GracePeriod
 
@@ -64,6 +64,7 @@ def test_sigterm_in_a_pod_is_an_eviction_unless_the_run_is_cancelled(monkeypatch
         with pytest.raises(Cancelled):
             storing.check()
 
+    assert control.grace_left <= EVICTION_GRACE_SECONDS
     assert (evicted.value.code, int(evicted.value.exit_code)) == ("driver_evicted", 3)
     assert control.failure is evicted.value
 
@@ -79,6 +80,7 @@ def test_sigterm_is_a_cancel_on_a_machine_and_of_a_cancelled_run(
     with flow_run_signals(control, KnowsItsState(control, is_cancelled=is_cancelled)):
         terminate(lambda: control.is_cancelled)
 
+    assert control.grace_left <= CANCEL_GRACE_SECONDS
     with pytest.raises(Cancelled, match="SIGTERM"):
         control.check()
 

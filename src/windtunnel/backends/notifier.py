@@ -36,8 +36,15 @@ class Notifier:
 
     def wait_patiently(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait like `wait`, but no longer than until somebody is in a hurry."""
+        return self._wait_while(lambda: not self._control.is_urgent, condition, seconds)
+
+    def wait_for_grace(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait like `wait` for the end of what has a grace, but no longer than graces may last."""
+        return self._wait_while(lambda: self._control.grace_left > 0, condition, seconds)
+
+    def _wait_while(self, goes_on: Callable[[], bool], condition: Callable[[], bool], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while not condition() and seconds_until(deadline) and not self._control.is_urgent:
+        while not condition() and seconds_until(deadline) and goes_on():
             self.wait(condition, min(POLL_SECONDS, seconds_until(deadline)))
         return condition()
 

@@ -44,13 +44,13 @@ class Shutdown:
         running.platform.stop(running.tasks, grace)
 
     def _run_stop_command(self, running: Running, command: Sequence[str], grace: float) -> None:
-        deadline = time.monotonic() + (0 if self._control.is_urgent else grace)
+        deadline = time.monotonic() + min(grace, self._control.grace_left)
         try:
             answer = self._prober.run_beside(running, tuple(command), seconds_until(deadline))
         except PlatformError as error:
             answer = Answer(ok=False, detail=error.message)
         if answer.ok:
-            self._notifier.wait_patiently(lambda: running.is_gone, seconds_until(deadline))
+            self._notifier.wait_for_grace(lambda: running.is_gone, seconds_until(deadline))
             return
         # One that runs beside its server may be ended with it before it can tell that it was obeyed.
         hearing = max(LEAST_HEARING_SECONDS, running.platform.latency)

@@ -34,6 +34,7 @@ class Control:
         self.timeout = timeout
         self._deadline = time.monotonic() + timeout
         self._reasons: list[str] = []
+        self._graces_end = math.inf
         self._is_told = threading.Event()
         self.failure: WindtunnelError | None = None
         self.threads = ThreadGroup(self.fail)
@@ -57,6 +58,10 @@ class Control:
         """Ask the run to stop; asked twice, it stops without grace."""
         self._reasons.append(reason)
         self._is_told.set()
+
+    def end_graces(self, seconds: float) -> None:
+        """Let no step's grace last longer than so many seconds from now: who ends this process gives it no more."""
+        self._graces_end = min(self._graces_end, time.monotonic() + seconds)
 
     def fail(self, error: BaseException) -> None:
         """End the run because of what happened beside it, such as in a thread; only the first failure counts."""
@@ -82,6 +87,11 @@ class Control:
     def is_urgent(self) -> bool:
         """Whether the run was asked to stop more than once: graces are over."""
         return self.asked > 1
+
+    @property
+    def grace_left(self) -> float:
+        """Seconds that a step's grace may last at most; 0 if the end is urgent."""
+        return 0.0 if self.is_urgent else max(0.0, self._graces_end - time.monotonic())
 
     @property
     def left(self) -> float:

@@ -238,7 +238,7 @@ class DockerPlatform:
 
         for task in own:
             task.signal("SIGTERM")
-        notifier.wait_patiently(are_gone, grace)
+        notifier.wait_for_grace(are_gone, grace)
         for task in own:
             task.signal("SIGKILL")
         notifier.wait(are_gone, KILL_SECONDS)

@@ -49,14 +49,14 @@ class Shutdown:
         for task in group.tasks:
             task.follow()
         # Kubernetes gives one grace to all of a pod: what the step has left of it is its collector's.
-        is_urgent = self._resources.context.control.is_urgent
-        group.delete(1 if is_urgent else grace + COLLECT_SECONDS)
+        grace = min(grace, self._resources.context.control.grace_left)
+        group.delete(grace + COLLECT_SECONDS if grace else 1)
 
         def is_over() -> bool:
             # Without a hub its collector tries in vain, and the pod's end is not told before it gives up.
             return group.is_over or self._is_hub_ending()
 
-        self._notifier.wait_patiently(is_over, grace)
+        self._notifier.wait_for_grace(is_over, grace)
         if not is_over() and not group.is_removed_by_another:
             self._kill(group)
         if not is_over():
@@ -91,7 +91,7 @@ class Shutdown:
         def have_stopped() -> bool:
             return all(task.has_stopped for task in group.sidecars)
 
-        self._notifier.wait_patiently(have_stopped, graces)
+        self._notifier.wait_for_grace(have_stopped, graces)
         if not have_stopped() and not group.is_removed_by_another:
             self._kill(group)
         self._notifier.wait_patiently(lambda: all(task.is_down for task in group.sidecars), KILL_SECONDS)

@@ -136,7 +136,7 @@ class ProcessPlatform:
         control = self._context.control
         deadline = time.monotonic() + grace
         try:
-            while not child.gone and seconds_until(deadline) and not control.is_urgent:
+            while not child.gone and seconds_until(deadline) and control.grace_left:
                 self._warden.terminate(child)
                 self._warden.wait_gone(child, min(TERMINATE_AGAIN_SECONDS, seconds_until(deadline)))
             deadline = time.monotonic() + KILL_SECONDS

@@ -15,6 +15,8 @@ from windtunnel.engines.prefect.tags import TAG
 
 SILENCE = timedelta(seconds=90)
 """Three heartbeats: a run that is silent so long is dead."""
+CANCEL_SECONDS = 15
+"""How long a cancelled run may be heard of no more before somebody looks whether it ever began."""
 _ALL_RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
 _OUR_RUNS = ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
 
@@ -79,6 +81,32 @@ def crashed_is_reaped(janitor: UUID, pool: str | None = None) -> AutomationCore:
             within=timedelta(0),
         ),
         actions=[RunDeployment(source="selected", deployment_id=janitor, parameters={"cause": cause})],
+    )
+
+
+def cancelled_is_reaped(janitor: UUID, pool: str) -> AutomationCore:
+    """Return what runs a janitor's deployment when a run of a pool is cancelled, and nobody says that it has ended.
+
+    Prefect leaves a run whose pod cannot start Cancelling for five minutes.
+    """
+    return AutomationCore(
+        name=f"{pool}: a cancelled run that did not begin is ended",
+        description="Runs the janitor.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.Cancelling"},
+            expect={"prefect.flow-run.*"},
+            match=_ALL_RUNS,
+            match_related=[_OUR_RUNS, _runs_of(pool)],
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=CANCEL_SECONDS),
+        ),
+        actions=[
+            RunDeployment(
+                source="selected", deployment_id=janitor, parameters={"cause": "a cancel that nobody has heeded"}
+            )
+        ],
     )
 
 

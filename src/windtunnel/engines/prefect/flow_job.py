@@ -18,6 +18,7 @@ from windtunnel.addresses import CLAIM, S3, ClaimAddress, ObjectAddress
 from windtunnel.backends.base import Backend, longest_seconds
 from windtunnel.backends.inputs import is_local
 from windtunnel.backends.kubernetes.settings import POD
+from windtunnel.engines.prefect.flow_run_state import AWAY_SECONDS
 from windtunnel.engines.prefect.job_template import COMMAND, DEADLINE, GRACE_SECONDS, SIGTERM_BEHAVIOR, WORK_FOLDER
 from windtunnel.errors import Unsupported, UsageError
 
@@ -31,8 +32,11 @@ BACKEND = "kubernetes"
 """The backend of a benchmark whose flow is in a pod, unless another one is asked for."""
 PULL_STEP = {"prefect.deployments.steps.set_working_directory": {"directory": WORK_FOLDER}}
 """Without one, Prefect copies the folder that a flow starts in."""
-_AROUND_SECONDS = GRACE_SECONDS + 600
-"""How long a pull, the starts and the end of a flow's pod may take in all, beyond what its benchmark may take."""
+_AROUND_SECONDS = GRACE_SECONDS + 600 + math.ceil(AWAY_SECONDS)
+"""How long a pull, the starts and the end of a flow's pod may take in all, beyond what its benchmark may take.
+
+That its server may be away at its end is in it.
+"""
 _STRANGERS = "prefecthq/prefect"
 """Images that a pool of Prefect's own has, and that have no Windtunnel."""
 _ADVICE = "`windtunnel install prefect --pool-type kubernetes` makes a pool with the right one"

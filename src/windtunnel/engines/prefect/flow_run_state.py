@@ -24,6 +24,8 @@ PATIENCE_SECONDS = 10.0
 """How long the worker has to tell of a cancellation before it is read here."""
 ANSWER_SECONDS = 5.0
 """How long the server has to connect, and again to answer, while a run that is told to end waits for it."""
+AWAY_SECONDS = 900.0
+"""How long a run that is over waits for a server that is away: its outcome is worth that."""
 _RETRY_SECONDS = 2.0
 
 

@@ -20,6 +20,7 @@ from windtunnel.engines.prefect import flows
 from windtunnel.engines.prefect.api_address import address_for_pods
 from windtunnel.engines.prefect.automations import (
     apply_automation,
+    cancelled_is_reaped,
     crashed_is_reaped,
     pending_is_crashed,
     silent_is_crashed,
@@ -75,6 +76,7 @@ class KubernetesPool:
             silent_is_crashed(),
             pending_is_crashed(KUBERNETES_POOL, self.start_seconds),
             crashed_is_reaped(janitor, KUBERNETES_POOL),
+            cancelled_is_reaped(janitor, KUBERNETES_POOL),
         ]
 
 

@@ -17,7 +17,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
 from windtunnel.engines.prefect.artifacts import publish_report, publish_result
-from windtunnel.engines.prefect.flow_run_state import FlowRunState
+from windtunnel.engines.prefect.flow_run_state import AWAY_SECONDS, FlowRunState
 from windtunnel.engines.prefect.step_logs import StepLogs
 from windtunnel.engines.prefect.tags import run_tags
 from windtunnel.plan import Plan
@@ -29,8 +29,6 @@ from windtunnel.secrets import Redaction
 
 _LOOK_SECONDS = 2.0
 """How often steps' output and the flow run's state are read while steps run."""
-_AWAY_SECONDS = 900.0
-"""How long a run that is over waits for a server that is away: its outcome is worth that."""
 _END_SECONDS = 120.0
 """How long it then waits until all is told."""
 _HASTY_SECONDS = 20.0
@@ -102,7 +100,7 @@ class Publisher:
 
     def conclude(self, record: RunRecord, *, report: bool) -> None:
         """Publish what is known at a run's end, as soon as the server is there: its cause, report and plots."""
-        self.is_away = not self.state.until_server(_AWAY_SECONDS)
+        self.is_away = not self.state.until_server(AWAY_SECONDS)
         if self.is_away:
             return
         self._todo.put(lambda: self._conclude(record))

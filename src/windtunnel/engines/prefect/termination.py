@@ -16,6 +16,10 @@ from windtunnel.errors import PlatformError
 from windtunnel.run.control import Control
 from windtunnel.run.threads import ThreadGroup
 
+CANCEL_GRACE_SECONDS = 10.0
+"""How long graces may last after a SIGTERM of Prefect, which kills a flow that is cancelled after 30 s."""
+EVICTION_GRACE_SECONDS = 25.0
+"""The same after one of Kubernetes, which gives the pod a minute: what was measured is still to be stored and told."""
 _EVICTED = "the flow run's pod was told to end ({}), and nobody cancelled the run"
 _UNKNOWN = "evicted, its node drained, or deleted"
 
@@ -26,9 +30,15 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
 
     On a machine the SIGTERM of Prefect's worker is how it cancels, and of a person who kills the process it is
     a cancel as well. A pod gets one whenever it has to go, so the server is asked what became of the flow run.
+    Whoever sends it kills soon: no step's grace outlasts that.
     """
+
+    def cancel() -> None:
+        control.end_graces(CANCEL_GRACE_SECONDS)
+        control.cancel("cancelled by SIGTERM")
+
     if FLOW_POD not in os.environ:
-        with signals_cancel(control):
+        with signals_cancel(control, on_sigterm=cancel):
             yield
         return
     # Its `put` is what a handler may call at any moment.
@@ -37,8 +47,9 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
     def heed() -> None:
         while received.get():
             if control.failure or control.is_cancelled or state.is_cancelled():
-                control.cancel("cancelled by SIGTERM")
+                cancel()
             else:
+                control.end_graces(EVICTION_GRACE_SECONDS)
                 # No cancel: what reads, stores and tells the results goes on, for the pod has a grace.
                 control.fail(PlatformError(_EVICTED.format(_why() or _UNKNOWN), code="driver_evicted"))
 
