@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 from rich.table import Table
@@ -26,6 +27,7 @@ from support.prefect_cluster import PrefectCluster, prefect_cluster
 from windtunnel.engines.argo.nodes import nodes_of
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL, POOL
 
+COMMAND, JOBS = "windtunnel run", "Prefect, Kubernetes worker"
 POLL_SECONDS = 5
 """How often both workers look for work."""
 LIMIT_SECONDS = 10.0
@@ -80,9 +82,9 @@ class Ways:
     def __init__(self, lab: PrefectCluster, claim: Claim, file: Path) -> None:
         self.lab, self.claim, self.file = lab, claim, file
         self.ways: dict[str, Callable[[], Course]] = {
-            "windtunnel run": self.by_command,
+            COMMAND: self.by_command,
             "Prefect, process worker": partial(self.by_worker, "processes", is_job=False),
-            "Prefect, Kubernetes worker": partial(self.by_worker, "jobs", is_job=True),
+            JOBS: partial(self.by_worker, "jobs", is_job=True),
             "Argo": self.by_argo,
         }
 
@@ -101,7 +103,7 @@ class Ways:
         return self._course(asked, record["run_id"], [None, None, None], time.time())
 
     def by_worker(self, name: str, *, is_job: bool) -> Course:
-        """Have a worker run it, as soon as it looks for work: a moment of chance, which rounds even out."""
+        """Have a worker run it, as soon as it looks for work."""
         asked = time.time()
         flow_run = self.lab.start(f"client-server/{name}")
         found = self.lab.final(flow_run, _END_SECONDS)
@@ -158,8 +160,38 @@ def _moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+@dataclass(frozen=True)
+class Way:
+    """What one way came to in several rounds.
+
+    Attributes:
+        courses: A course for each round.
+    """
+
+    courses: list[Course]
+
+    @property
+    def stages(self) -> list[float | None]:
+        """What each stage takes at least, in seconds, whatever else the machine had to do; None for one it has not.
+
+        When a worker looks next is a matter of chance, which is none of the machine's: there the median counts.
+        """
+        by_stage = zip(*(each.seconds for each in self.courses), strict=True)
+        found: list[float | None] = []
+        for name, rounds in zip(STAGES, by_stage, strict=True):
+            known = [each for each in rounds if each is not None]
+            best = median if name == "poll" else min
+            found.append(best(known) if known else None)
+        return found
+
+    @property
+    def total(self) -> float:
+        """All stages together, in seconds."""
+        return sum(each or 0.0 for each in self.stages)
+
+
 def compare_ways(rounds: int, say: Callable[[str], None]) -> tuple[Table, bool] | None:
-    """Run the benchmark each way, in turn; return each way's quickest run, and whether the limit is met.
+    """Run the benchmark each way, in turn; return a table, and whether the worker on Kubernetes adds little enough.
 
     Args:
         rounds: How often each.
@@ -178,25 +210,26 @@ def compare_ways(rounds: int, say: Callable[[str], None]) -> tuple[Table, bool] 
         lab.env |= {"WINDTUNNEL_NAMESPACE": lab.namespace, "PREFECT_WORKER_QUERY_SECONDS": str(POLL_SECONDS)}
         ways = Ways(lab, stack.enter_context(volume("777", lab.namespace)), write_benchmark(path))
         ways.prepare()
-        found: dict[str, list[Course]] = {name: [] for name in ways.ways}
+        found = {name: Way([]) for name in ways.ways}
         for number in range(rounds + 1):
             for name, way in ways.ways.items():
                 course = way()
                 say(f"ways, round {number} of {rounds}: {name} {course.total:.1f} s")
                 # The first round fills caches that the others find filled.
                 if number:
-                    found[name].append(course)
-    least = {name: min(courses, key=lambda each: each.total) for name, courses in found.items()}
-    added = least["Prefect, Kubernetes worker"].total - least["windtunnel run"].total
-    return as_table(least, rounds), added <= LIMIT_SECONDS
+                    found[name].courses.append(course)
+    added = found[JOBS].total - found[COMMAND].total
+    return as_table(found, rounds), added <= LIMIT_SECONDS
 
 
-def as_table(least: dict[str, Course], rounds: int) -> Table:
-    """Return each way's course as a row; the first one is what the others add to."""
-    title = f"one benchmark on Kubernetes; seconds, each way's quickest of {rounds} interleaved rounds"
+def as_table(found: dict[str, Way], rounds: int) -> Table:
+    """Return a row for each way; the first one is what the others add to."""
+    title = (
+        f"one benchmark on Kubernetes, in seconds: each stage's least of {rounds} interleaved rounds, the poll's median"
+    )
     table = Table("by", "in all", "added", *STAGES, title=title)
-    base = next(iter(least.values())).total
-    for name, course in least.items():
-        figures = [f"{course.total:.1f}", f"{course.total - base:.1f}"]
-        table.add_row(name, *figures, *("" if each is None else f"{each:.1f}" for each in course.seconds))
+    base = next(iter(found.values())).total
+    for name, way in found.items():
+        figures = [f"{way.total:.1f}", f"{way.total - base:.1f}"]
+        table.add_row(name, *figures, *("" if each is None else f"{each:.1f}" for each in way.stages))
     return table

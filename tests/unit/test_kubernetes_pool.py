@@ -105,6 +105,7 @@ def test_the_manifests_of_server_and_worker_fit_what_is_installed() -> None:
 
     assert pods[1]["serviceAccountName"] == kubernetes_pool.WORKER
     assert containers[1]["command"][3:5] == ["--pool", KUBERNETES_POOL]
+    assert "--no-create-pool-if-not-found" in containers[1]["args"]
     assert secrets == [1, 1]
     assert address == f"http://{server[0]['metadata']['name']}:{server[0]['spec']['ports'][0]['port']}/api"
     assert not [pod for pod in pods if not pod["securityContext"]["runAsNonRoot"]]
