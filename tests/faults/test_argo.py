@@ -168,14 +168,6 @@ def running(workflow: Workflow) -> set[str]:
     return {pod["metadata"]["name"] for pod in workflow.pods() if pod["status"]["phase"] in {"Pending", "Running"}}
 
 
-_KILL = """
-import os
-for each in os.listdir("/proc"):
-    if each.isdigit() and each != "1" and b"argo\\0drive" in open(f"/proc/{each}/cmdline", "rb").read():
-        os.kill(int(each), 9)
-"""
-
-
 def test_a_driver_that_is_killed_takes_everything_with_it(store: str, note: Callable[[str, object], None]) -> None:
     """Its warden misses it, stops the workflow, and nothing is left; the workflow says that it failed."""
     with submitted(client_server(client=HANGING), store) as workflow:
@@ -183,7 +175,7 @@ def test_a_driver_that_is_killed_takes_everything_with_it(store: str, note: Call
         shown = [("start server", "Succeeded"), ("server is ready", "Succeeded")]
         workflow.meanwhile(lambda: acts_of(workflow) == shown, "act of the server that is ready")
         (drive,) = (pod for pod in workflow.pods() if "-drive-" in pod["metadata"]["name"])
-        kubectl("exec", drive["metadata"]["name"], "--container", "main", "--", "python", "-c", _KILL)
+        kubectl("exec", drive["metadata"]["name"], "--container", "main", "--", "python", "-c", argo_lab.KILL_DRIVER)
         killed = time.time()
         note("seconds", wait_gone(workflow, workflow.left, killed, 2 * GONE_SECONDS))
         wait_gone(workflow, lambda: running(workflow), killed, 3 * GONE_SECONDS)
@@ -261,8 +253,7 @@ def test_a_run_ends_though_its_controller_is_gone_for_good(
             assert gone < deadline + GONE_SECONDS
             note("seconds", round(gone - deadline, 1))
         finally:
-            kubectl(*CONTROLLER[:2], "scale", CONTROLLER[2], "--replicas=1")
-            kubectl(*CONTROLLER[:2], "rollout", "status", CONTROLLER[2], "--timeout=120s")
+            argo_lab.start_controller()
 
 
 @contextmanager

@@ -20,12 +20,20 @@ from support.kubernetes_lab import kubectl
 from support.needs import lacking
 from windtunnel.backends import make_backend
 from windtunnel.backends.kubernetes.settings import runner_image
+from windtunnel.engines.argo.nodes import nodes_of
 
 ARGO = places.binary("argo")
 TEMPLATES = Path(__file__).parents[2] / "argo_templates"
 OVER = {"Succeeded", "Failed", "Error"}
 CONTROLLER = ("--namespace", "argo", "deployment/workflow-controller")
 SECONDS = 400.0
+KILL_DRIVER = """
+import os
+for each in os.listdir("/proc"):
+    if each.isdigit() and each != "1" and b"argo\\0drive" in open(f"/proc/{each}/cmdline", "rb").read():
+        os.kill(int(each), 9)
+"""
+"""A program that kills the driver in whose pod it runs."""
 
 
 @cache
@@ -43,6 +51,30 @@ def controller(*, is_mine: bool = False) -> Iterator[None]:
     with (places.cache() / "argo-controller.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX if is_mine else fcntl.LOCK_SH)
         yield
+
+
+@contextmanager
+def controller_with(variable: str, value: str) -> Iterator[None]:
+    """Have Argo's controller, which is the test's alone, work with a variable; and without it again."""
+    _restart_with(f"{variable}={value}")
+    try:
+        yield
+    finally:
+        _restart_with(f"{variable}-")
+
+
+def _restart_with(change: str) -> None:
+    # There is one at a time: two of them would both work on each workflow.
+    kubectl(*CONTROLLER[:2], "scale", CONTROLLER[2], "--replicas=0")
+    kubectl(*CONTROLLER[:2], "set", "env", CONTROLLER[2], change)
+    kubectl(*CONTROLLER[:2], "wait", "--for=delete", "pod", "--selector=app=workflow-controller", "--timeout=60s")
+    start_controller()
+
+
+def start_controller() -> None:
+    """Have Argo's controller work again, after a test has taken it away."""
+    kubectl(*CONTROLLER[:2], "scale", CONTROLLER[2], "--replicas=1")
+    kubectl(*CONTROLLER[:2], "rollout", "status", CONTROLLER[2], "--timeout=120s")
 
 
 @cache
@@ -109,14 +141,15 @@ class Workflow:
 
     def nodes(self, template: str) -> list[dict[str, Any]]:
         """Return the nodes of pods that were made of a template, in the order of their starts."""
-        found = (self.read().get("status", {}).get("nodes") or {}).values()
-        pods = [node for node in found if node["type"] == "Pod" and node.get("templateName") == template]
+        pods = [
+            node for node in nodes_of(self.read()) if node["type"] == "Pod" and node.get("templateName") == template
+        ]
         return sorted(pods, key=lambda node: str(node["startedAt"]))
 
     def acts(self) -> list[dict[str, Any]]:
         """Return the nodes of its driver's acts, in their order."""
-        found = (self.read().get("status", {}).get("nodes") or {}).values()
-        return sorted((node for node in found if node["type"] == "Suspend"), key=lambda node: str(node["startedAt"]))
+        found = (node for node in nodes_of(self.read()) if node["type"] == "Suspend")
+        return sorted(found, key=lambda node: str(node["startedAt"]))
 
     def until(self, holds: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
         """Wait until something holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,21 @@ def test_a_text_that_stands_for_something_is_refused(mark: str) -> None:
     """It would be replaced in the benchmark, too."""
     with pytest.raises(PlanError, match=f"{mark} cannot be in a benchmark"):
         planned(given(TEXT.replace("measure", mark)).plan, "runner:1")
+
+
+LONG = "".join(sha256(str(number).encode()).hexdigest() for number in range(700))
+"""A word that cannot be compressed to less than half."""
+
+
+@pytest.mark.parametrize(("word", "repeats", "fits"), [("x", 2000, 1), ("x", 9000, 0), (LONG, 5, 1), (LONG, 60, 0)])
+def test_iterations_that_argo_could_not_keep_are_refused(word: str, repeats: int, fits: int) -> None:
+    """Before anything begins: it keeps what each pod was made of, in one object, and gives up what is too large."""
+    found, plan = loaded(TEXT.replace("$$x", word).replace("repeats = 2", f"repeats = {repeats}"))
+    if fits:
+        assert len(json.loads(planned(plan, "runner:1")["iterations"])) == repeats + 1
+    else:
+        with pytest.raises(PlanError, match="iterations are too many for one workflow"):
+            build_workflow(found, plan, options={"store": "s3://bucket/x"})
 
 
 def test_who_submits_plans_the_clients_pods_and_a_schedule_does_not() -> None:

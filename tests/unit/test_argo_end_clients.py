@@ -26,6 +26,7 @@ class Clients:
     def __init__(self, *looks: list[dict[str, Any]], shutdown: str = "", refusal: Refused | None = None) -> None:
         self.looks, self.spec, self.refusal = list(looks), {"shutdown": shutdown}, refusal
         self.nodes: dict[str, Any] = {}
+        self.phase = "Running"
         self.failed: dict[str, dict[str, Any]] = {}
 
     def find(self, _kind: str, _selector: str) -> list[dict[str, Any]]:
@@ -44,7 +45,7 @@ class Clients:
             self.failed[path] = body["status"]
         elif method == "PATCH" and body:
             self.spec |= body["spec"]
-        return {"spec": self.spec, "status": {"nodes": self.nodes}}
+        return {"spec": self.spec, "status": {"nodes": self.nodes, "phase": self.phase}}
 
     @property
     def cluster(self) -> Cluster:
@@ -131,6 +132,15 @@ def test_a_workflow_that_was_stopped_makes_none() -> None:
     end_clients(clients.cluster, ClientPods(NAME), WORDS)
 
     assert clients.spec["shutdown"] == "Terminate"
+
+
+def test_a_workflow_that_argo_gave_up_makes_none() -> None:
+    """One that became too large has clients that go on for ever."""
+    clients = Clients([pod("Succeeded")])
+    clients.phase = "Error"
+    end_clients(clients.cluster, ClientPods(NAME, iterations=9), WORDS)
+
+    assert not clients.spec["shutdown"]
 
 
 def test_a_workflow_is_stopped_if_its_pods_cannot_be_failed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,14 @@ def test_a_pod_that_will_not_come_is_not_awaited(
         PODS.make(order(node, monkeypatch))
 
 
+def test_a_workflow_that_argo_gave_up_makes_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that became too large has parts that go on for ever."""
+    given_up = order({"phase": "Running"}, monkeypatch)
+    given_up.resources.cluster.call("GET", "w")["status"] |= {"phase": "Error", "message": "workflow is too long"}
+    with pytest.raises(PlatformError, match="Argo makes no pod for it: workflow is too long"):
+        PODS.make(given_up)
+
+
 def test_a_pod_that_may_come_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the driver's clock, or somebody, says otherwise."""
     with pytest.raises(Stopped):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import tarfile
 import tempfile
@@ -31,12 +30,12 @@ from windtunnel.engines.argo.parameters import WorkflowParameters
 from windtunnel.engines.argo.pod_gate import GatedPods
 from windtunnel.engines.argo.pod_patch import digest, planned
 from windtunnel.engines.argo.status import begin, refuse, write_cell, write_record
+from windtunnel.engines.argo.termination import Termination
 from windtunnel.engines.argo.workflow import annotate, annotations_of, labels_of, path, read
 from windtunnel.engines.execute import execute
 from windtunnel.engines.inline import call_directly
 from windtunnel.engines.request import Request, make_request
 from windtunnel.errors import PlatformError, UsageError
-from windtunnel.run.control import Control
 from windtunnel.run.events import Event
 from windtunnel.run.record import RunRecord
 
@@ -45,7 +44,6 @@ FETCH_SECONDS = 60.0
 TRANSFER_SECONDS = 1800.0
 """How long that may take."""
 _LOOK_SECONDS = 0.1
-_STOPPED = "stopped: Argo asked for it (`argo stop`, `argo terminate`), or the driver's pod was deleted or evicted"
 _GOES = "its folder goes with the driver's pod, its record stays with the workflow"
 _GOES_HOME = "its folder goes to `submit --wait`"
 
@@ -63,52 +61,30 @@ class StdoutObserver:
         sys.stdout.flush()
 
 
-class CancelOnSigterm:
-    """Cancels the run at the first SIGTERM: Argo signals a pod that it wants to end again and again.
-
-    A signal that comes before there is a run cancels the run as soon as there is one.
-    """
-
-    def __init__(self) -> None:
-        self._control: Control | None = None
-        self._is_asked = False
-        signal.signal(signal.SIGTERM, self._cancel)
-
-    def watch(self, control: Control) -> None:
-        """Cancel this run's control from now on."""
-        self._control = control
-        if self._is_asked:
-            control.cancel(_STOPPED)
-
-    def _cancel(self, _number: int, _frame: object) -> None:
-        if not self._is_asked and self._control:
-            self._control.cancel(_STOPPED)
-        self._is_asked = True
-
-
 def drive() -> int:
     """Run the benchmark and tell the workflow what became of it; return the run's exit code.
 
     Raises:
         WindtunnelError: The run could not begin, or its folder was not fetched; Argo waits for it no more.
     """
-    sigterm, cluster, cell = CancelOnSigterm(), connect(), number_of(Cell.of(os.environ))
-    workflow = read(cluster, os.environ["WINDTUNNEL_WORKFLOW"])
+    cluster, cell, name = connect(), number_of(Cell.of(os.environ)), os.environ["WINDTUNNEL_WORKFLOW"]
+    termination = Termination(cluster, name)
+    workflow = read(cluster, name)
     try:
-        parameters, record = _run(cluster, workflow, sigterm)
+        parameters, record = _run(cluster, workflow, termination)
     except Exception as error:
         known = as_known(error)
         with contextlib.suppress(PlatformError):
             words = words_of(known.code, known.message)
             if cell is None:
-                explain(cluster, workflow["metadata"]["name"], words)
+                explain(cluster, name, words)
             refuse(cluster, workflow, known, cell)
-            end_clients(cluster, ClientPods(workflow["metadata"]["name"], cell), words)
+            end_clients(cluster, ClientPods(name, cell), words)
         raise
     return _conclude(cluster, parameters, record, workflow)
 
 
-def _run(cluster: Cluster, workflow: dict[str, Any], sigterm: CancelOnSigterm) -> tuple[WorkflowParameters, RunRecord]:
+def _run(cluster: Cluster, workflow: dict[str, Any], termination: Termination) -> tuple[WorkflowParameters, RunRecord]:
     cell = number_of(Cell.of(os.environ))
     forget(cluster, workflow["metadata"]["name"], cell)
     parameters = WorkflowParameters.from_environment()
@@ -120,8 +96,8 @@ def _run(cluster: Cluster, workflow: dict[str, Any], sigterm: CancelOnSigterm) -
     acts = Acts(cluster, parameters.workflow, parameters.plan, cell)
     request = replace(_request(parameters, cluster, workflow), observers=[StdoutObserver(), acts])
     begin(cluster, workflow, parameters.run_id, cell)
-    sigterm.watch(request.control)
-    record = execute(request, "argo", call_directly)
+    with termination.ends(request.control):
+        record = execute(request, "argo", call_directly)
     acts.show()
     return parameters, record
 

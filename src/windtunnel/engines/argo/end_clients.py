@@ -111,6 +111,6 @@ def _are_over(pods: Sequence[PodView], iterations: int | None, released: int) ->
 
 
 def _is_told(workflow: dict[str, Any], cell: int | None) -> bool:
-    """Tell whether Argo says so: of a workflow that is stopped, or of its clients."""
-    phases = [node.get("phase") for node in clients_of(workflow, cell)]
+    """Tell whether Argo says so: of a workflow that is stopped or over, or of its clients."""
+    phases = [node.get("phase") for node in (workflow.get("status") or {}, *clients_of(workflow, cell))]
     return bool(workflow["spec"].get("shutdown") or _OVER & set(phases))

@@ -125,7 +125,10 @@ class GatedPods:
         """Raise if the workflow will make no pod any more."""
         with map_errors("looking at its workflow", step):
             workflow = cluster.call("GET", self.workflow)
-        for node in clients_of(workflow, self.cell):
+        parts = clients_of(workflow, self.cell)
+        if (status := workflow.get("status") or {}).get("phase") == "Error":
+            parts.append(status)  # such as one that has become too large: Argo gives it up as it is
+        for node in parts:
             # Succeeded without this one: somebody took an iteration out of the workflow.
             if node.get("phase") in {"Failed", "Error", "Succeeded"}:
                 words = node.get("message") or f"{CLIENTS} is {node['phase']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import math
 from collections.abc import Mapping
@@ -35,6 +36,12 @@ ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _NO_ACCOUNT = "windtunnel-no-account"
 _LATER = ("", "")
 """Where the hub has a Python environment, and the token for it: its driver tells the collector."""
+_MOST_BYTES = 600_000
+"""What Argo may keep of all clients' pods, compressed; a workflow may have 1 MiB, and a long record is in it too."""
+_NODE_BYTES = 120
+"""What it keeps of one, compressed, beside its description: about 80 were measured."""
+_BESIDE_BYTES = 2000
+"""What stands between two descriptions, uncompressed."""
 _ARGOS_USER = 8737
 """Whom Argo's images know as their user without rights."""
 
@@ -59,13 +66,30 @@ def planned(plan: Plan, image: str) -> dict[str, str]:
             raise PlanError(f"{mark} cannot be in a benchmark that Argo runs")
     # Argo takes two braces for a name of its own, also in what it has put in already.
     text = json.dumps(patch(naming, ported(plan), job, ITERATION_PLACEHOLDER, image)).replace("{{", "{\\u007b")
+    encoded = base64.b64encode(text.encode()).decode("ascii")
+    _check_size(encoded, job)
     return {
         "benchmark": plan.benchmark,
-        "patch": base64.b64encode(text.encode()).decode("ascii"),
+        "patch": encoded,
         "iterations": json.dumps([str(number) for number in range(1, job.warmup + job.repeats + 1)]),
         "step": job.name,
         "seconds": str(math.ceil(seconds) + SLACK_SECONDS),
     }
+
+
+def _check_size(encoded: str, job: Job) -> None:
+    """Refuse iterations that Argo could not keep (PlanError): it would give the workflow up in the middle of the run.
+
+    It has a pod's description in each of them, and compresses all, with no memory of what was 32 KiB before.
+    """
+    one, two = (len(gzip.compress(text.encode())) for text in (encoded, f"{encoded}{' ' * _BESIDE_BYTES}{encoded}"))
+    iterations, each = job.warmup + job.repeats, _NODE_BYTES + (two - one) * 4 // 3
+    if iterations * each > _MOST_BYTES:
+        raise PlanError(
+            f"{job.name}: {iterations} iterations are too many for one workflow of Argo's, which may have"
+            f" {_MOST_BYTES // each} where a client takes {len(encoded)} bytes; put long texts of a command"
+            " or variable into its files, or use windtunnel run --backend kubernetes"
+        )
 
 
 def digest(planned: Mapping[str, str]) -> str:
