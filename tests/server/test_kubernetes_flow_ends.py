@@ -143,7 +143,7 @@ EVENTS: dict[str, tuple[str, Callable[[FlowRun], None], End]] = {
     "stopping-evicted": ("stopping", evict, EVICTED),
 }
 """Phase, event and end, by the name of the benchmark that it is tried with."""
-QUICK = {"deleted"}
+QUICK = {"deleted", "pending-cancelled"}
 """What is always tried."""
 
 

@@ -111,6 +111,22 @@ def test_a_cancelled_run_that_a_quota_lets_have_no_pod_is_over(start: Start, clu
         is_never_begun(run, "Cancelled", "before its pod began")
 
 
+def test_a_run_that_is_cancelled_in_its_queue_is_over_at_once(start: Start) -> None:
+    """The one before it goes on measuring."""
+    first = start("first")
+    first.hang()
+    second = start("second")
+    second.until_state("Late")
+    cancel(second)
+    is_never_begun(second, "Cancelled", "")
+    state = first.state()
+    cancel(first)
+    first.until_state("Cancelled")
+    first.until_gone()
+
+    assert state == "Running"
+
+
 def test_a_run_waits_for_a_worker_and_is_run_once(start: Start, claim: Claim, cluster: PrefectCluster) -> None:
     """It is Late meanwhile, longer than a pod may take to start, and that does not count as crashed."""
     cluster.kubectl("scale", "deployment/prefect-worker", "--replicas=0")

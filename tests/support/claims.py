@@ -36,8 +36,8 @@ class Claim:
         return f"pvc://{self.name}/nightly"
 
     def sums(self) -> dict[str, str]:
-        """Return the SHA-256 of every file below that folder, by its path."""
-        script = f"cd {self.folder}/nightly && find . -type f -exec sha256sum {{}} +"
+        """Return the SHA-256 of every file below that folder, by its path; none before the first run."""
+        script = f"cd {self.folder}/nightly 2>/dev/null || exit 0; find . -type f -exec sha256sum {{}} +"
         lines = self.run(script).splitlines()
         return {path.removeprefix("./"): digest for digest, path in (line.split("  ", 1) for line in lines)}
 
