@@ -71,7 +71,7 @@ STRIKES: dict[str, Callable[[str], object]] = {
     "terminate": lambda name: argo_lab.argo("terminate", name),
     "delete": lambda name: kubectl("delete", "workflow", name, "--wait=false"),
 }
-QUICK_STRIKES = {("stop", "same-pod"), ("terminate", "apart"), ("delete", "apart")}
+QUICK_STRIKES = {("stop", "same-pod"), ("delete", "apart")}
 
 
 def variants(names: Iterable[str], quick: set[tuple[str, str]]) -> list[ParameterSet]:

@@ -114,7 +114,9 @@ def test_a_run_whose_claim_is_taken_away_keeps_its_result(lab: Lab, claim: Claim
     assert json.loads(claim.read(f"{record['run_id']}/run.json")) == again.record
 
 
-@pytest.mark.parametrize("kind", ["missing", "unbound", "unwritable"])
+@pytest.mark.parametrize(
+    "kind", ["unwritable", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("missing", "unbound"))]
+)
 def test_a_claim_that_cannot_be_written_is_refused_before_anything_starts(lab: Lab, kind: str) -> None:
     """Exit 3 without a run, in words that say which claim, and why."""
     lab.patience = 180

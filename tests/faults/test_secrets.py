@@ -101,6 +101,7 @@ def test_a_trace_of_system_calls_has_no_secret(lab: Lab) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.full
 def test_the_prefect_engine_tells_a_server_no_secret(lab: Lab) -> None:
     """Parameters, states, logs, artifacts and results, all in its home and database, have none."""
     package("prefect")

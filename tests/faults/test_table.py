@@ -183,7 +183,7 @@ FAULTS = {
     ),
     "a client without memory": Fault(
         text=lambda stage: stage.single_node(EAT, client=LIMIT),
-        on={"docker": QUICK, "kubernetes": QUICK},
+        on={"docker": QUICK, "kubernetes": FULL},
         exit_code=1,
         cause="oom",
         words=("client ran out of its memory of 64 MiB",),

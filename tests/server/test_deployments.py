@@ -63,7 +63,7 @@ def test_a_run_from_the_form_shows_itself_in_prefect(worker: PrefectLab, known: 
     worker.until(lambda: "benchmark 3/3: 5 samples" in worker.log(run), 30, "the last iteration in the log")
 
 
-@pytest.mark.parametrize("kind", [pytest.param("toml", marks=full), pytest.param("file", marks=full), "stored", "form"])
+@pytest.mark.parametrize("kind", ["stored", *(pytest.param(way, marks=full) for way in ("toml", "file", "form"))])
 def test_a_benchmark_is_given_in_any_of_four_ways(worker: PrefectLab, kind: str, tmp_path: Path) -> None:
     """As text, as a path, by the name it was stored under, or field by field: the result is the same."""
     file = tmp_path / "alone.toml"
@@ -113,10 +113,10 @@ def test_bad_parameters_are_refused_before_there_is_a_run(server: PrefectLab, ca
     ("deployment", "parameters", "message"),
     [
         ("single-node/windtunnel", {"benchmark": {"toml": SHORT + "\n[run]\n"}}, "benchmark.toml: not valid TOML"),
-        ("single-node/windtunnel", {"benchmark": {"stored": "nobody"}}, "no benchmark is stored as 'nobody'"),
         *(
             pytest.param(*case, marks=full)
             for case in (
+                ("single-node/windtunnel", {"benchmark": {"stored": "nobody"}}, "no benchmark is stored as 'nobody'"),
                 (
                     "single-node/windtunnel",
                     {"benchmark": {"toml": SHORT.replace("repeats", "repeat")}},
@@ -147,7 +147,7 @@ def test_a_wrong_benchmark_is_refused_with_the_reason(
         pytest.param("exit 3", "", "FAILED", "Failed", "invalid: client exited with status 3", marks=full),
         pytest.param("sleep 60", "", "FAILED", "TimedOut", "the run took longer than its timeout of 2 s", marks=full),
         ("true", "[[metrics]]\nname = 'x'\npattern = 'x=(1)'", "FAILED", "Invalid", "invalid: "),
-        ("no-such-command", "", "FAILED", "PlatformFailed", "no result: "),
+        pytest.param("no-such-command", "", "FAILED", "PlatformFailed", "no result: ", marks=full),
     ],
 )
 def test_the_state_tells_the_verdict_and_the_cause(  # noqa: PLR0917
