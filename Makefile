@@ -58,7 +58,7 @@ test: .venv/.compiled  ## Run the checks and the tests
 
 test-full: .venv/.compiled  ## Run everything, the whole fault matrices too
 	@$(MAKE) --no-print-directory --jobs 2 checks
-	$(RUN) pytest -n $(WORKERS) -m "not alone"
+	HYPOTHESIS_PROFILE=full $(RUN) pytest -n $(WORKERS) -m "not alone"
 	$(RUN) pytest -m alone $(PLATFORM_TESTS)
 
 bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few minutes

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from cluster.shell import Failed, run, succeeds
+from cluster.shell import Failed, run, succeeds, tail
 
 LABEL = "windtunnel.cluster"
 """On each container and network of the cluster; its value is the cluster's key."""
 NODES_LABEL = "windtunnel.nodes"
 NETWORK = "windtunnel-cluster"
 CONTROL_PLANE = "windtunnel-control-plane"
+IMAGES = "windtunnel-cluster-images"
+"""How the volumes with images are called."""
+IMAGES_MOUNT = "/images"
 # Not `--privileged`: that asks for SYS_RESOURCE, which root does not have everywhere. A node needs no more than these.
 _RIGHTS = (
     "--cap-add=ALL",
@@ -26,6 +30,7 @@ _RIGHTS = (
     "--cgroupns=private",
     "--device=/dev/kmsg",
 )
+CTR = ("ctr", "-n", "k8s.io")
 _SUBNETS = [f"172.{second}.86" for second in (30, 29, 28, 27, 26)]
 
 
@@ -129,14 +134,28 @@ def gateway() -> str:
     return run(["docker", "inspect", CONTROL_PLANE, "--format", of_node]).strip()
 
 
-def start_node(node: Node, image: str, mounts: dict[Path, str], labels: dict[str, str]) -> None:
+def start_node(node: Node, image: str, mounts: dict[str, str], labels: dict[str, str]) -> None:
     """Start a node's container; its script says the rest."""
-    command = ["docker", "run", "--detach", "--name", node.container, "--hostname", node.name]
-    command += ["--network", NETWORK, "--ip", node.address, "--tmpfs=/run", "--tmpfs=/tmp:exec", *_RIGHTS]
-    command += [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
-    command += [f"--env={name}={value}" for name, value in node.settings.items()]
-    command += [f"--label={name}={value}" for name, value in labels.items()]
-    run([*command, image, "bash", f"/cluster/node/{node.script}.sh"])
+    options = ["--network", NETWORK, "--ip", node.address]
+    options += [f"--env={name}={value}" for name, value in node.settings.items()]
+    options += [f"--label={name}={value}" for name, value in labels.items()]
+    start(node.name, image, node.script, mounts, options)
+
+
+def start(name: str, image: str, script: str, mounts: dict[str, str], options: Sequence[str]) -> None:
+    """Start a container that may do what a node does.
+
+    Args:
+        name: The node's.
+        image: The nodes' image.
+        script: Which of its scripts the container runs.
+        mounts: What is mounted where: volumes to be written, and paths to be read.
+        options: What `docker run` is told beside that.
+    """
+    command = ["docker", "run", "--detach", "--name", f"windtunnel-{name}", "--hostname", name, *options]
+    command += ["--tmpfs=/run", "--tmpfs=/tmp:exec", *_RIGHTS]
+    command += [f"--volume={source}:{target}{':ro' * source.startswith('/')}" for source, target in mounts.items()]
+    run([*command, image, "bash", f"/cluster/node/{script}.sh"])
 
 
 def remove_all() -> None:
@@ -159,29 +178,19 @@ def works_in_node(name: str, command: Sequence[str]) -> bool:
     return succeeds(["docker", "exec", f"windtunnel-{name}", *command])
 
 
-def pipe_images(images: Sequence[str], nodes: Sequence[str]) -> None:
-    """Hand images, with their tags, to the container runtimes of nodes, all at once.
+def import_images(archive: Path, nodes: Sequence[str]) -> None:
+    """Hand an archive of images to the container runtimes of nodes, all at once.
 
     Raises:
-        Failed: One does not take them.
+        Failed: One does not take it.
     """
-    with ExitStack() as stack:
-        importers = {name: stack.enter_context(_importer(name)) for name in nodes}
-        save = stack.enter_context(subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE))
-        assert save.stdout is not None
-        while part := save.stdout.read(1 << 20):
-            for importer in importers.values():
-                assert importer.stdin is not None
-                # One that ended has said why.
-                with suppress(BrokenPipeError):
-                    importer.stdin.write(part)
-        said = {name: importer.communicate()[1] for name, importer in importers.items()}
-    for name, importer in importers.items():
-        if importer.returncode or save.returncode:
-            words = said[name].decode(errors="replace").strip()
-            raise Failed(f"{', '.join(images)} can't be loaded into {name}: {words}")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(partial(_import, archive), nodes))
 
 
-def _importer(name: str) -> subprocess.Popen[bytes]:
-    command = ["docker", "exec", "--interactive", f"windtunnel-{name}", "ctr", "-n", "k8s.io", "images", "import", "-"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def _import(archive: Path, node: str) -> None:
+    command = ["docker", "exec", "--interactive", f"windtunnel-{node}", *CTR, "images", "import", "-"]
+    with archive.open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, check=False)
+    if done.returncode:
+        raise Failed(f"images can't be loaded into {node}:\n{tail(done.stderr.decode(errors='replace'))}")

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from cluster import bases, docker, places, programs
+from cluster import archive, bases, docker, places, programs
 from cluster.programs import key_of
 from cluster.shell import Failed, run, wait_until
 
@@ -30,7 +30,6 @@ PROJECT = {
 }
 """The project's images: the Dockerfile, and what it copies from the checkout."""
 _SOURCE = "windtunnel.source"
-_CTR = ("ctr", "-n", "k8s.io")
 _ADD_ONS = {
     "coredns": "coredns",
     "metrics-server": "metrics-server",
@@ -137,14 +136,11 @@ def build_add_on(program: str, version: str) -> str:
 
 
 def load(nodes: Iterable[str], say: Callable[[str], None], built: dict[str, str] | None = None) -> None:
-    """Give the nodes images, the project's if none are named, where they have not the same ones already.
-
-    Nodes that lack the same ones take them in from one stream: the daemon needs as long to write it as a node to read.
-    """
+    """Give the nodes images, the project's if none are named, where they have not the same ones already."""
     built = built or idents()
     lacking: dict[tuple[str, ...], list[str]] = {}
     for node in nodes:
-        wait_until(f"{node} takes images", partial(docker.works_in_node, node, [*_CTR, "version"]), 60)
+        wait_until(f"{node} takes images", partial(docker.works_in_node, node, [*docker.CTR, "version"]), 60)
         has = loaded(node, built)
         stale = tuple(image for image, ident in built.items() if has.get(image) != ident)
         lacking.setdefault(stale, []).append(node)
@@ -154,12 +150,19 @@ def load(nodes: Iterable[str], say: Callable[[str], None], built: dict[str, str]
 
 
 def load_into(nodes: Sequence[str], built: dict[str, str], say: Callable[[str], None]) -> None:
-    """Give nodes images, and label them there with the daemon's ids."""
+    """Give nodes images, those of their layers that a node lacks, and label them there with the daemon's ids."""
     start = time.monotonic()
-    docker.pipe_images([tagged(image) for image in built], nodes)
+    known = [set(docker.in_node(node, [*docker.CTR, "content", "ls", "--quiet"]).split()) for node in nodes]
+    with tempfile.TemporaryDirectory() as folder:
+        saved, thin = Path(folder) / "saved.tar", Path(folder) / "thin.tar"
+        run(["docker", "save", "--output", saved, *map(tagged, built)])
+        names = {tagged(image): full_name(image) for image in built}
+        archive.thin(saved, thin, names, set.intersection(*known))
+        saved.unlink()
+        docker.import_images(thin, nodes)
     for node in nodes:
         for image, ident in built.items():
-            docker.in_node(node, [*_CTR, "images", "label", full_name(image), f"{_SOURCE}={ident}"])
+            docker.in_node(node, [*docker.CTR, "images", "label", full_name(image), f"{_SOURCE}={ident}"])
     say(f"loaded into {', '.join(nodes)}: {', '.join(built)} ({time.monotonic() - start:.0f} s)")
 
 
@@ -172,7 +175,7 @@ def idents() -> dict[str, str]:
 def loaded(node: str, images: Iterable[str]) -> dict[str, str]:
     """Return which of some images a node has: its name and the daemon's id."""
     found = {}
-    rows = docker.in_node(node, [*_CTR, "images", "ls"]).splitlines()
+    rows = docker.in_node(node, [*docker.CTR, "images", "ls"]).splitlines()
     for image in images:
         for row in rows:
             if row.startswith(f"{full_name(image)} ") and f"{_SOURCE}=" in row:

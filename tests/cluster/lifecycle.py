@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from cluster import build, checks, docker, images, keys, kubeconfig, places, programs, state
+from cluster import build, checks, docker, images, kept, keys, kubeconfig, places, programs, state
 from cluster.docker import Node
 from cluster.kubectl import apply, as_admin, filled
 from cluster.shell import Failed, run, tail, wait_until
@@ -76,6 +76,7 @@ def create(workers: int, say: Callable[[str], None]) -> None:
     docker.remove_all()
     images.build_node(say)
     images.build_add_ons(say)
+    kept.provide(mounts(), say)
     network = docker.create_network(programs.cluster_key())
     nodes = [Node(number, network, workers) for number in range(workers + 1)]
     keys.make(nodes)
@@ -97,16 +98,20 @@ def create(workers: int, say: Callable[[str], None]) -> None:
 
 def start_nodes(nodes: Sequence[Node]) -> None:
     """Start the containers, the control plane first, and wait for the API."""
-    mounts = {
-        places.binary(""): "/cluster/bin",
-        places.state(): "/cluster/state",
-        images.add_ons_archive().parent: "/cluster/images",
-        Path("/lib/modules"): "/lib/modules",
-    }
     for node in nodes:
         labels = {docker.LABEL: programs.cluster_key(), docker.NODES_LABEL: str(node.workers)}
-        docker.start_node(node, images.node_image(), mounts, labels)
+        docker.start_node(node, images.node_image(), mounts() | {kept.volume(): docker.IMAGES_MOUNT}, labels)
     wait_until("the API server is ready", answers, 120)
+
+
+def mounts() -> dict[str, str]:
+    """Return what a node's container reads of this machine."""
+    return {
+        str(places.binary("")): "/cluster/bin",
+        str(places.state()): "/cluster/state",
+        str(images.add_ons_archive().parent): "/cluster/images",
+        "/lib/modules": "/lib/modules",
+    }
 
 
 def answers() -> bool:

@@ -91,3 +91,15 @@ def test_the_projects_images_are_on_every_node_and_not_root(workers: list[str], 
     assert as_admin("exec", f"--namespace={namespace}", workers[0], "--", "id", "-u").strip() == "1000"
     programs_there = as_admin("exec", f"--namespace={namespace}", workers[0], "--", "which", "uvicorn", "locust")
     assert len(programs_there.split()) == 2
+
+
+def test_nodes_share_the_layers_that_are_kept(workers: list[str]) -> None:
+    """A layer is one file for all of them and for the next cluster; what a node alone has taken in is its own."""
+    blobs = f"{docker.IMAGES_MOUNT}/{{}}/io.containerd.content.v1.content/blobs/sha256"
+    (kept, *nodes) = (
+        set(docker.in_node(workers[0], ["find", blobs.format(name), "-type", "f", "-printf", "%i\\n"]).split())
+        for name in ("kept", *workers)
+    )
+    assert all(kept & each for each in nodes)
+    databases = docker.in_node(workers[0], ["sh", "-c", f"stat --format %h {docker.IMAGES_MOUNT}/kept/*/*.db"])
+    assert set(databases.split()) == {"1"}

@@ -23,8 +23,9 @@ from windtunnel.run.record import RunRecord
 from windtunnel.strategies import make_plan
 
 # The same examples each time: a test that fails today fails tomorrow too.
-settings.register_profile("windtunnel", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("windtunnel", deadline=None, derandomize=True, max_examples=20)
 settings.register_profile("check", settings.get_profile("windtunnel"), max_examples=12)
+settings.register_profile("full", settings.get_profile("windtunnel"), max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "windtunnel"))
 
 SINGLE_NODE = r"""

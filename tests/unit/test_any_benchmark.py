@@ -32,6 +32,8 @@ names = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True).filter
 )
 variables = st.from_regex(r"[A-Z_][A-Z0-9_]{0,6}", fullmatch=True)
 ports = st.integers(1, 65_535)
+# A word behind a tilde is somebody, whose home has to be there.
+stores = words.filter(lambda word: not word.startswith("~"))
 digests = st.from_regex("[0-9a-f]{64}", fullmatch=True)
 
 asks_a_port = st.fixed_dictionaries({"http": st.just("/ok")}, optional={"port": ports}) | st.just({"tcp": True})
@@ -96,7 +98,7 @@ sections: dict[str, st.SearchStrategy[Any]] = {
     ),
     "metrics": st.lists(metrics, max_size=3, unique_by=lambda metric: metric["name"]),
     "inputs": st.lists(inputs, max_size=2, unique_by=lambda item: item["path"]),
-    "output": st.fixed_dictionaries({}, optional={"store": words, "artifacts": st.just(["*.csv"])}),
+    "output": st.fixed_dictionaries({}, optional={"store": stores, "artifacts": st.just(["*.csv"])}),
 }
 
 

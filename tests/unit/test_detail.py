@@ -52,6 +52,7 @@ def test_a_lost_summary_is_shown_from_the_record(new_folder: NewFolder, single_n
     assert Page(render(folder)).rows("Over samples")[1][2:] == ["4", "–", "2.5", "3.7", "–", "3.97", "–"]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("groups", "lines"),
     [

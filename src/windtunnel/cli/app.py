@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import sys
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -68,10 +69,18 @@ def _print_refusal(error: WindtunnelError, arguments: list[str]) -> None:
 
 def _run_options(arguments: list[str]) -> dict[str, Any]:
     """Return the options of a call of ``run`` by parameter, also where another one of them is wrong."""
-    # Typer does not export the class of a command that has commands.
-    run: Any = vars(typer.main.get_command(app))["commands"]["run"]
+    run = vars(_command())["commands"]["run"]
     context = run.make_context("run", arguments[1:], resilient_parsing=True, ignore_unknown_options=True)
     return dict(context.params)
+
+
+@cache
+def _command() -> Any:
+    """Return what Typer makes of the application, which takes as long as many a command.
+
+    Typer does not export the class of a command that has commands.
+    """
+    return typer.main.get_command(app)
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -90,7 +99,7 @@ def main(arguments: list[str] | None = None) -> Any:
 def _call(arguments: list[str]) -> int:
     """Run a command and return its exit code; what went wrong has been told."""
     try:
-        app(args=arguments)
+        _command()(args=arguments)
     except WindtunnelError as error:
         from windtunnel.secrets import Redaction
 

@@ -2,6 +2,8 @@
 # NODES (how many workers), NODE (this worker's number; 0 on the control plane).
 BIN=/cluster/bin
 STATE=/cluster/state
+# A volume that outlives the cluster.
+IMAGES=/images
 
 # keep NAME PROGRAM ARGUMENT…: runs a program for as long as the container lives; its output is in /var/log/NAME.log.
 keep() {

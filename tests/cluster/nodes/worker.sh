@@ -24,9 +24,14 @@ iptables -t nat -A POSTROUTING -s "10.244.$NODE.0/24" ! -d 10.244.0.0/16 -j MASQ
 mkdir -p /etc/cni/net.d
 sed "s/NODE/$NODE/" /cluster/node/pods-network.json >/etc/cni/net.d/10-pods.conflist
 
-keep containerd containerd --config /cluster/node/containerd.toml
+# It begins with the images that were kept: links of their layers, to which nobody writes, and copies of the databases.
+rm -rf "$IMAGES/node$NODE"
+cp -al "$IMAGES/kept" "$IMAGES/node$NODE"
+for database in "$IMAGES/node$NODE"/*/*.db; do
+  cp --remove-destination "$IMAGES/kept${database#"$IMAGES/node$NODE"}" "$database"
+done
+keep containerd containerd --config /cluster/node/containerd.toml --root "$IMAGES/node$NODE"
 until ctr version >/dev/null 2>&1; do sleep 0.1; done
-ctr -n k8s.io images import /cluster/images/addons.tar >>/var/log/import.log 2>&1
 
 keep kubelet "$BIN/kubelet" --config=/cluster/node/kubelet.yaml --kubeconfig="$STATE/conf/node$NODE.conf" \
   --hostname-override="node$NODE" --node-ip="$NETWORK.$((10 + NODE))"
