@@ -81,7 +81,7 @@ def test_a_run_whose_node_is_gone_is_told_by_its_heartbeat_and_not_run_again(
     begun = time.monotonic()
     try:
         call(["docker", "pause", f"windtunnel-{node}"])
-        found = run.until_state("Crashed", HEARTBEAT_SECONDS)
+        found = run.until_state("Crashed", seconds=HEARTBEAT_SECONDS)
         record_property("seconds", round(time.monotonic() - begun))
     finally:
         call(["docker", "unpause", f"windtunnel-{node}"])

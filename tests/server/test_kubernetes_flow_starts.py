@@ -40,7 +40,7 @@ def short(store: str, seconds: int = 0) -> str:
 
 def is_measured(run: FlowRun) -> None:
     """Fail unless it ended right, in one run, and has no second pod."""
-    found = run.until_state("Completed", START_SECONDS)
+    found = run.until_state("Completed", seconds=START_SECONDS)
     run.until_gone()
     (record,) = run.records()
 

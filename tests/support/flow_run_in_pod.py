@@ -78,9 +78,9 @@ class FlowRun:
         """Wait until its client hangs, in the second iteration."""
         self.until_logged("client.2 | client: hanging")
 
-    def until_state(self, name: str, seconds: float = FINAL_SECONDS) -> dict[str, Any]:
-        """Wait for a state and return the flow run."""
-        self.until(lambda: self.state() == name, name, seconds)
+    def until_state(self, *names: str, seconds: float = FINAL_SECONDS) -> dict[str, Any]:
+        """Wait for one of some states and return the flow run."""
+        self.until(lambda: self.state() in names, " or ".join(names), seconds)
         return self.cluster.flow_run(self.id)
 
     def state(self) -> str:

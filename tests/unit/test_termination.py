@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -67,6 +68,23 @@ def test_sigterm_in_a_pod_is_an_eviction_unless_the_run_is_cancelled(monkeypatch
     assert control.grace_left <= EVICTION_GRACE_SECONDS
     assert (evicted.value.code, int(evicted.value.exit_code)) == ("driver_evicted", 3)
     assert control.failure is evicted.value
+
+
+def test_a_pod_that_was_told_to_end_before_its_flow_began_measures_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Prefect's own handler, which was there then, may have lost the signal."""
+    told = tmp_path / "told"
+    told.touch()
+    monkeypatch.setenv(FLOW_POD, str(told))
+    control = Control(3600)
+    with (
+        flow_run_signals(control, KnowsItsState(control, is_cancelled=False)),
+        pytest.raises(PlatformError, match="nobody cancelled") as evicted,
+    ):
+        control.wait(60)
+
+    assert evicted.value.code == "driver_evicted"
 
 
 @pytest.mark.parametrize(("in_pod", "is_cancelled"), [(True, True), (False, False)])

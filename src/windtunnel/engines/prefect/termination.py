@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from windtunnel.engines.interrupts import signals_cancel
-from windtunnel.engines.prefect.flow_pod import FLOW_POD
+from windtunnel.engines.prefect.flow_pod import FLOW_POD, was_told_to_end
 from windtunnel.engines.prefect.flow_run_state import ANSWER_SECONDS, FlowRunState
 from windtunnel.engines.prefect.own_pod import why_it_goes
 from windtunnel.errors import PlatformError
@@ -57,6 +57,8 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
     threads.start("sigterm", heed)
     try:
         with signals_cancel(control, on_sigterm=lambda: received.put(signal.SIGTERM)):
+            if was_told_to_end():
+                received.put(signal.SIGTERM)
             yield
     finally:
         received.put(None)
