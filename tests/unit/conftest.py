@@ -78,6 +78,21 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def only_values_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports with the lines of those plots alone that have the names and units of metrics beside them."""
+    from markupsafe import Markup
+
+    from windtunnel.analysis import figures
+    from windtunnel.analysis.plots.drawing import draw_svg
+
+    def draw(*arguments: Any) -> str:
+        *_plot, key = arguments
+        return draw_svg(*arguments) if key.startswith("values") else Markup("")
+
+    monkeypatch.setattr(figures, "draw_svg", draw)
+
+
+@pytest.fixture
 def single_node() -> str:
     """A benchmark of one command, whose metric is ``rate=…`` in its output."""
     return SINGLE_NODE

@@ -121,6 +121,7 @@ def test_html_in_logs_and_messages_is_text(measured: Callable[..., RunFolder]) -
         assert words in page.text
 
 
+@pytest.mark.usefixtures("only_values_drawn")
 @pytest.mark.parametrize(
     "name",
     [
@@ -144,6 +145,7 @@ def test_any_name_of_a_metric_is_text(measured: Callable[..., RunFolder], name: 
     assert page.misnested == []
 
 
+@pytest.mark.usefixtures("only_values_drawn")
 @pytest.mark.parametrize("unit", ["<b>", "$", "$5 per $10", "$\\frac{$", "req/s & more", "µs", "100%", None])
 def test_any_unit_of_a_metric_is_text(measured: Callable[..., RunFolder], unit: str | None) -> None:
     """In the table and beside the plot, a unit is not taken for markup, nor for a formula."""
