@@ -272,6 +272,19 @@ def test_a_cancel_from_another_thread_ends_the_wait(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("real")
+def test_a_grace_ends_when_no_grace_may_last_longer(run: Run) -> None:
+    """A server that ignores SIGTERM is killed then, though its own grace has just begun."""
+    launch = run.server(f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{SERVE}")
+    server = run.session.start_service(Launch(replace(launch.step, grace=600), None, {}))
+    run.session.until_ready(server, [])
+    began = time.monotonic()
+    threading.Timer(0.3, run.control.end_graces, [0.3]).start()
+    run.session.stop(server)
+
+    assert time.monotonic() - began < 120
+
+
+@pytest.mark.usefixtures("real")
 def test_usage_is_sampled(run: Run) -> None:
     """The CPU time that samples tell of is the busy process's own, and so is its memory."""
     text = (
