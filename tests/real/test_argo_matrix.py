@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from support.argo_lab import Workflow, argo
-from support.claims import volume
 from support.docker_lab import client_server, single_node
 from support.kubernetes_lab import everything, kubectl, salt
 from support.lab import Lab, Result
@@ -97,30 +96,3 @@ def test_a_cell_that_fails_fails_the_whole_and_not_the_others(lab: Lab) -> None:
     assert workflow.outputs["cause"] in workflow.message
     assert workflow.read()["metadata"]["labels"]["windtunnel.dev/exit-code"] == "1"
     kubectl("delete", "workflow", workflow.name, "--wait=false")
-
-
-def test_a_workflow_that_is_stopped_in_a_cell_begins_no_other(lab: Lab) -> None:
-    """`argo stop` is Ctrl-C: the run ends in order, what was measured before is in the store, the exit code is 130."""
-    with volume("777") as claim:
-        matrix = '[matrix]\n"client.env.SECONDS" = ["0", "600", "1"]\n'
-        tables = f'{RATE}{matrix}[output]\nstore = "{claim.store}"\n'
-        file = lab.write(single_node(["sh", "-c", "echo rate=1; exec sleep $SECONDS"], tables))
-        submitted = json.loads(lab.call("submit", str(file), "--json").stdout)
-        workflow = Workflow(submitted["name"])
-        try:
-            workflow.meanwhile(lambda: "windtunnel.dev/record-1" in annotations_of(workflow), "first run")
-            # Of the first run's client Argo may hear later than of its driver.
-            workflow.meanwhile(
-                lambda: [node["phase"] for node in workflow.nodes("client")][1:] == ["Running"], "second run's client"
-            )
-            assert argo("stop", workflow.name).returncode == 0
-            assert workflow.end() == "Failed"
-            outputs = workflow.outputs
-            assert (outputs["exit-code"], outputs["status"]) == ("130", "cancelled")
-            assert outputs["cause"].startswith("run 2 of 3: cancelled")
-            assert "windtunnel.dev/begun-3" not in annotations_of(workflow)
-            stored = {path.split("/")[0] for path in claim.sums()}
-            assert {f"{outputs['run']}-1", f"{outputs['run']}-2"} <= stored
-            assert not [name for name in everything() if any(salt(f"{outputs['run']}-{n}") in name for n in (1, 2, 3))]
-        finally:
-            kubectl("delete", "workflow", workflow.name, "--wait=false")
