@@ -9,10 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from support.claims import Claim
+from support.claims import Claim, volume
+from support.kubernetes_lab import kubectl
 from support.prefect_cluster import PrefectCluster
+from windtunnel.backends.kubernetes.install import NODES
 from windtunnel.engines.prefect.deployment import KUBERNETES_POOL
 from windtunnel.engines.prefect.kubernetes_pool import JANITOR
+from windtunnel.engines.prefect.kubernetes_pool import WORKER as WORKER_ACCOUNT
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.full]
 FLOW_RUN_SECONDS = 240.0
@@ -46,6 +49,37 @@ def test_a_worker_outside_of_the_cluster_makes_the_same_pods(outside: PrefectClu
     assert (flow_run["state"]["name"], flow_run["run_count"]) == ("Completed", 1), outside.log(run)
     assert values["PREFECT_API_URL"] == outside.api_url
     assert json.loads(claim.read(f"{flow_run['name']}/run.json"))["metrics"]["rate"]["values"] == [41]
+
+
+@pytest.fixture
+def other(cluster: PrefectCluster) -> Iterator[str]:
+    """Another namespace, prepared as the documentation says, in which the worker may make Jobs."""
+    name = f"{cluster.namespace}-other"
+    kubectl("create", "namespace", name)
+    try:
+        manifests = cluster.install("--print", "--namespace", name).stdout
+        kubectl("apply", "--filename", "-", text=manifests)
+        account = ("--role", WORKER_ACCOUNT, "--serviceaccount", f"{cluster.namespace}:{WORKER_ACCOUNT}")
+        kubectl("create", "rolebinding", "prefect-worker", "--namespace", name, *account)
+        yield name
+    finally:
+        kubectl(
+            "delete", f"namespace/{name}", f"clusterrolebinding/{NODES}-{name}", "--ignore-not-found", "--wait=false"
+        )
+
+
+def test_a_deployments_jobs_are_made_in_another_namespace(cluster: PrefectCluster, other: str) -> None:
+    """The same worker makes them, with the rights that it was given there; the run's own objects are there too."""
+    with volume("777", other) as claim:
+        run = cluster.start(cluster.deploy("elsewhere", "echo rate=41", claim.store, "--namespace", other))
+        flow_run = cluster.final(run, FLOW_RUN_SECONDS)
+        selector = f"--selector=prefect.io/flow-run-id={run}"
+        pods = json.loads(kubectl("get", "pods", "--namespace", other, selector, "--output", "json"))["items"]
+        record = json.loads(claim.read(f"{flow_run['name']}/run.json"))
+
+    assert (flow_run["state"]["name"], flow_run["run_count"]) == ("Completed", 1), cluster.log(run)
+    assert (len(pods), cluster.flow_pods(run)) == (1, [])
+    assert record["metrics"]["rate"]["values"] == [41]
 
 
 def test_the_janitor_ends_what_nobody_looks_after(cluster: PrefectCluster) -> None:

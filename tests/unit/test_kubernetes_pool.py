@@ -70,7 +70,7 @@ def test_all_that_would_be_made_is_printed() -> None:
     assert (found["work_pool"]["name"], found["work_pool"]["type"]) == (KUBERNETES_POOL, "kubernetes")
     wanted = {"namespace": "bench", "image": "windtunnel:1", "api_url": URL, "service_account_name": RUNNER}
     assert {name: variables[name]["default"] for name in wanted} == wanted
-    assert [queue.get("concurrency_limit") for queue in found["work_queues"]] == [1, None]
+    assert [queue.get("concurrency_limit") for queue in found["work_queues"]] == [1, 1]
     assert found["deployments"][0]["work_queue_name"] == found["work_queues"][1]["name"]
     waits = {each["name"].partition(": ")[2]: each["trigger"]["within"] for each in found["automations"]}
     assert waits == {
@@ -177,9 +177,9 @@ class PlayedPools:
         """Return its queues."""
         return list(self.queues.values())
 
-    def create_work_queue(self, name: str, **_options: str) -> None:
+    def create_work_queue(self, name: str, concurrency_limit: int, **_options: str) -> None:
         """Make one."""
-        self.queues[name] = SimpleNamespace(name=name, concurrency_limit=None)
+        self.queues[name] = SimpleNamespace(name=name, concurrency_limit=concurrency_limit)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,14 @@ def test_a_pool_that_a_worker_made_by_itself_is_as_new(former: dict[str, Any] | 
 
     assert server.queues["default"].concurrency_limit == limit
     assert server.pool.base_job_template == pool.base_job_template
-    assert kubernetes_pool.JANITOR_QUEUE in server.queues
+    assert server.queues[kubernetes_pool.JANITOR_QUEUE].concurrency_limit == 1
+
+
+def test_a_janitor_that_is_silent_holds_up_no_other() -> None:
+    """Its queue has one at a time: one whose pod is gone is told as crashed like any run of ours."""
+    (related,) = [each["trigger"]["match_related"] for each in preview()["automations"] if "silent" in each["name"]]
+
+    assert related["prefect.resource.id"] == ["prefect.tag.windtunnel-run", "prefect.tag.windtunnel-janitor"]
 
 
 def test_a_worker_of_jobs_takes_the_janitors_runs_too() -> None:

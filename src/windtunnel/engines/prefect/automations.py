@@ -11,18 +11,24 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from windtunnel.engines.prefect.tags import TAG
+from windtunnel.engines.prefect.tags import JANITOR_TAG, TAG
 
 SILENCE = timedelta(seconds=90)
 """Three heartbeats: a run that is silent so long is dead."""
 CANCEL_SECONDS = 15
 """How long a cancelled run may be heard of no more before somebody looks whether it ever began."""
 _ALL_RUNS = ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"})
+_OURS_AND_JANITORS = ResourceSpecification(
+    {"prefect.resource.role": "tag", "prefect.resource.id": [f"prefect.tag.{tag}" for tag in (TAG, JANITOR_TAG)]}
+)
 _OUR_RUNS = ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
 
 
 def silent_is_crashed() -> AutomationCore:
-    """Return what says that a run of ours has crashed which is heard of no more."""
+    """Return what says that a run of ours, or of a janitor, has crashed which is heard of no more.
+
+    A janitor that went on for ever would hold up those after it.
+    """
     return AutomationCore(
         name="windtunnel: a silent run has crashed",
         description=f"No heartbeat for {SILENCE.seconds} s: its worker or its machine is gone.",
@@ -30,7 +36,7 @@ def silent_is_crashed() -> AutomationCore:
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.*"},
             match=_ALL_RUNS,
-            match_related=_OUR_RUNS,
+            match_related=_OURS_AND_JANITORS,
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,

@@ -25,6 +25,7 @@ from windtunnel.engines.prefect.deployment import (
 )
 from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark
+from windtunnel.engines.prefect.tags import JANITOR_TAG
 from windtunnel.errors import UsageError
 from windtunnel.install_options import Installed, InstallOptions
 
@@ -47,7 +48,7 @@ def install(options: InstallOptions) -> Installed:
         for pool in client.read_work_pools():
             if pool.name in {POOL, JANITOR_POOL}:
                 check_type(pool, PROCESSES)
-        hints = [f"workers: {worker_command(POOL)}", f"         prefect worker start --pool {JANITOR_POOL}"]
+        hints = [f"workers: {worker_command(POOL)}", f"         prefect worker start --pool {JANITOR_POOL} --limit 1"]
         return Installed([*_install(client, options.store)], hints)
 
 
@@ -71,7 +72,7 @@ def _install(client: SyncPrefectClient, store: Path) -> Iterator[str]:
         parameters={"store": str(store.absolute())},
         job_variables={"env": ENVIRONMENT},
         description="Ends what crashed runs left behind on the machine of its worker.",
-        tags=["windtunnel-janitor"],
+        tags=[JANITOR_TAG],
         work_pool_name=JANITOR_POOL,
     )
     yield f"deployment reap/janitor on the pool {JANITOR_POOL}, for runs in {store.absolute()}"

@@ -31,6 +31,7 @@ from windtunnel.engines.prefect.job_template import DEADLINE, job_template
 from windtunnel.engines.prefect.pod_check import check_from_pod
 from windtunnel.engines.prefect.server import prefect_server
 from windtunnel.engines.prefect.sources import StoredBenchmark
+from windtunnel.engines.prefect.tags import JANITOR_TAG
 from windtunnel.install_options import Installed, InstallOptions
 
 WORKER = "windtunnel-prefect-worker"
@@ -116,7 +117,7 @@ def preview(options: InstallOptions) -> dict[str, Any]:
         action["deployment_id"] = f"of reap/{JANITOR}"
     return {
         "work_pool": pool.work_pool.model_dump(mode="json", exclude_unset=True),
-        "work_queues": [{"name": "default", "concurrency_limit": 1}, {"name": JANITOR_QUEUE}],
+        "work_queues": [{"name": "default", "concurrency_limit": 1}, {"name": JANITOR_QUEUE, "concurrency_limit": 1}],
         "deployments": [{"name": f"reap/{JANITOR}", "work_queue_name": JANITOR_QUEUE, "cron": _JANITOR_CRON}],
         "automations": automations,
         "manifests": {"apiVersion": "v1", "kind": "List", "items": manifests(pool.namespace)},
@@ -168,7 +169,7 @@ def _apply(client: SyncPrefectClient, pool: KubernetesPool) -> Iterator[str]:
         pull_steps=[PULL_STEP],
         job_variables={"deadline": _JANITOR_SECONDS},
         description="Ends what crashed runs left behind in the pool's namespace.",
-        tags=["windtunnel-janitor"],
+        tags=[JANITOR_TAG],
         work_pool_name=KUBERNETES_POOL,
         work_queue_name=JANITOR_QUEUE,
     )
@@ -209,7 +210,7 @@ def apply_pool(client: SyncPrefectClient, pool: WorkPoolCreate) -> Iterator[str]
         # One benchmark at a time: a run that waits in the queue has no pod.
         client.update_work_queue(there.default_queue_id, concurrency_limit=1)
     yield f"work pool {pool.name}{told}"
-    # The janitor waits for no benchmark.
+    # The janitor waits for no benchmark; those of a day without a worker come one after the other, not all at once.
     if JANITOR_QUEUE not in {each.name for each in client.read_work_queues(work_pool_name=pool.name)}:
-        client.create_work_queue(name=JANITOR_QUEUE, work_pool_name=pool.name)
+        client.create_work_queue(name=JANITOR_QUEUE, work_pool_name=pool.name, concurrency_limit=1)
     yield f"work queue {JANITOR_QUEUE}"

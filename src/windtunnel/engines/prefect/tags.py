@@ -8,6 +8,9 @@ from windtunnel.secrets import Redaction
 TAG = "windtunnel-run"
 """On every flow run of ours, and on nobody else's: by it the server's automations know them."""
 
+JANITOR_TAG = "windtunnel-janitor"
+"""On the flow runs of a janitor."""
+
 
 def run_tags(plan: Plan, redaction: Redaction) -> list[str]:
     """Return the tags that a plan's flow runs are filtered by: its benchmark and its labels, without secrets."""
