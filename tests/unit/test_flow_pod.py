@@ -87,16 +87,6 @@ def test_without_an_engine_sigterm_ends_the_command(pod: Callable[..., subproces
         each.wait(20)
 
 
-def test_what_begins_after_sigterm_can_see_that_there_was_one(lab: Lab) -> None:
-    """A file is there then, whose name all of the pod know; without a signal there is none."""
-    script = 'trap "" TERM; [ -e "$WINDTUNNEL_FLOW_POD" ] && exit 1; touch up'
-    wait = 'until [ -e "$WINDTUNNEL_FLOW_POD" ]; do sleep 0.02; done; exit 9'
-    with lab.start("flow-pod", "--", "sh", "-c", f"{script}; {wait}") as process:
-        until(lab.path / "up")
-        process.terminate()
-        assert finish(process).exit_code == 9
-
-
 def test_an_engine_that_outlives_the_command_is_waited_for(pod: Callable[..., subprocess.Popen[str]], lab: Lab) -> None:
     """It is a child of the pod's first process then, and still gets the signal."""
     # Before that the shell's child may not be the program yet.

@@ -11,8 +11,6 @@ import re
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -20,7 +18,7 @@ from windtunnel.backends.agent.processes import become_subreaper
 from windtunnel.errors import UsageError
 
 FLOW_POD = "WINDTUNNEL_FLOW_POD"
-"""Set for all that runs in a flow run's pod: the path of a file that is there once the pod was told to end."""
+"""Set for all that runs in a flow run's pod."""
 _PASSED_ON = frozenset({signal.SIGTERM, signal.SIGINT})
 _HEARD = _PASSED_ON | {signal.SIGCHLD}
 # Prefect 3.9: one process prepares the workspace and then becomes the engine; uv may be between.
@@ -30,8 +28,8 @@ _ENGINE = re.compile(r"prefect\.(flow_)?engine|(.*/)?prefect[./]runner[./]_works
 def supervise(command: Sequence[str]) -> int:
     """Run a command, pass SIGTERM and SIGINT on to the engine below it, and wait until both have ended.
 
-    While there is no engine the command itself gets the signal: nothing was made yet. A flow that begins later sees by
-    the file that `FLOW_POD` names that there was one. Orphans become children of this process, which waits for them.
+    While there is no engine the command itself gets the signal: nothing was made yet. Orphans become
+    children of this process, which waits for them.
 
     Args:
         command: As a shell would find it, such as ``prefect flow-run execute``.
@@ -42,27 +40,16 @@ def supervise(command: Sequence[str]) -> int:
     Raises:
         UsageError: The command cannot be started.
     """
-    with TemporaryDirectory(prefix="windtunnel-flow-pod-") as folder:
-        return _supervise(command, Path(folder, "told-to-end"))
-
-
-def was_told_to_end() -> bool:
-    """Tell whether the pod of this process has got a signal: Prefect may have lost it before the flow began."""
-    return Path(os.environ[FLOW_POD]).exists()
-
-
-def _supervise(command: Sequence[str], told: Path) -> int:
     become_subreaper()
     # What is blocked stays pending until it is waited for, also in process 1.
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
-    pid = _start(command, told)
+    pid = _start(command)
     status: int | None = None
     owed: int | None = None
     while True:
         number = signal.sigwait(_HEARD)
         if number in _PASSED_ON:
             owed = number
-            told.touch()
         else:
             status = _reap(pid, status)
         if owed is None and status is None:
@@ -102,13 +89,13 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _start(command: Sequence[str], told: Path) -> int:
+def _start(command: Sequence[str]) -> int:
     """Start a command that hears all signals, and return its id."""
     try:
         return os.posix_spawnp(
             command[0],
             list(command),
-            os.environ | {FLOW_POD: str(told)},
+            os.environ | {FLOW_POD: "1"},
             setsigmask=(),
             # Python ignores them.
             setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),

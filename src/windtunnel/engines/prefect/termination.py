@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from windtunnel.engines.interrupts import signals_cancel
-from windtunnel.engines.prefect.flow_pod import FLOW_POD, was_told_to_end
+from windtunnel.engines.prefect.flow_pod import FLOW_POD
 from windtunnel.engines.prefect.flow_run_state import ANSWER_SECONDS, FlowRunState
 from windtunnel.engines.prefect.own_pod import why_it_goes
 from windtunnel.errors import PlatformError
@@ -30,7 +30,7 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
 
     On a machine the SIGTERM of Prefect's worker is how it cancels, and of a person who kills the process it is
     a cancel as well. A pod gets one whenever it has to go, so the server is asked what became of the flow run.
-    Whoever sends it kills soon: no step's grace outlasts that.
+    Its sender kills soon: no step's grace outlasts that.
     """
 
     def cancel() -> None:
@@ -44,21 +44,25 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
     # Its `put` is what a handler may call at any moment.
     received: queue.SimpleQueue[signal.Signals | None] = queue.SimpleQueue()
 
+    def end_in_order(why: str) -> None:
+        control.end_graces(EVICTION_GRACE_SECONDS)
+        # No cancel: what reads, stores and tells the results goes on, for the pod has a grace.
+        control.fail(PlatformError(_EVICTED.format(why), code="driver_evicted"))
+
     def heed() -> None:
+        # A signal that came before the pod's first process could hear it was dropped by the kernel.
+        if why := _why():
+            end_in_order(why)
         while received.get():
             if control.failure or control.is_cancelled or state.is_cancelled():
                 cancel()
             else:
-                control.end_graces(EVICTION_GRACE_SECONDS)
-                # No cancel: what reads, stores and tells the results goes on, for the pod has a grace.
-                control.fail(PlatformError(_EVICTED.format(_why() or _UNKNOWN), code="driver_evicted"))
+                end_in_order(_why() or _UNKNOWN)
 
     threads = ThreadGroup(control.fail)
     threads.start("sigterm", heed)
     try:
         with signals_cancel(control, on_sigterm=lambda: received.put(signal.SIGTERM)):
-            if was_told_to_end():
-                received.put(signal.SIGTERM)
             yield
     finally:
         received.put(None)
