@@ -19,8 +19,13 @@ def read(path: str, **query: str) -> dict[str, Any]:
 
 
 def labels(path: str) -> dict[str, str]:
-    """Return an object's labels, as the API's cache has them: of a large object that takes little."""
-    found: dict[str, str] = _get(f"{path}?resourceVersion=0", _METADATA_ONLY)["metadata"].get("labels", {})
+    """Return an object's labels, as the API's cache has them: of a large object that takes little.
+
+    One that was just made may not be in the cache.
+    """
+    cached = _ask(f"{path}?resourceVersion=0", _METADATA_ONLY)
+    answer = cached if cached.status == 200 else _request(path, _METADATA_ONLY)
+    found: dict[str, str] = json.loads(answer.data)["metadata"].get("labels", {})
     return found
 
 
@@ -48,10 +53,14 @@ def _get(path: str, accept: str) -> dict[str, Any]:
     return found
 
 
-def _request(path: str, accept: str, **options: Any) -> Any:
+def _ask(path: str, accept: str, **options: Any) -> Any:
     api = _api()
     headers = api.default_headers | _credentials() | {"Accept": accept}
-    answer = api.rest_client.pool_manager.request("GET", f"{api.configuration.host}{path}", headers=headers, **options)
+    return api.rest_client.pool_manager.request("GET", f"{api.configuration.host}{path}", headers=headers, **options)
+
+
+def _request(path: str, accept: str, **options: Any) -> Any:
+    answer = _ask(path, accept, **options)
     assert answer.status == 200, f"{path}: {answer.data.decode(errors='replace')}"
     return answer
 
