@@ -24,6 +24,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from windtunnel.backends.kubernetes import api
 from windtunnel.backends.kubernetes.api import Cluster, Refused
 from windtunnel.backends.kubernetes.settings import POD, POD_UID
+from windtunnel.engines.prefect import own_pod
 from windtunnel.engines.prefect.flow_pod import FLOW_POD
 from windtunnel.engines.prefect.flow_run_state import FlowRunState
 from windtunnel.engines.prefect.termination import flow_run_signals
@@ -70,10 +71,13 @@ class Uncancelled(FlowRunState):
 
 
 def look(control: Control) -> list[dict[str, Any]]:
-    """Look at a flow run that the server takes for dead; return what it is told then."""
+    """Look twice at a flow run that the server takes for dead; return what it is told then, and only then."""
     told: list[dict[str, Any]] = []
     with server_says("CRASHED", told) as address, temporary_settings({PREFECT_API_URL: address}):
-        FlowRunState(UUID(int=1), control, logging.getLogger()).look()
+        state = FlowRunState(UUID(int=1), control, logging.getLogger())
+        state.look()
+        assert not told, "a run that stood still may have to end itself"
+        state.look()
     return told
 
 
@@ -126,6 +130,12 @@ def test_a_pod_that_has_to_go_says_why(case: str | None, monkeypatch: pytest.Mon
             time.sleep(0.01)
     words = case or "evicted, its node drained, or deleted"
     assert control.failure.message == f"the flow run's pod was told to end ({words}), and nobody cancelled the run"
+
+
+@pytest.mark.parametrize("case", ["pod gone"], indirect=True)
+def test_a_pod_that_is_not_found_when_its_flow_begins_is_not_gone(case: str | None) -> None:
+    """It is one of another namespace than its runs have."""
+    assert (own_pod.why_it_goes(), own_pod.why_it_goes(at_start=True)) == (case, None)
 
 
 def test_a_run_that_ends_does_not_say_that_it_lives() -> None:

@@ -73,7 +73,7 @@ def test_sigterm_in_a_pod_is_an_eviction_unless_the_run_is_cancelled(monkeypatch
 def test_a_pod_that_had_to_go_before_its_flow_began_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel drops a signal that comes before the first process of a pod can hear it; the cluster is asked."""
     monkeypatch.setenv(FLOW_POD, "1")
-    monkeypatch.setattr(termination, "why_it_goes", lambda: "it was deleted")
+    monkeypatch.setattr(termination, "why_it_goes", lambda **_: "it was deleted")
     control = Control(3600)
     with (
         flow_run_signals(control, KnowsItsState(control, is_cancelled=False)),

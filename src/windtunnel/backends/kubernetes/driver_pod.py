@@ -10,6 +10,8 @@ from windtunnel.backends.kubernetes.api import NOT_FOUND, Cluster, Refused, map_
 from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.backends.kubernetes.settings import POD, POD_UID
 
+GONE = "it is gone"
+"""Why a pod has to go that the cluster does not know (any more)."""
 _ANSWER_SECONDS = 3.0
 """How long the API has to answer a driver that is to end."""
 
@@ -48,7 +50,7 @@ def why_it_goes(cluster: Cluster) -> str | None:
     """
     pod = _find(cluster, "Pod", os.environ[POD], os.environ.get(POD_UID))
     if pod is None:
-        return "it is gone"
+        return GONE
     if words := _condition(pod, "DisruptionTarget"):
         return words
     for owner in pod["metadata"].get("ownerReferences", ()):

@@ -41,16 +41,19 @@ class FlowRunState:
     def __init__(self, flow_run: UUID, control: Control, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
         self._id, self._control, self._logger = flow_run, control, logger
         self._cancelling_since: float | None = None
+        self._was_crashed = False
 
     def look(self) -> None:
-        """Heed a cancellation; say that the run lives if it is taken for dead."""
+        """Heed a cancellation; say that the run lives if it is taken for dead, and was when this was called before."""
         kind = self._read()
+        was_crashed, self._was_crashed = self._was_crashed, kind is StateType.CRASHED
         if kind is StateType.CANCELLING:
             self._cancelling_since = self._cancelling_since or time.monotonic()
             is_late = time.monotonic() - self._cancelling_since > PATIENCE_SECONDS
             if is_late and not self._control.is_cancelled:
                 self._control.cancel("cancelled in Prefect")
-        elif kind is StateType.CRASHED and self._goes_on():
+        # A run that stood still for long finds meanwhile that it is over.
+        elif was_crashed and self._was_crashed and self._goes_on():
             self._logger.warning("taken for dead while the server was away; it goes on")
             with get_client(sync_client=True) as client:
                 client.set_flow_run_state(self._id, Running(message="the server was away, the run was not"), force=True)

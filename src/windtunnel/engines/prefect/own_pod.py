@@ -8,8 +8,11 @@ from contextlib import closing
 from windtunnel.backends.kubernetes.settings import POD
 
 
-def why_it_goes() -> str | None:
+def why_it_goes(*, at_start: bool = False) -> str | None:
     """Return in words why the pod of this process has to go; None if it is there to stay, or this is no pod.
+
+    Args:
+        at_start: Whether the process has just begun: a pod that is not found is one of another namespace then.
 
     Raises:
         Refused, OSError, PlatformError: The cluster does not say.
@@ -20,4 +23,5 @@ def why_it_goes() -> str | None:
 
     cluster = api.connect()
     with closing(cluster.api):
-        return driver_pod.why_it_goes(cluster)
+        words = driver_pod.why_it_goes(cluster)
+    return None if at_start and words == driver_pod.GONE else words

@@ -51,7 +51,7 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
 
     def heed() -> None:
         # A signal that came before the pod's first process could hear it was dropped by the kernel.
-        if why := _why():
+        if why := _why(at_start=True):
             end_in_order(why)
         while received.get():
             if control.failure or control.is_cancelled or state.is_cancelled():
@@ -69,9 +69,9 @@ def flow_run_signals(control: Control, state: FlowRunState) -> Iterator[None]:
         threads.join(ANSWER_SECONDS)
 
 
-def _why() -> str | None:
+def _why(*, at_start: bool = False) -> str | None:
     """Return why the pod has to go, if the cluster says so soon."""
     try:
-        return why_it_goes()
+        return why_it_goes(at_start=at_start)
     except Exception:  # noqa: BLE001 - that it has to go is known already
         return None
