@@ -7,6 +7,7 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = (
     "tests/cluster/",
     "tests/contract/test_engines.py",
+    "tests/server/test_deploy",
     "tests/server/test_kubernetes",
     "tests/server/test_",
     "tests/unit/test_page.py",
