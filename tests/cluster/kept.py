@@ -12,7 +12,7 @@ from contextlib import suppress
 from cluster import docker, images, places, programs
 from cluster.shell import Failed, run, succeeds, wait_until
 
-_LAYERS = ("containers/windtunnel/Dockerfile", "containers/samples/Dockerfile", "requirements.lock")
+_LAYERS = (*(dockerfile for dockerfile, *_sources in images.PROJECT.values()), "requirements.lock")
 """What the large layers are made from; that of the code is small, and its own matter."""
 _CONTAINER = "images"
 
@@ -34,13 +34,13 @@ def provide(mounts: dict[str, str], say: Callable[[str], None]) -> None:
     if _is_there(name):
         return
     say("keeping the images for every node")
-    remove_others(name)
+    _remove_others(name)
     label = f"--label={docker.LABEL}={programs.cluster_key()}"
     run(["docker", "volume", "create", label, name])
     docker.start(_CONTAINER, images.node_image(), "images", {**mounts, name: docker.IMAGES_MOUNT}, [label])
     try:
         wait_until("images can be kept", lambda: docker.works_in_node(_CONTAINER, ["ctr", "version"]), 60)
-        docker.in_node(_CONTAINER, ["ctr", "-n", "k8s.io", "images", "import", "/cluster/images/addons.tar"])
+        docker.in_node(_CONTAINER, [*docker.CTR, "images", "import", "/cluster/images/addons.tar"])
         images.load([_CONTAINER], say)
         run(["docker", "stop", "--time=60", f"windtunnel-{_CONTAINER}"], timeout=90)
     finally:
@@ -57,7 +57,7 @@ def _is_there(name: str) -> bool:
     return succeeds([*look, "test", "-d", f"{docker.IMAGES_MOUNT}/kept"])
 
 
-def remove_others(name: str = "") -> None:
+def _remove_others(name: str) -> None:
     """Remove the volumes of other versions, those that nothing uses."""
     found = run(["docker", "volume", "ls", "--quiet", "--filter", f"label={docker.LABEL}"]).split()
     for each in found:

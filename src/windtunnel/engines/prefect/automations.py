@@ -32,16 +32,7 @@ def silent_is_crashed() -> AutomationCore:
     return AutomationCore(
         name="windtunnel: a silent run has crashed",
         description=f"No heartbeat for {SILENCE.seconds} s: its worker or its machine is gone.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.*"},
-            match=_ALL_RUNS,
-            match_related=_OURS_AND_JANITORS,
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=SILENCE,
-        ),
+        trigger=_silence_after({"heartbeat"}, SILENCE, _OURS_AND_JANITORS),
         actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"no heartbeat for {SILENCE.seconds} s")],
     )
 
@@ -51,15 +42,8 @@ def pending_is_crashed(pool: str, seconds: int) -> AutomationCore:
     return AutomationCore(
         name=f"{pool}: a run that does not start has crashed",
         description="Prefect's worker waits for ever for a pod that cannot start.",
-        trigger=EventTrigger(
-            after={f"prefect.flow-run.{name}" for name in ("Pending", "Submitting", "InfrastructurePending")},
-            expect={"prefect.flow-run.*"},
-            match=_ALL_RUNS,
-            match_related=_runs_of(pool),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=seconds),
+        trigger=_silence_after(
+            {"Pending", "Submitting", "InfrastructurePending"}, timedelta(seconds=seconds), _runs_of(pool)
         ),
         actions=[
             ChangeFlowRunState(
@@ -98,16 +82,7 @@ def cancelled_is_reaped(janitor: UUID, pool: str) -> AutomationCore:
     return AutomationCore(
         name=f"{pool}: a cancelled run that did not begin is ended",
         description="Runs the janitor.",
-        trigger=EventTrigger(
-            after={"prefect.flow-run.Cancelling"},
-            expect={"prefect.flow-run.*"},
-            match=_ALL_RUNS,
-            match_related=[_OUR_RUNS, _runs_of(pool)],
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            threshold=1,
-            within=timedelta(seconds=CANCEL_SECONDS),
-        ),
+        trigger=_silence_after({"Cancelling"}, timedelta(seconds=CANCEL_SECONDS), [_OUR_RUNS, _runs_of(pool)]),
         actions=[
             RunDeployment(
                 source="selected", deployment_id=janitor, parameters={"cause": "a cancel that nobody has heeded"}
@@ -125,6 +100,22 @@ def apply_automation(client: SyncPrefectClient, automation: AutomationCore) -> N
         client.delete_automation(more.id)
     if not existing:
         client.create_automation(automation)
+
+
+def _silence_after(
+    events: set[str], within: timedelta, related: ResourceSpecification | list[ResourceSpecification]
+) -> EventTrigger:
+    """Return what is met when nothing is heard of a flow run for so long after one of some events."""
+    return EventTrigger(
+        after={f"prefect.flow-run.{name}" for name in events},
+        expect={"prefect.flow-run.*"},
+        match=_ALL_RUNS,
+        match_related=related,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+    )
 
 
 def _runs_of(pool: str) -> ResourceSpecification:
