@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -34,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("alone") and item.path.parent.name not in ALONE:
             raise pytest.UsageError(f"{item.nodeid}: marked `alone`, and not in a folder of PLATFORM_TESTS (Makefile)")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass by what stays: all tests and what they import, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(wrapper=True)
