@@ -97,9 +97,11 @@ format: .venv/.compiled  ## Format the code
 	$(RUN) ruff format
 	$(RUN) ruff check --fix-only
 
-lock: .venv/.installed  ## Renew requirements.lock from pyproject.toml
-	$(UV) pip compile --quiet pyproject.toml --all-extras --group dev --universal \
-	  --generate-hashes --no-header --no-annotate --upgrade -o requirements.lock
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --upgrade
+
+lock: .venv/.installed  ## Renew requirements.lock from pyproject.toml, and that of the MPI image
+	$(LOCK) pyproject.toml --all-extras --group dev -o requirements.lock
+	$(LOCK) containers/mpi/requirements.in --python-version 3.11 -o containers/mpi/requirements.lock
 
 clean:  ## Remove what was built here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

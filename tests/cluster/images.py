@@ -27,6 +27,8 @@ PROJECT = {
         "containers/prefect",
     ),
     "windtunnel-samples": ("containers/samples/Dockerfile", "requirements.lock"),
+    "windtunnel-openmpi": ("containers/openmpi/Dockerfile",),
+    "windtunnel-mpi": ("containers/mpi/Dockerfile", "containers/mpi/requirements.lock"),
 }
 """The project's images: the Dockerfile, and what it copies from the checkout."""
 _SOURCE = "windtunnel.source"

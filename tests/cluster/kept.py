@@ -12,7 +12,7 @@ from contextlib import suppress
 from cluster import docker, images, places, programs
 from cluster.shell import Failed, run, succeeds, wait_until
 
-_LAYERS = (*(dockerfile for dockerfile, *_sources in images.PROJECT.values()), "requirements.lock")
+_LAYERS = {name for sources in images.PROJECT.values() for name in sources if name.endswith(("Dockerfile", ".lock"))}
 """What the large layers are made from; that of the code is small, and its own matter."""
 _CONTAINER = "images"
 
