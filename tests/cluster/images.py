@@ -27,7 +27,7 @@ PROJECT = {
         "containers/prefect",
     ),
     "windtunnel-samples": ("containers/samples/Dockerfile", "requirements.lock"),
-    "windtunnel-openmpi": ("containers/openmpi/Dockerfile",),
+    "windtunnel-openmpi": ("containers/openmpi/Dockerfile", "containers/mpi/requirements.lock"),
     "windtunnel-mpi": ("containers/mpi/Dockerfile", "containers/mpi/requirements.lock"),
 }
 """The project's images: the Dockerfile, and what it copies from the checkout."""
