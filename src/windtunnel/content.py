@@ -6,10 +6,12 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from windtunnel.strategies import STRATEGIES
+
 
 def sample(strategy: str) -> str:
     """Return the sample benchmark of a strategy, as TOML."""
-    return (_folder("flows") / f"{strategy.replace('-', '_')}.toml").read_text(encoding="utf-8")
+    return (_folder("flows") / f"{STRATEGIES[strategy].module}.toml").read_text(encoding="utf-8")
 
 
 def argo_templates() -> list[str]:

@@ -9,6 +9,9 @@ _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|(?P<bare>[A-Za-z_]\w*)|\{(?P<brace
 
 STEP_NAMES = frozenset({"WINDTUNNEL_WORK", "WINDTUNNEL_OUT", "WINDTUNNEL_METRICS", "ITERATION"})
 """Names that every step has."""
+RANK_NAMES = frozenset({"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
+"""Names that each member of a job has, if that has several: PyTorch's own (*torch.distributed*, "Environment variable
+initialization")."""
 
 
 def address_names(service: str) -> dict[str, str]:
@@ -18,6 +21,15 @@ def address_names(service: str) -> dict[str, str]:
     """
     prefix = service.upper().replace("-", "_")
     return {kind: f"{prefix}_{kind.upper()}" for kind in ("host", "port", "url")}
+
+
+def gang_names(gang: str) -> dict[str, str]:
+    """Return the names under which a launcher is handed a gang, by kind.
+
+    ``{"hosts": "GANG_HOSTS", "hostfile": "GANG_HOSTFILE", "size": "GANG_SIZE"}`` for ``gang``.
+    """
+    prefix = gang.upper().replace("-", "_")
+    return {kind: f"{prefix}_{kind.upper()}" for kind in ("hosts", "hostfile", "size")}
 
 
 def references(text: str) -> set[str]:

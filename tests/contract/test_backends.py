@@ -199,7 +199,7 @@ def test_a_job_that_changes_an_input_changes_nothing_for_the_next(run: Run, tmp_
         "with contextlib.suppress(OSError): data.chmod(0o666); data.write_text('changed')"
     )
     (tmp_path / "data.txt").write_text("original")
-    run.session.fetch([InputFile(src="data.txt", path="data.txt")])
+    run.session.preparation.fetch([InputFile(src="data.txt", path="data.txt")])
     for iteration in (1, 2):
         job = run.session.start_job(Launch(run.job(change).step, iteration, {}))
         assert run.session.wait(job, []) == 0

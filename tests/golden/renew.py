@@ -6,7 +6,9 @@ Run this after a change of them that is meant.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from windtunnel.backends import BACKENDS, make_backend
 from windtunnel.backends.preview import Document, preview_plan
@@ -30,6 +32,7 @@ from windtunnel.engines.prefect.flows import {name}
 __all__ = ["{name}"]
 '''
 SAMPLES = sorted((ROOT / "flows").glob("*.toml"))
+SCRIPTS = {file.read_text(encoding="utf-8") for file in (ROOT / "src/windtunnel/mpi/sh").iterdir()}
 CASES = [(sample, backend) for sample in SAMPLES for backend in BACKENDS]
 
 
@@ -47,9 +50,18 @@ def preview_text(sample: Path, backend: str) -> str:
 
 
 def _without_programs(document: Document) -> Document:
-    """Return a document that does not change with each of our programs: those of the ConfigMap of a run."""
+    """Return a document that does not change with each of our programs: of a run's ConfigMap, of a gang."""
     is_ours = any(name.startswith("backends.") for name in document.get("data", ()))
-    return {**document, "data": dict.fromkeys(document["data"], "(a program)")} if is_ours else document
+    found = {**document, "data": dict.fromkeys(document["data"], "(a program)")} if is_ours else document
+    return {key: _without_scripts(value) for key, value in found.items()}
+
+
+def _without_scripts(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_scripts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_scripts(item) for item in value]
+    return "(a program)" if isinstance(value, str) and value in SCRIPTS else value
 
 
 def main() -> None:
@@ -63,8 +75,8 @@ def main() -> None:
         old.unlink()
     for sample, backend in CASES:
         golden_file(sample, backend).write_text(preview_text(sample, backend), encoding="utf-8")
-    for strategy in STRATEGIES:
-        name = strategy.replace("-", "_")
+    for strategy, row in STRATEGIES.items():
+        name = row.module
         file = ROOT / "argo_templates" / f"{name}.yaml"
         file.write_text(to_yaml(template(strategy).to_dict()), encoding="utf-8")
         _write_new(file.with_suffix(".py"), TEMPLATE.format(strategy=strategy, name=name))

@@ -97,7 +97,7 @@ def client_pod(text: str = TEXT) -> dict[str, Any]:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_template_is_rendered_as_it_is_committed(strategy: str) -> None:
     """`python tests/golden/renew.py` renders them again."""
-    committed = (TEMPLATES / f"{strategy.replace('-', '_')}.yaml").read_text(encoding="utf-8")
+    committed = (TEMPLATES / f"{STRATEGIES[strategy].module}.yaml").read_text(encoding="utf-8")
 
     assert yaml.safe_load(committed) == template(strategy).to_dict()
 

@@ -21,5 +21,5 @@ def test_every_strategy_has_a_sample_that_is_valid(strategy: str) -> None:
 
 def test_a_strategy_without_a_sample_has_none() -> None:
     """There is no sample but those of the strategies."""
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(KeyError):
         sample("nonesuch")

@@ -39,13 +39,13 @@ ROOT = Path(__file__).parents[2]
 SINGLE = sample("single-node")
 DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 ENTRYPOINTS = {
-    **{item["entrypoint"]: item["entrypoint"].rpartition(":")[2].replace("_", "-") for item in DEPLOYMENTS},
-    **{
-        f"{module}.{name.replace('-', '_')}": name
-        # Deployments on a server still have the second, which is the module's former name.
-        for module in ("windtunnel.engines.prefect.flows", "windtunnel.deployments.flows")
-        for name in [*STRATEGIES, "reap"]
-    },
+    **{f"flows/{row.module}.py:{row.module}": name for name, row in STRATEGIES.items()},
+    **{f"windtunnel.engines.prefect.flows.{row.module}": name for name, row in STRATEGIES.items()},
+    "windtunnel.engines.prefect.flows.reap": "reap",
+    # Deployments on a server still have these, of the module's former name.
+    "windtunnel.deployments.flows.client_server": "client-server",
+    "windtunnel.deployments.flows.single_node": "single-node",
+    "windtunnel.deployments.flows.reap": "reap",
 }
 
 
@@ -54,7 +54,7 @@ def test_every_strategy_has_a_flow_and_a_deployment() -> None:
     names = {item["entrypoint"] for item in DEPLOYMENTS}
 
     assert set(flows.FLOWS) == set(STRATEGIES)
-    assert names == {f"flows/{name.replace('-', '_')}.py:{name.replace('-', '_')}" for name in STRATEGIES}
+    assert names == {f"flows/{row.module}.py:{row.module}" for row in STRATEGIES.values()}
 
 
 @pytest.mark.parametrize("entrypoint", ENTRYPOINTS)

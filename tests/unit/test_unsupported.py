@@ -18,7 +18,6 @@ from windtunnel.benchmark.unsupported import find_unsupported
         ({"servers": {"cache": {"task": "load"}}}, "servers.cache.task"),
         ({"server": {"replicas": {"max": 2}}}, "server.replicas"),
         ({"servers": {"cache": {"replicas": {"max": 2}}}}, "servers.cache.replicas"),
-        ({"benchmark": {"strategy": "mpi"}}, "benchmark.strategy"),
         ({"benchmark": {"strategy": "recipe"}}, "benchmark.strategy"),
         ({"benchmark": {"strategy": "dask"}}, "benchmark.strategy"),
     ],
@@ -36,7 +35,7 @@ def test_what_cannot_be_run_yet_is_found_by_its_key(document: dict[str, Any], pa
         {},
         {"run": 3, "client": "x", "server": [1], "servers": 4, "inputs": "x", "output": None, "benchmark": 1.5},
         {"servers": {"cache": 3}, "inputs": [3, {"src": 4}, {}]},
-        {"benchmark": {"strategy": ["mpi"]}, "server": {"replicas": 3}, "output": {"store": 7}},
+        {"benchmark": {"strategy": ["dask"]}, "server": {"replicas": 3}, "output": {"store": 7}},
         {"run": {"repeats": 3}, "output": {"store": "s3"}, "inputs": [{"src": "s3/file"}]},
     ],
 )

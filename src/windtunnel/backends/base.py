@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from windtunnel.backends.notifier import Notifier
 from windtunnel.backends.resources import Resources
 from windtunnel.backends.traits import Traits
+from windtunnel.mpi.launch_script import HOSTFILE
 from windtunnel.plan import Job, Plan, Service
 from windtunnel.run.control import Control
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import Journal
 from windtunnel.signals import signal_name
-from windtunnel.substitution import address_names
+from windtunnel.substitution import address_names, gang_names
 
 if TYPE_CHECKING:
     from windtunnel.backends.preview import Document, Draft
@@ -101,6 +102,9 @@ class Launch(Generic[StepT]):
             names |= address.values(self.step.name)
             if address.port is not None:
                 names["PORT"] = str(address.port)
+        elif self.step.launcher and not self.installs:
+            launcher = self.step.launcher
+            names |= {gang_names(launcher.gang)["hostfile"]: str(work / HOSTFILE), "WORLD_SIZE": str(launcher.ranks)}
         return names
 
     @property

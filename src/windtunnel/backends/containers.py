@@ -17,14 +17,18 @@ PYTHON = HOME / "python"
 OUT, METRICS = RESULTS / "out", RESULTS / "metrics.jsonl"
 _PORTS = range(20_000, 30_000)
 """Free in a container's own namespace: below those that Linux gives to outgoing connections."""
+_MASTER_PORT = 29_500
+"""Where the first member of a job is reached by the others: PyTorch's default (*torch.distributed.run*)."""
 _SIGNALLED = 128
 """A command that signal N killed ends, as init, shells and runtimes count it, with status 128 + N."""
 
 
 def choose_port(step: Service | Job) -> int | None:
     """Return the port of a step, any free one if it says 0; None if it has none."""
-    if not isinstance(step, Service) or step.port != 0:
-        return step.port if isinstance(step, Service) else None
+    if isinstance(step, Job):
+        return _MASTER_PORT if step.size > 1 else None
+    if step.port != 0:
+        return step.port
     return random.choice(_PORTS)  # noqa: S311 - no secret
 
 

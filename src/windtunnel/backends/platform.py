@@ -2,7 +2,7 @@
 
 A platform makes tasks of units, runs a command beside one, ends them, and takes everything away. It
 knows no readiness, no liveness, no iterations and no verdicts. Powers that only some platforms have are
-types of their own (`SharesPod`, `Routes`, `ReportsUsage`, `Metered`, `Rehearsed`).
+types of their own (`SharesPod`, `HasGangs`, `Routes`, `ReportsUsage`, `Metered`, `Rehearsed`).
 """
 
 from __future__ import annotations
@@ -196,6 +196,28 @@ class SharesPod(Protocol):
         Returns:
             The job's task, and those of the services, which are ready.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where a member of a gang is.
+
+    Attributes:
+        address: Where the other members reach it.
+        node: The machine that it is on.
+    """
+
+    address: str
+    node: str
+
+
+@runtime_checkable
+class HasGangs(Protocol):
+    """A platform on which the members of a gang reach each other, and a launcher all of them."""
+
+    def whereabouts(self, task: Task) -> Whereabouts:
+        """Return where a member is that was started."""
         ...
 
 

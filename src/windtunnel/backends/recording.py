@@ -16,13 +16,13 @@ from typing import Any
 from windtunnel.backends import BACKENDS
 from windtunnel.backends.base import Address, Launch, RunContext
 from windtunnel.backends.network_probe import Answer
-from windtunnel.backends.platform import Collected, Fetch, State, Task
+from windtunnel.backends.platform import Collected, Fetch, State, Task, Whereabouts
 from windtunnel.backends.preview import Document, Draft, describe_unit, port_of
 from windtunnel.backends.session import Session
 from windtunnel.backends.traits import Traits
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import WindtunnelError
-from windtunnel.plan import InputFile, Job, Plan, Probe, Service
+from windtunnel.plan import Gang, InputFile, Job, Plan, Probe, Service
 
 _YES = Answer(ok=True, detail="recorded")
 _HOME = PurePosixPath("/windtunnel")
@@ -35,7 +35,7 @@ class Outcome:
     Attributes:
         output: What it writes.
         status: Exit status of a job.
-        error: Raised instead: by the start of a job, or by a service's readiness.
+        error: Raised instead: by the start of a job or a gang, or by a service's readiness.
         death: Raised while a job runs, if this is a service.
         hangs: Whether a job never ends, so that only the control ends the wait.
         states: How far it is, and from how many seconds after its start on; instead of `status` and `hangs`.
@@ -209,6 +209,10 @@ class RecordingPlatform:
         """Return a place that nothing will be at."""
         return _site_of(launch.label, 40_001 + len(self._tasks) if isinstance(launch.step, Service) else None)
 
+    def whereabouts(self, task: Task) -> Whereabouts:
+        """Return an address and a node that are not there, other ones for each member."""
+        return Whereabouts(f"192.0.2.{task.unit.number}", f"node-{task.unit.number}")
+
     def start(self, units: Sequence[Unit]) -> Sequence[Task]:
         """Write down the start of a step."""
         unit = units[0]
@@ -217,7 +221,7 @@ class RecordingPlatform:
         table = self._backend.outcomes.get(name) or (Outcome(),)
         outcome = table[min(started, len(table) - 1)]
         self._starts[name] = started + 1
-        if isinstance(unit.step, Job) and outcome.error:
+        if isinstance(unit.step, (Job, Gang)) and outcome.error:
             raise outcome.error
         made = [RecordingTask(each, outcome, each.log(self._context.folder), self._backend) for each in units]
         self._tasks += made

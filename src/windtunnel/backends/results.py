@@ -12,6 +12,7 @@ from windtunnel.backends.platform import Task
 from windtunnel.backends.running import Running
 from windtunnel.backends.tracing import RAW, keep_trace
 from windtunnel.errors import InvalidResult
+from windtunnel.mpi.launch_script import beside
 from windtunnel.plan import Job
 
 OUT, METRICS = "out", "metrics.jsonl"
@@ -46,6 +47,8 @@ def _keep(running: Running, task: Task, context: RunContext) -> None:
         metrics = source / METRICS
         if metrics.is_file() and task.unit.number == 1:
             shutil.move(metrics, running.metrics)
+        if (report := beside(metrics)).is_file() and task.unit.number == 1:
+            shutil.move(report, running.launch_report)
         if isinstance(running.step, Job) and PurePosixPath(METRICS) in collected.others:
             message = "$WINDTUNNEL_METRICS cannot be read: what stands there is no file"
             raise InvalidResult(message, code="unreadable_output", step=running.name)

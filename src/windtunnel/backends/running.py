@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from windtunnel.backends.base import Address, describe_status
-from windtunnel.backends.platform import Platform, State, Task
+from windtunnel.backends.platform import Platform, State, Task, Whereabouts
 from windtunnel.backends.probes import LogReader
 from windtunnel.backends.unit import Unit
 from windtunnel.errors import WindtunnelError
-from windtunnel.plan import Job, Service
+from windtunnel.mpi.launch_script import beside
+from windtunnel.plan import Gang, Job, Service
 from windtunnel.run.folder import tail
 
 E = TypeVar("E", bound=WindtunnelError)
@@ -32,6 +33,8 @@ class Running:
         is_reached: Whether a probe has reached all of its tasks over the network.
         is_routed: Whether the way that its clients take has led to it.
         is_background_told: Whether people were told that it went to the background.
+        whereabouts: Where each of its members is, by the member's number, if it has such.
+        ranks: Which ranks are planned for each worker of a gang, by the worker's number.
         reader: Reads its output for log probes.
     """
 
@@ -44,6 +47,8 @@ class Running:
     is_reached: bool = False
     is_routed: bool = False
     is_background_told: bool = False
+    whereabouts: Mapping[int, Whereabouts] = field(default_factory=dict)
+    ranks: Mapping[int, Sequence[int]] = field(default_factory=dict)
     reader: LogReader = field(default_factory=LogReader)
 
     @property
@@ -80,9 +85,20 @@ class Running:
         return self.step
 
     @property
+    def launch_report(self) -> Path:
+        """What its launcher found out, on this machine once the step was stopped, if it has a launcher."""
+        return beside(self.metrics)
+
+    @property
     def status(self) -> int | None:
-        """Its command's exit status, -N for signal N: that of the first task that ended."""
+        """Its command's exit status, -N for signal N: that of the first task that ended.
+
+        The members of a job have to end well, all of them: theirs is that of the first that did not.
+        """
         ended = [state for task in self.tasks if (state := task.state).status is not None]
+        if isinstance(self.step, Job):
+            failed = [state for state in ended if state.status]
+            ended = failed or (ended if len(ended) == len(self.tasks) else [])
         return min(ended, key=lambda state: state.at).status if ended else None
 
     @property
@@ -94,6 +110,13 @@ class Running:
     def is_gone(self) -> bool:
         """Whether nothing of it runs any more."""
         return all(task.state.phase == "gone" for task in self.tasks)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a job has come to its end: all of its tasks have, or one in a way that ends the others."""
+        states = [task.state for task in self.tasks]
+        is_broken = any(state.reason or (state.phase == "gone" and state.status is None) for state in states)
+        return self.status is not None or is_broken or self.is_gone
 
     @property
     def is_in_background(self) -> bool:
@@ -110,8 +133,20 @@ class Running:
         """Return how it ended, in words that follow its name, and the state that tells it."""
         task = self._ended_first
         state = task.state
-        replica = f"'s replica {task.name} " if len(self.tasks) > 1 else " "
-        return f"{replica}{state.words or describe_status(state.status or 0)}", state
+        which = f"'s {self.describe(task)} " if len(self.tasks) > 1 else " "
+        return f"{which}{state.words or describe_status(state.status or 0)}", state
+
+    def describe(self, task: Task) -> str:
+        """Return what one of several tasks is called, in words that follow its step's name."""
+        where = self.whereabouts.get(task.unit.number)
+        node = f" on {where.node}" if where else ""
+        if isinstance(self.step, Job):
+            return f"rank {task.unit.number - 1}{node}"
+        if not isinstance(self.step, Gang):
+            return f"replica {task.name}"
+        ranks = self.ranks.get(task.unit.number, ())
+        who = f"{'rank' if len(ranks) == 1 else 'ranks'} {', '.join(map(str, ranks))}" if ranks else ""
+        return f"worker {task.unit.hostname}" + (f" ({who}{node})" if who else node)
 
     def error(self, kind: type[E], message: str, code: str) -> E:
         """Return an error that names the step and has its last lines."""
@@ -127,4 +162,7 @@ class Running:
         states = [(task, task.state) for task in self.tasks]
         # One that is gone says more than one that is only bound to end.
         over = [each for each in states if each[1].phase == "gone"] or [e for e in states if e[1].phase != "running"]
+        if isinstance(self.step, Job):
+            # Members that have ended well are not why the job has.
+            over = [each for each in over if each[1].status or each[1].reason] or over
         return min(over or states[:1], key=lambda each: each[1].at)[0]

@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from windtunnel.backends.base import Launch, RunContext
+from windtunnel.backends.base import Launch, RunContext, describe_status
+from windtunnel.backends.gangs import Gangs
 from windtunnel.backends.health import Prober
-from windtunnel.backends.inputs import fetch_input
-from windtunnel.backends.platform import Metered, Platform, ReportsUsage, SharesPod
+from windtunnel.backends.platform import HasGangs, Metered, Platform, ReportsUsage, SharesPod
+from windtunnel.backends.preparation import Preparation
 from windtunnel.backends.results import keep_results
 from windtunnel.backends.running import Running
 from windtunnel.backends.shutdown import Shutdown
 from windtunnel.backends.unit import Unit, render
 from windtunnel.backends.usage import UsageSampler
 from windtunnel.errors import BenchmarkFailed, InvalidResult, PlatformError
-from windtunnel.plan import InputFile, Job, Service
+from windtunnel.plan import Gang, Job, Service, members_of
 from windtunnel.run.control import POLL_SECONDS
-from windtunnel.run.events import EventType
 
 
 class Session:
@@ -30,6 +29,9 @@ class Session:
         context: The run.
         platform: Where its steps run.
         others: Where steps run that run elsewhere, by the step's name.
+
+    Attributes:
+        preparation: What is done once, before the first step.
     """
 
     def __init__(self, context: RunContext, platform: Platform, others: Mapping[str, Platform] | None = None) -> None:
@@ -41,50 +43,12 @@ class Session:
         self._shutdown = Shutdown(context, self._prober)
         self._usage = UsageSampler(self._control, self._journal.add_usage)
         self._in_client: dict[str, Running] = {}
+        self.gangs = Gangs(context)
         self._doubted: set[str] = set()
-        self._fetched: dict[str, tuple[Path, str]] = {}
+        self.preparation = Preparation(context, self._platforms, self._platform_of)
 
     def _platform_of(self, step: Service | Job) -> Platform:
         return self._others.get(step.name, self._platform)
-
-    def fetch(self, inputs: Sequence[InputFile]) -> None:
-        """Fetch and verify the inputs.
-
-        Raises:
-            PlatformError: One cannot be had, or is not what it should be.
-            TimedOut, Cancelled: As the run's control says.
-        """
-        for platform in self._platforms:
-            platform.share(inputs, self._fetch)
-
-    def _fetch(self, item: InputFile) -> tuple[Path, str]:
-        if item.path not in self._fetched:
-            # A copy of the run's own: what a step writes to it reaches neither the original nor the cache.
-            target = self._folder.path / "work" / "inputs" / str(len(self._fetched))
-            context = self._context
-            path, digest = fetch_input(item, context.base, self._control, target, context.carried)
-            self._fetched[item.path] = path, digest
-            self._journal.emit(EventType.INPUT_FETCHED, message=item.src, path=str(path), sha256=digest)
-        return self._fetched[item.path]
-
-    def install(self, steps: Sequence[Service | Job]) -> None:
-        """Install the Python packages that steps require, for all of their starts, or take them from the user's cache.
-
-        Raises:
-            PlatformError: They cannot be installed (``requirements_failed``).
-            TimedOut, Cancelled: As the run's control says.
-        """
-        for step in steps:
-            packages, is_kept = self._platform_of(step).install(step)
-            # An image may have it all.
-            names = [f"{name} {version}" for name, version in sorted(packages.items())] or ["all that it requires"]
-            self._journal.emit(
-                EventType.REQUIREMENTS_INSTALLED,
-                step.name,
-                message=", ".join(names),
-                packages=packages,
-                cached=is_kept,
-            )
 
     def start_service(self, launch: Launch[Service]) -> Running:
         """Start a service, all of its replicas; it need not be ready. One in its client's pod starts with that.
@@ -95,10 +59,15 @@ class Session:
         running = self._prepare(launch)
         if isinstance(running.platform, SharesPod) and launch.step.placement == "same-pod":
             self._in_client[running.name] = running
+        elif isinstance(launch.step, Gang) and not isinstance(running.platform, HasGangs):
+            pass  # its launcher starts all ranks by itself
         else:
-            running.tasks = running.platform.start(running.units)
-            self._measure(running)
+            self._start(running)
         return running
+
+    def _start(self, running: Running) -> None:
+        self.gangs.start(running, lambda: self._check([]))
+        self._measure(running)
 
     def start_job(self, launch: Launch[Job]) -> Running:
         """Start one iteration of a job, and before it the services that share its pod.
@@ -115,9 +84,9 @@ class Session:
                 each.tasks = [other]
                 each.is_routed = True  # by its client alone, within the pod
                 self._prober.watch_liveness(each)
+            self._measure(running)
         else:
-            running.tasks = platform.start(running.units)
-        self._measure(running)
+            self._start(running)
         return running
 
     def _prepare(self, launch: Launch[Any]) -> Running:
@@ -126,9 +95,16 @@ class Session:
         platform = self._platform_of(step)
         platform.check()
         site, environment = platform.site(launch), platform.environment_of(step)
-        replicas = step.replicas if isinstance(step, Service) else 1
-        units: list[Unit] = [render(launch, site, environment, number + 1) for number in range(replicas)]
+        units: list[Unit] = [
+            self.gangs.equipment.equip(render(launch, site.of(number), environment, number))
+            for number in range(1, members_of(step) + 1)
+        ]
         return Running(platform, units, self._folder.path / "logs" / f"{launch.label}.metrics.jsonl")
+
+    def values(self, handle: Running) -> dict[str, str]:
+        """Return the names under which a service is handed over, with their values."""
+        values = handle.address.values(handle.name)
+        return values | (self.gangs.equipment.values(handle.step) if isinstance(handle.step, Gang) else {})
 
     def _measure(self, running: Running) -> None:
         metered = [task for task in running.tasks if isinstance(task, Metered)]
@@ -191,7 +167,7 @@ class Session:
             return any(service.has_ended or service.death for service in watched)
 
         def is_over() -> bool:
-            return running.status is not None or running.is_gone or has_died()
+            return running.is_over or has_died()
 
         while not self._notifier.wait(is_over, POLL_SECONDS):
             self._check([])
@@ -221,6 +197,26 @@ class Session:
                 self._doubted.add(task.unit.label)
                 self._journal.doubt(f"{task.unit.step.name}: {doubt}")
 
+    def judge(self, job: Running, status: int, services: Sequence[Running]) -> None:
+        """Return if a job that was stopped has come to a good end: with status 0, of each of its ranks.
+
+        Raises:
+            BenchmarkFailed: It, or one of its ranks, ended with a failure of its own.
+            PlatformError: Its launcher started no ranks, or not as planned.
+            InvalidResult: A worker was lost.
+        """
+        running = _own(job)
+        if trouble := self.gangs.trouble(running):
+            if isinstance(trouble, InvalidResult):
+                # The launcher may know it before the platform, which can tell how it came.
+                self._notifier.wait(lambda: any(_own(each).has_ended for each in services), running.platform.latency)
+                self._check([_own(each) for each in services])
+            raise trouble
+        if status:
+            words = running.end()[0] if len(running.tasks) > 1 else f" {describe_status(status)}"
+            message = f"{running.name}{words} in iteration {running.iteration}"
+            raise running.error(BenchmarkFailed, message, BenchmarkFailed.default_code)
+
     def check(self, services: Sequence[Running]) -> None:
         """Return if the run may go on and the services live.
 
@@ -240,7 +236,8 @@ class Session:
             if running.has_ended:
                 words, state = running.end()
                 message = f"{running.name}{words} while it was needed"
-                raise running.error(InvalidResult, message, state.reason or "server_died")
+                code = "worker_died" if isinstance(running.step, Gang) else "server_died"
+                raise running.error(InvalidResult, message, state.reason or code)
 
     def stop(self, handle: Running) -> None:
         """End a step (stop command, SIGTERM, SIGKILL) and keep what it wrote; again is harmless."""
@@ -259,13 +256,15 @@ class Session:
             self._usage.remove(running.units[0].label)
             for each in (running, *beside):
                 keep_results(each, self._context)
+            self.gangs.learn(running)
         finally:
             for task in running.tasks:
                 task.remove()
 
     def environment(self) -> dict[str, Any]:
         """Return what the platforms say of themselves, for ``environment.json``; such as versions, images."""
-        return {name: fact for platform in self._platforms for name, fact in platform.facts().items()}
+        facts = {name: fact for platform in self._platforms for name, fact in platform.facts().items()}
+        return facts | self.gangs.facts()
 
     def survivors(self) -> list[str]:
         """Return by name what of this run is still there.

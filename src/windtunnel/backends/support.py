@@ -8,7 +8,7 @@ from windtunnel.backends import backends_that
 from windtunnel.backends.base import Backend
 from windtunnel.backends.traits import Traits
 from windtunnel.errors import Unsupported
-from windtunnel.plan import Plan, Service, Step
+from windtunnel.plan import Gang, Plan, Service, Step, members_of
 
 
 def check_support(plan: Plan, backend: Backend) -> list[str]:
@@ -68,7 +68,14 @@ def _reasons(step: Step, name: str, traits: Traits) -> Iterator[str]:
         why = f", which see all of {traits.machine}" if traits.machine else ""
         advice = other_backends(lambda other: other.seals)
         yield f'isolation = "sealed" cannot be kept for {traits.steps}{why}; {advice}'
-    if isinstance(step, Service) and step.replicas > 1 and not traits.replicas:
+    members = members_of(step)
+    if step.placement == "spread" and members > 1 and traits.machine:
+        advice = other_backends(lambda other: not other.machine)
+        yield (
+            f'placement = "spread" wants a node for each of {members} members,'
+            f" and {traits.steps} are all on {traits.machine}; {advice}"
+        )
+    if isinstance(step, Service) and not isinstance(step, Gang) and step.replicas > 1 and not traits.replicas:
         advice = other_backends(lambda other: other.replicas)
         yield f"{step.replicas} replicas behind one address need containers; {cannot}; {advice}"
 
@@ -80,5 +87,7 @@ def _note(step: Step, traits: Traits) -> Iterator[str]:
         yield f"{step.name}: image {program.image!r} is ignored; the command is taken from PATH"
     if (program.cpu or program.memory) and not traits.limits:
         yield f"{step.name}: resources are ignored; {traits.steps} share {traits.machine or 'their machine'}"
-    if isinstance(step, Service) and step.placement != "apart" and traits.machine:
+    if isinstance(step, Gang) and not traits.gangs:
+        yield f"{step.name}: no workers are started; the launcher starts all ranks on {traits.machine}"
+    if isinstance(step, Service) and not isinstance(step, Gang) and step.placement != "apart" and traits.machine:
         yield f"{step.name}: placement {step.placement!r} is ignored; all is on {traits.machine}"

@@ -21,6 +21,7 @@ class Traits:
         seals: Whether a step can be sealed off (``isolation = "sealed"``).
         traces: Whether system calls can be recorded (``trace = true``).
         replicas: Whether several replicas of a server can be behind one address.
+        gangs: Whether workers are started for a launcher; elsewhere that starts all ranks where it is.
         absolute_paths: Whether files and inputs can be put at absolute paths.
         stores: By its scheme, each kind of store that this platform has besides folders and S3: the class that
             uploads a run there, as ``module:name``.
@@ -38,6 +39,7 @@ class Traits:
     seals: bool = True
     traces: bool = True
     replicas: bool = True
+    gangs: bool = True
     absolute_paths: bool = True
     stores: Mapping[str, str] = field(default_factory=dict)
     targets: str | None = None

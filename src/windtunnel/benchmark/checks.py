@@ -41,15 +41,29 @@ def check_labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-def check_node_selector(labels: dict[str, str]) -> dict[str, str]:
+def check_label_map(labels: dict[str, str]) -> dict[str, str]:
     """Return labels as Kubernetes has them: a key may have a prefix that is a DNS name (ValueError otherwise)."""
     for key, value in labels.items():
-        prefix, _, name = key.rpartition("/")
-        well_formed = re.fullmatch(LABEL_KEY_PATTERN, name) and re.fullmatch(r"([a-z0-9.-]{1,253})?", prefix)
-        if not well_formed or not re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value):
-            msg = f'{key!r} = {value!r} is not a label of a node; write it like "kubernetes.io/arch" = "arm64"'
+        if not _is_label_key(key) or not re.fullmatch(r"([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?", value):
+            msg = f'{key!r} = {value!r} is not a label of Kubernetes; write it like "kubernetes.io/arch" = "arm64"'
             raise ValueError(msg)
     return labels
+
+
+def check_annotations(annotations: dict[str, str]) -> dict[str, str]:
+    """Return annotations whose keys are those of labels and whose values are any text (ValueError otherwise)."""
+    for key, value in annotations.items():
+        check_text(value)
+        if not _is_label_key(key):
+            msg = f'{key!r} is not the key of an annotation; write it like "example.com/queue"'
+            raise ValueError(msg)
+    return annotations
+
+
+def _is_label_key(key: str) -> bool:
+    prefix, _, name = key.rpartition("/")
+    is_ours = prefix == "windtunnel.dev" or prefix.endswith(".windtunnel.dev")
+    return bool(re.fullmatch(LABEL_KEY_PATTERN, name) and re.fullmatch(r"([a-z0-9.-]{1,253})?", prefix) and not is_ours)
 
 
 def check_files(files: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from windtunnel import parsers
 from windtunnel.benchmark import checks, matrix
-from windtunnel.benchmark.programs import Client, Model, Server
+from windtunnel.benchmark.programs import Client, Gang, Model, Server
 from windtunnel.benchmark.values import Duration
 from windtunnel.strategies import STRATEGIES
 
@@ -20,7 +20,8 @@ else:
 SERVER_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 CLIENT = "client"
-RESERVED_STEPS = frozenset({CLIENT, "warden", "inputs"})
+GANG = "gang"
+RESERVED_STEPS = frozenset({CLIENT, GANG, "warden", "inputs"})
 
 
 _PARSER_SCHEMA = {"type": "string", "enum": sorted(parsers.PARSERS)}
@@ -116,6 +117,7 @@ class Benchmark(Model):
     benchmark: Info
     server: Server | None = None
     servers: dict[ServerName, Server] = Field(default_factory=dict)
+    gang: Gang | None = None
     client: Client
     inputs: list[Input] = Field(default_factory=list)
     run: Run = Run()
@@ -134,6 +136,12 @@ class Benchmark(Model):
         if strategy.servers and not names:
             msg = f"{self.benchmark.strategy} needs a [server] table"
             raise ValueError(msg)
+        if strategy.gang:
+            self._check_gang()
+        elif self.gang or self.client.launcher:
+            others = " or ".join(name for name, row in STRATEGIES.items() if row.gang)
+            msg = f"{self.benchmark.strategy} has no gang and no launcher; use {others}"
+            raise ValueError(msg)
         if self.server and "server" in self.servers:
             msg = "[server] is short for [servers.server]; give one of them"
             raise ValueError(msg)
@@ -148,6 +156,20 @@ class Benchmark(Model):
                 msg = f"inputs and the files of {name}: {error}"
                 raise ValueError(msg) from None
         return self
+
+    def _check_gang(self) -> None:
+        gang, client = self.gang, self.client
+        if gang is None or client.launcher is None:
+            missing = "a [gang] table" if gang is None else "client.launcher: openmpi, mpich, intel, or none"
+            msg = f"{self.benchmark.strategy} needs {missing}"
+            raise ValueError(msg)
+        if client.launcher == "none" and gang.slots > 1:
+            msg = "gang.slots go with a launcher; without one each member is one rank"
+            raise ValueError(msg)
+        if (client.ranks or 0) > gang.size * gang.slots:
+            # MPICH and Intel MPI would put two ranks into one slot, and say nothing.
+            msg = f"client.ranks: {client.ranks} are more than {gang.size} workers with {gang.slots} slots each take"
+            raise ValueError(msg)
 
     def all_servers(self) -> dict[str, Server]:
         """Return every server by its name, in the order of the file."""

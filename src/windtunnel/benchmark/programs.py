@@ -104,21 +104,35 @@ class Toleration(Model):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
 
-class Program(Model):
-    """What a step runs and what it finds around it."""
+Labels = Annotated[dict[str, str], AfterValidator(checks.check_label_map)]
+
+
+class Placed(Model):
+    """Of what image the containers or pods of a step are, what they may use, and what places them."""
 
     image: Annotated[str, Field(min_length=1)] | None = None
+    resources: Resources = Resources()
+    node_selector: Labels = Field(default_factory=dict)
+    """Labels of the nodes that may run it, on kubernetes."""
+    tolerations: list[Toleration] = Field(default_factory=list)
+    """Taints of nodes that it does not mind, on kubernetes."""
+    pod_labels: Labels = Field(default_factory=dict)
+    """Labels of its pods, on kubernetes, such as that of a queue."""
+    pod_annotations: Annotated[dict[str, str], AfterValidator(checks.check_annotations)] = Field(default_factory=dict)
+    """Annotations of its pods, on kubernetes."""
+    scheduler_name: Annotated[str, Field(min_length=1)] | None = None
+    """What schedules its pods, on kubernetes, if it is not the cluster's default."""
+
+
+class Program(Placed):
+    """What a step runs and what it finds around it."""
+
     command: Command
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     files: Annotated[dict[str, str], AfterValidator(checks.check_files)] = Field(default_factory=dict)
     """Path to content; placed in the step's working folder before it starts."""
     requirements: list[Annotated[str, AfterValidator(checks.check_requirement)]] = Field(default_factory=list)
     """Python packages, as pip names them; installed once, before anything is measured."""
-    resources: Resources = Resources()
-    node_selector: Annotated[dict[str, str], AfterValidator(checks.check_node_selector)] = Field(default_factory=dict)
-    """Labels of the nodes that may run it, on kubernetes."""
-    tolerations: list[Toleration] = Field(default_factory=list)
-    """Taints of nodes that it does not mind, on kubernetes."""
     isolation: Literal["open", "sealed"] = "open"
     """sealed: no network outside of the run, no privileges, inputs that cannot be changed."""
     trace: bool = False
@@ -146,5 +160,37 @@ class Server(Program):
         return self
 
 
+class Gang(Placed):
+    """The workers of an MPI job, or the members of a job without launcher: all at once, or none."""
+
+    size: Annotated[int, Field(ge=1)]
+    """How many there are."""
+    slots: Annotated[int, Field(ge=1)] = 1
+    """How many ranks each of them takes."""
+    placement: Literal["any", "spread", "packed"] = "any"
+    """spread: a node for each; packed: one node for all; what cannot be placed so is refused."""
+    within: Duration = 60.0
+    """How long the launcher may take to reach them all."""
+    wait: Duration | None = None
+    """How long a gang that cannot be placed whole is tried again; unless said, it is not."""
+    shm: Quantity | None = None
+    """The size of each one's /dev/shm."""
+
+
 class Client(Program):
-    """The process that measures; in single-node the only one."""
+    """The process that measures; in single-node the only one, in mpi what each rank runs."""
+
+    launcher: Literal["openmpi", "mpich", "intel", "none"] | None = None
+    """Whose mpirun starts the command as ranks; none: each member of the gang runs it, with RANK and WORLD_SIZE."""
+    ranks: Annotated[int, Field(ge=1)] | None = None
+    """How many ranks mpirun starts; one in each slot of the gang unless said."""
+    launcher_options: list[Annotated[str, AfterValidator(checks.check_text)]] = Field(default_factory=list)
+    """Options for mpirun, beside Windtunnel's own."""
+
+    @model_validator(mode="after")
+    def _ranks_need_a_launcher(self) -> Self:
+        for key in ("ranks", "launcher_options"):
+            if getattr(self, key) and self.launcher in {None, "none"}:
+                msg = f"{key} goes with a launcher: openmpi, mpich or intel"
+                raise ValueError(msg)
+        return self

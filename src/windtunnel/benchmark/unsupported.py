@@ -7,7 +7,7 @@ from typing import Any
 
 from windtunnel.strategies import STRATEGIES
 
-UNSUPPORTED_STRATEGIES = ("mpi", "recipe", "dask")
+UNSUPPORTED_STRATEGIES = ("recipe", "dask")
 _UNSUPPORTED_VALUES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     (
         "benchmark.strategy",

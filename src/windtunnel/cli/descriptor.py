@@ -163,27 +163,30 @@ def show_plan(
 
 def _plan_lines(plan: Plan, redaction: Redaction) -> Iterator[str]:
     """Yield a plan as an indented tree; plain, since rich would double this command's time."""
-    from windtunnel.plan import Service
-
     yield f"{plan.benchmark} ({plan.strategy}), at most {plan.timeout:g} s"
     if plan.target:
         yield f"  alone on target {plan.target.name}, waits at most {plan.target.within:g} s for its turn"
     for item in plan.inputs:
         yield f"  input {item.path} from {redaction.text(item.src)}"
     for step in plan.order():
-        kind = "service" if isinstance(step, Service) else "job"
+        kind = type(step).__name__.lower()
         needs = f" after {', '.join(step.needs)}" if step.needs else ""
         yield f"  {kind} {step.name}{needs}"
         yield from (f"    {line}" for line in _describe(step, redaction))
 
 
 def _describe(step: Step, redaction: Redaction) -> list[str]:
-    from windtunnel.plan import Service
+    from windtunnel.plan import Gang, Service
 
     def line(command: Sequence[str]) -> str:
         return " ".join(redaction.document(command, ("command",)))
 
     lines = [f"run {line(step.program.command)}"]
+    if isinstance(step, Gang):
+        place = {"spread": ", on a node each", "packed": ", all on one node"}.get(step.placement, "")
+        lines.append(f"{step.replicas} workers at once, of {step.slots} slots each{place}")
+        wait = f", tried for {step.wait:g} s" if step.wait else ""
+        lines.append(f"placed all or none{wait}")
     if isinstance(step, Service):
         probe = step.ready.probe
         target = line(probe.command) or redaction.text(probe.target)
@@ -192,6 +195,10 @@ def _describe(step: Step, redaction: Redaction) -> list[str]:
             lines.append(f"alive by {step.live.probe.kind}, every {step.live.every:g} s")
         lines.append(f"stop with {line(step.stop) if step.stop else 'SIGTERM'}, SIGKILL after {step.grace:g} s")
     else:
+        if step.launcher:
+            lines.append(f"started by {step.launcher.implementation} as {step.launcher.ranks} ranks")
+        if step.size > 1:
+            lines.append(f"{step.size} members at once, each with a rank")
         fresh = ", each with fresh services" if step.fresh else ""
         lines.append(f"{step.warmup} warm-up + {step.repeats} measured iterations{fresh}")
         names = [metric.name or f"all that {metric.parser} gives" for metric in step.metrics]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from windtunnel.backends.base import Launch, RunContext, describe_status
+from windtunnel.backends.base import Launch, RunContext
 from windtunnel.backends.running import Running
 from windtunnel.backends.session import Session
-from windtunnel.errors import BenchmarkFailed, Cancelled, InvalidResult, TimedOut, WindtunnelError
+from windtunnel.errors import Cancelled, InvalidResult, TimedOut, WindtunnelError
 from windtunnel.plan import Job, Service
 from windtunnel.run.control import GracePeriod
 from windtunnel.run.events import EventType
@@ -62,9 +62,9 @@ class Walk:
             WindtunnelError: The first thing that went wrong.
         """
         if self._plan.inputs:
-            self._act("fetch inputs", lambda: self._session.fetch(self._plan.inputs))
+            self._act("fetch inputs", lambda: self._session.preparation.fetch(self._plan.inputs))
         if wanted := [step for step in self._plan.steps if step.program.requirements]:
-            self._act("install requirements", lambda: self._session.install(wanted))
+            self._act("install requirements", lambda: self._session.preparation.install(wanted))
         fresh = {s.name for job in self._plan.jobs if job.fresh for s in self._plan.services_for(job)}
         for step in self._plan.order():
             if isinstance(step, Job):
@@ -167,12 +167,7 @@ class Walk:
             self._journal.note(f"also: {error.message}", error.step)  # that the client failed is the cause
         # A server may have died after the client's last request, while its numbers were read.
         self._session.check(list(self._up.values()))
-        if status != 0:
-            raise BenchmarkFailed(
-                f"{job.name} {describe_status(status)} in iteration {iteration}",
-                step=job.name,
-                log_tail=tail(self._folder.log(job.name, iteration)),
-            )
+        self._session.judge(handle, status, list(self._up.values()))
 
     def _finish_iteration(self, job: Job, iteration: int, handle: Running, status: int | None) -> None:
         """End what is left of an iteration, and keep what it measured, also a failed one's."""
@@ -226,6 +221,6 @@ class Walk:
     def _values(self, iteration: int | None) -> Mapping[str, str]:
         """Return the addresses of all that is up, under the names that the steps know them by."""
         values = {} if iteration is None else {"ITERATION": str(iteration)}
-        for name, handle in self._up.items():
-            values |= handle.address.values(name)
+        for handle in self._up.values():
+            values |= self._session.values(handle)
         return values

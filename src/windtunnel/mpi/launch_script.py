@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TypeVar
 
 from windtunnel.mpi.keys import Keys
 from windtunnel.mpi.launchers import Implementation, Placing, environment_of, host_lines, majors, options_of
 from windtunnel.mpi.scripts import FOLDER, script, shell_argv
 
-REPORT = "launch.tsv"
-"""What the script finds out, beside the file of measurements."""
+METRICS, REPORT = "metrics.jsonl", "launch.tsv"
+"""How the name of the file of measurements ends, and that of the file beside it with what the script finds out."""
+HOSTFILE = f"{FOLDER}/hosts"
+"""The file with the members' addresses, below the launcher's working folder."""
 _KNOWN_LATER = re.compile("\0(.*?)\0")
 KEY_ALIAS = "windtunnel-gang"
 """The name by which the launcher knows the key of all members, whatever their addresses are."""
+P = TypeVar("P", bound=PurePath)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,7 @@ class Order:
         work: The working folder, the same for the launcher and the members.
         metrics: Where ranks write measurements, the same for all; what the script finds out is beside it.
         iteration: The iteration's number.
+        exports: Variables that the script sets itself: those that were not known when its container was described.
     """
 
     implementation: Implementation
@@ -63,6 +68,7 @@ class Order:
     work: PurePath
     metrics: PurePath
     iteration: int
+    exports: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def placed(self) -> dict[int, str]:
@@ -74,6 +80,11 @@ class Order:
         """The hosts that take ranks, with how many each takes."""
         left = {host: self.ranks - number * self.slots for number, host in enumerate(self.hosts)}
         return {host: min(count, self.slots) for host, count in left.items() if count > 0}
+
+
+def beside(metrics: P) -> P:
+    """Return where the script writes what it finds out, from where ranks write measurements."""
+    return metrics.with_name(f"{metrics.name.removesuffix(METRICS)}{REPORT}")
 
 
 def launch_files(order: Order, keys: Keys | None) -> dict[str, str]:
@@ -88,7 +99,8 @@ def launch_files(order: Order, keys: Keys | None) -> dict[str, str]:
     if keys:
         addresses = [host.address for host in order.taken]
         slots = list(order.taken.values())
-        files["hosts"] = "".join(f"{line}\n" for line in host_lines(order.implementation, addresses, slots))
+        lines = host_lines(order.implementation, addresses, slots)
+        files[PurePath(HOSTFILE).name] = "".join(f"{line}\n" for line in lines)
         files |= {"id": keys.private, "known_hosts": f"{KEY_ALIAS} {keys.host_public}\n"}
         files["ssh_config"] = script("ssh_config").format(port=order.port, alias=KEY_ALIAS)
     return {f"{FOLDER}/{name}": text for name, text in files.items()}
@@ -107,13 +119,14 @@ def _order_script(order: Order) -> str:
         "within": f"{order.within:g}",
         "work": str(order.work),
         "metrics": str(order.metrics),
-        "report": str(order.metrics.parent / REPORT),
+        "report": str(beside(order.metrics)),
         "notes": str(order.metrics.parent / f"ranks.{order.iteration}"),
         "world_size": str(order.ranks),
         "members": "\n".join(f"{host.name} {host.address}" for host in order.taken),
         "placed": "\n".join(sorted(f"{rank}\t{name}" for rank, name in order.placed.items())),
     }
     lines = [f"{name}={_quoted(value)}" for name, value in values.items()]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in order.exports.items()]
     placing = Placing(
         ranks=order.ranks,
         slots=order.slots,

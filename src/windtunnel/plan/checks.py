@@ -6,8 +6,8 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from windtunnel.errors import PlanError
-from windtunnel.plan.steps import Service, Step
-from windtunnel.substitution import STEP_NAMES, address_names, references
+from windtunnel.plan.steps import Job, Service, Step
+from windtunnel.substitution import RANK_NAMES, STEP_NAMES, address_names, gang_names, references
 from windtunnel.suggest import suggest
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ def _names_given(plan: Plan, step: Step) -> set[str]:
         # A service that outlives iterations is in none of them.
         if not any(job.fresh and step.name in plan.all_needs(job.name) for job in plan.jobs):
             names.discard("ITERATION")
+    if isinstance(step, Job):
+        names |= {"WORLD_SIZE", *gang_names(step.launcher.gang).values()} if step.launcher else set()
+        names |= RANK_NAMES if step.size > 1 else set()
     for service in services:
         address = address_names(service.name)
         names |= {address["host"]} if service.port is None else set(address.values())
@@ -62,5 +65,5 @@ def _names_given(plan: Plan, step: Step) -> set[str]:
 
 def _is_ours(name: str) -> bool:
     """Tell whether a name is meant for Windtunnel by how it looks: an address, or one of the names of every step."""
-    is_address = name.isupper() and name.rpartition("_")[2] in {"HOST", "PORT", "URL"}
+    is_address = name.isupper() and name.rpartition("_")[2] in {"HOST", "PORT", "URL", "HOSTS", "HOSTFILE"}
     return is_address or name.startswith("WINDTUNNEL_") or name in {"PORT", "ITERATION"}

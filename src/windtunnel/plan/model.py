@@ -12,7 +12,7 @@ from typing import Any
 
 from windtunnel.errors import PlanError
 from windtunnel.plan.checks import check_needs, check_references
-from windtunnel.plan.steps import Job, Service, Step
+from windtunnel.plan.steps import Gang, Job, Service, Step
 
 PLAN_VERSION = 1
 
@@ -117,7 +117,7 @@ class Plan:
 
         if data.get("plan_version") != PLAN_VERSION:
             raise PlanError(f"plan_version {data.get('plan_version')!r} is not {PLAN_VERSION}")
-        kinds: dict[str, type[Step]] = {"Service": Service, "Job": Job}
+        kinds: dict[str, type[Step]] = {"Service": Service, "Gang": Gang, "Job": Job}
         unknown = set(data) - {item.name for item in dataclasses.fields(cls)} - {"plan_version"}
         if unknown:
             raise PlanError(f"not a plan: unknown keys {', '.join(sorted(unknown))}")

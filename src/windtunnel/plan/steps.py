@@ -10,6 +10,10 @@ from typing import Literal
 ProbeKind = Literal["http", "tcp", "exec", "log"]
 Reduce = Literal["median", "mean", "max", "sum", "last"]
 Isolation = Literal["open", "sealed"]
+Placement = Literal["apart", "same-pod", "any", "spread", "packed"]
+"""Where a service is: away from its client's node, in its client's pod, or anywhere; of a gang, whether its members
+are on a node each or all on one."""
+Implementation = Literal["openmpi", "mpich", "intel"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,10 @@ class Program:
     """What a step runs, and on which nodes. CPU is in cores, memory in bytes, GPUs are whole ones.
 
     Attributes:
+        shm: The size of its ``/dev/shm``, in bytes; None for what the platform gives.
+        pod_labels: Labels of its pods beside Windtunnel's own, for schedulers and queues.
+        pod_annotations: The same as annotations.
+        scheduler_name: What schedules its pods, if it is not the cluster's default.
         isolation: ``sealed``: it reaches the run's other steps and nothing else, and cannot change its inputs.
         trace: Whether its system calls are recorded.
     """
@@ -56,6 +64,10 @@ class Program:
     cpu: float | None = None
     memory: float | None = None
     gpu: int | None = None
+    shm: float | None = None
+    pod_labels: Mapping[str, str] = field(default_factory=dict)
+    pod_annotations: Mapping[str, str] = field(default_factory=dict)
+    scheduler_name: str | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Mapping[str, str | int], ...] = ()
     isolation: Isolation = "open"
@@ -63,9 +75,8 @@ class Program:
     requirements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "env", MappingProxyType(dict(self.env)))
-        object.__setattr__(self, "node_selector", MappingProxyType(dict(self.node_selector)))
-        object.__setattr__(self, "files", MappingProxyType(dict(self.files)))
+        for name in ("env", "files", "node_selector", "pod_labels", "pod_annotations"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def texts(self) -> Iterator[str]:
         """Yield every string in which names are substituted."""
@@ -99,7 +110,7 @@ class Service:
     stop: tuple[str, ...] | None = None
     grace: float = 10.0
     replicas: int = 1
-    placement: Literal["apart", "same-pod", "any"] = "apart"
+    placement: Placement = "apart"
 
     def texts(self) -> Iterator[str]:
         """Yield every string in which names are substituted."""
@@ -110,10 +121,45 @@ class Service:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gang(Service):
+    """N workers at once, or none: a service whose replicas are addressed one by one, and that a launcher works on.
+
+    Attributes:
+        slots: How many ranks each of them takes.
+        wait: For how many seconds one that cannot be placed whole is tried again.
+    """
+
+    slots: int = 1
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launcher:
+    """How a job runs its command: by ``mpirun``, on the members of a gang.
+
+    Attributes:
+        implementation: Whose ``mpirun`` it is.
+        gang: The gang's name.
+        ranks: How many ranks run the command.
+        options: What the user adds to the options of ``mpirun``.
+    """
+
+    implementation: Implementation
+    gang: str
+    ranks: int
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A step that runs to its end, once an iteration; the first `warmup` ones do not count.
 
-    `max_failures` is the share of an iteration's requests that may fail, from 0 to 1.
+    Attributes:
+        max_failures: The share of an iteration's requests that may fail, from 0 to 1.
+        launcher: What runs its command, if that is not started as it is.
+        size: How many members run it at once, each with a rank.
+        placement: Where these are: anywhere, on a node each (``spread``), or all on one (``packed``).
+        wait: For how many seconds members that cannot be placed all are tried again.
     """
 
     name: str
@@ -125,6 +171,10 @@ class Job:
     metrics: tuple[MetricSpec, ...] = ()
     max_failures: float = 0.01
     artifacts: tuple[str, ...] = ("**",)
+    launcher: Launcher | None = None
+    size: int = 1
+    placement: Placement = "any"
+    wait: float = 0.0
 
     def title(self, iteration: int) -> str:
         """Return what an iteration, counted from 1 with warm-up, is called for people."""
@@ -134,7 +184,13 @@ class Job:
 
     def texts(self) -> Iterator[str]:
         """Yield every string in which names are substituted."""
-        return self.program.texts()
+        yield from self.program.texts()
+        yield from self.launcher.options if self.launcher else ()
 
 
 Step = Service | Job
+
+
+def members_of(step: Step) -> int:
+    """Return how many processes, containers or pods a start of a step is."""
+    return step.replicas if isinstance(step, Service) else step.size

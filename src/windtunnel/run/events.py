@@ -21,6 +21,7 @@ class EventType(StrEnum):
     SERVICE_READY = "service_ready"
     ITERATION_STARTING = "iteration_starting"
     ITERATION_STARTED = "iteration_started"
+    RANKS_PLACED = "ranks_placed"
     ITERATION_FINISHED = "iteration_finished"
     SERVICE_STOPPING = "service_stopping"
     SERVICE_STOPPED = "service_stopped"

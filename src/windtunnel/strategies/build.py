@@ -6,7 +6,19 @@ from dataclasses import replace
 
 from windtunnel import benchmark as source
 from windtunnel.benchmark.values import parse_quantity
-from windtunnel.plan import InputFile, Job, Liveness, MetricSpec, Plan, Probe, Program, Readiness, Service, Step, Target
+from windtunnel.plan import (
+    InputFile,
+    Job,
+    Liveness,
+    MetricSpec,
+    Plan,
+    Probe,
+    Program,
+    Readiness,
+    Service,
+    Step,
+    Target,
+)
 from windtunnel.substitution import address_names, references
 
 
@@ -27,7 +39,7 @@ def build_job(benchmark: source.Benchmark, needs: tuple[str, ...] = (), *, fresh
     """Return the client as a job."""
     return Job(
         name=source.CLIENT,
-        program=_program(benchmark.client),
+        program=build_program(benchmark.client),
         needs=needs,
         warmup=benchmark.run.warmup,
         repeats=benchmark.run.repeats,
@@ -42,7 +54,7 @@ def build_service(name: str, server: source.Server, others: tuple[str, ...]) -> 
     """Return a server as a service; it needs those of `others` whose address it mentions."""
     service = Service(
         name=name,
-        program=_program(server),
+        program=build_program(server),
         port=server.port,
         ready=Readiness(probe=_probe(server.ready), within=server.ready.within),
         live=_liveness(server.live) if server.live else None,
@@ -56,19 +68,29 @@ def build_service(name: str, server: source.Server, others: tuple[str, ...]) -> 
     return replace(service, needs=needs)
 
 
-def _program(table: source.Program) -> Program:
-    limits = table.resources
+def build_program(table: source.Program, placed: source.Placed | None = None) -> Program:
+    """Return a program as it is in a plan.
+
+    Args:
+        table: Its table.
+        placed: The table that says where it runs and what it may use, if that is another.
+    """
+    place = placed or table
+    limits = place.resources
     return Program(
         command=tuple(table.command),
-        image=table.image,
+        image=place.image or table.image,
         env=table.env,
         files=table.files,
         requirements=tuple(table.requirements),
         cpu=parse_quantity(limits.cpu) if limits.cpu else None,
         memory=parse_quantity(limits.memory) if limits.memory else None,
         gpu=limits.gpu,
-        node_selector=table.node_selector,
-        tolerations=tuple(each.model_dump(exclude_none=True) for each in table.tolerations),
+        node_selector=place.node_selector,
+        tolerations=tuple(each.model_dump(exclude_none=True) for each in place.tolerations),
+        pod_labels=place.pod_labels,
+        pod_annotations=place.pod_annotations,
+        scheduler_name=place.scheduler_name,
         isolation=table.isolation,
         trace=table.trace,
     )

@@ -10,7 +10,7 @@ from windtunnel.backends.containers import PYTHON, RESULTS, WORK
 from windtunnel.backends.docker.sealing import host_options, volumes
 from windtunnel.backends.tracing import RAW, traced_command
 from windtunnel.backends.unit import Unit
-from windtunnel.plan import Service
+from windtunnel.plan import Job, Service
 
 NO_HEALTHCHECK = {"Test": ["NONE"]}
 """The image's own check would run beside what is measured; readiness is asked by the benchmark's."""
@@ -55,6 +55,16 @@ def container_name(run_id: str, unit: Unit) -> str:
     return f"{run_id}-{unit.label}"
 
 
+def host_of(step: Service | Job) -> str:
+    """Return the name by which a step is reached on its run's networks; of a job's members, the first one."""
+    return f"{step.name}-0" if isinstance(step, Job) and step.size > 1 else step.name
+
+
+def aliases(unit: Unit) -> list[str]:
+    """Return the names of a unit's container on its run's networks."""
+    return [unit.step.name, *([unit.hostname] if unit.hostname else [])]
+
+
 def is_followed(unit: Unit) -> bool:
     """Tell whether a unit's output is listened to while it runs: that of the first replicas, and what probes read."""
     step = unit.step
@@ -78,9 +88,11 @@ def container_spec(unit: Unit, around: Surroundings) -> dict[str, Any]:
         "Volumes": {folder: {} for folder in volumes(program)},
         "HostConfig": _host_config(unit, around),
     }
+    if unit.hostname:
+        body["Hostname"] = unit.hostname
     if not unit.installs:
         # Docker's own networks know no other names.
-        body["NetworkingConfig"] = {"EndpointsConfig": {around.networks[0]: {"Aliases": [unit.step.name]}}}
+        body["NetworkingConfig"] = {"EndpointsConfig": {around.networks[0]: {"Aliases": aliases(unit)}}}
     return body
 
 
@@ -97,6 +109,8 @@ def _host_config(unit: Unit, around: Surroundings) -> dict[str, Any]:
         config["Binds"] = [f"{around.python}:{PYTHON}:ro"]
     if program.cpu:
         config["NanoCpus"] = round(program.cpu * _NANO)
+    if program.shm and not unit.installs:
+        config["ShmSize"] = round(program.shm)
     if program.memory:
         config["Memory"] = config["MemorySwap"] = round(program.memory)
     return config

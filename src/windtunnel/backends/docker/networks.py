@@ -41,10 +41,10 @@ class Networks:
         """Return the names of the networks that a step is on; on the first one it is asked."""
         return networks_of(self._run, self._plan, program)
 
-    def connect(self, container: str, networks: Sequence[str], name: str) -> None:
-        """Put a container on more networks, under a name (DaemonError, OSError)."""
+    def connect(self, container: str, networks: Sequence[str], names: Sequence[str]) -> None:
+        """Put a container on more networks, under some names (DaemonError, OSError)."""
         for network in networks:
-            body = {"Container": container, "EndpointConfig": {"Aliases": [name]}}
+            body = {"Container": container, "EndpointConfig": {"Aliases": list(names)}}
             self._api.call("POST", f"/networks/{self.keys[network]}/connect", body)
 
     def check_reach(self, plan: Plan, host: str) -> None:

@@ -14,7 +14,14 @@ from windtunnel.backends.containers import HOME, METRICS, OUT, PYTHON, WORK, cho
 from windtunnel.backends.docker.api import DockerApi, map_errors
 from windtunnel.backends.docker.config import proxy_variables
 from windtunnel.backends.docker.container_fs import ContainerFiles
-from windtunnel.backends.docker.container_spec import Surroundings, container_name, container_spec, is_followed
+from windtunnel.backends.docker.container_spec import (
+    Surroundings,
+    aliases,
+    container_name,
+    container_spec,
+    host_of,
+    is_followed,
+)
 from windtunnel.backends.docker.events import Container, Watcher
 from windtunnel.backends.docker.images import find_images
 from windtunnel.backends.docker.kept_output import KeptOutput
@@ -29,7 +36,7 @@ from windtunnel.backends.docker.volumes import Volume, filling
 from windtunnel.backends.docker.warden_client import WardenClient
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.pip import interpreter, local_names
-from windtunnel.backends.platform import Fetch, Task
+from windtunnel.backends.platform import Fetch, Task, Whereabouts
 from windtunnel.backends.python_environments import Environments, Interpreter, KeptEnvironment
 from windtunnel.backends.tracing import find_strace
 from windtunnel.backends.unit import Environment, Site, Unit
@@ -142,7 +149,11 @@ class DockerPlatform:
 
     def site(self, launch: Launch[Any]) -> Site:
         """Return a step's address on the run's networks, and its folders in its container."""
-        return Site(Address(launch.step.name, choose_port(launch.step)), WORK, OUT, METRICS)
+        return Site(Address(host_of(launch.step), choose_port(launch.step)), WORK, OUT, METRICS)
+
+    def whereabouts(self, task: Task) -> Whereabouts:
+        """Return where a member of a gang is: on the run's network, on the daemon's machine."""
+        return Whereabouts(task.address.host, str(self._info.get("Name")))
 
     def start(self, units: Sequence[Unit]) -> Sequence[Task]:
         """Make the containers of a step, with all their files, and start them."""
@@ -202,7 +213,7 @@ class DockerPlatform:
         what, code = "making its container", "container_failed"
         key = self._maker.make_container(name, container_spec(unit, around), what, code, step)
         with map_errors(what, code, step):
-            self._networks.connect(key, around.networks[1:], step)
+            self._networks.connect(key, around.networks[1:], aliases(unit))
         return key
 
     def _networks_of(self, unit: Unit) -> list[str]:

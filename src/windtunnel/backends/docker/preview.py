@@ -9,7 +9,7 @@ from typing import Any
 from windtunnel.backends.archive import INPUTS, ROOT, input_links
 from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.containers import HOME, METRICS, OUT, PYTHON, WORK
-from windtunnel.backends.docker.container_spec import Surroundings, container_name, container_spec
+from windtunnel.backends.docker.container_spec import Surroundings, aliases, container_name, container_spec, host_of
 from windtunnel.backends.docker.run_spec import (
     environment_volume_name,
     filler_name,
@@ -99,7 +99,7 @@ class _Requests:
         )
         yield self._create(f"/containers/create?name={name}", container_spec(unit, around), step)
         for network in networks[1:]:
-            body = {"Container": name, "EndpointConfig": {"Aliases": [step]}}
+            body = {"Container": name, "EndpointConfig": {"Aliases": aliases(unit)}}
             yield _request(f"/networks/{network}/connect", body)
         if unit.files or self._inputs:
             yield _put(name, self._content(unit.files, program))
@@ -116,7 +116,7 @@ class _Requests:
 
 
 def _site(launch: Launch[Any]) -> Site:
-    return Site(Address(launch.step.name, port_of(launch)), WORK, OUT, METRICS)
+    return Site(Address(host_of(launch.step), port_of(launch)), WORK, OUT, METRICS)
 
 
 def _environment(_step: Step) -> Environment:

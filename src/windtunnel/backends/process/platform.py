@@ -17,7 +17,7 @@ from windtunnel.backends.process.executables import Programs
 from windtunnel.backends.process.inputs import SharedInputs
 from windtunnel.backends.process.ports import choose_port
 from windtunnel.backends.process.requirements import find_interpreter
-from windtunnel.backends.process.sites import site_of
+from windtunnel.backends.process.sites import processes_of, site_of
 from windtunnel.backends.process.task import ProcessTask
 from windtunnel.backends.process.warden_client import Child, WardenClient
 from windtunnel.backends.python_environments import Environments, Interpreter, KeptEnvironment
@@ -82,12 +82,21 @@ class ProcessPlatform:
 
     def site(self, launch: Launch[Any]) -> Site:
         """Return a step's address on this machine, and its folders below the run's."""
-        port = choose_port(launch.step) if isinstance(launch.step, Service) else None
-        return site_of(self._folder.path, launch.label, port)
+        return site_of(self._folder.path, launch.label, choose_port(launch.step), processes_of(launch))
 
     def start(self, units: Sequence[Unit]) -> Sequence[Task]:
-        """Start the unit of a step: on this machine a step has one."""
-        (unit,) = units
+        """Start the units of a step: one, but for a job of several members."""
+        started: list[Task] = []
+        try:
+            started.extend(map(self._start, units))
+        except BaseException:
+            for task in started:
+                self.stop([task], 0)
+                task.remove()
+            raise
+        return started
+
+    def _start(self, unit: Unit) -> Task:
         step = unit.step
         for problem in self._inputs.restore():
             self._journal.doubt(problem, step.name, unit.iteration)
@@ -106,7 +115,7 @@ class ProcessPlatform:
         self._up.append(task)
         if isinstance(step, Job):
             self._doubt_beside_stuck(unit)
-        return [task]
+        return task
 
     def _traced(self, unit: Unit, work: Path, env: dict[str, str]) -> list[str]:
         """Return a command that runs the unit's and records its system calls."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import socket
 
 from windtunnel.errors import PlatformError
-from windtunnel.plan import Service
+from windtunnel.plan import Job, Service
 
 
-def choose_port(service: Service) -> int | None:
-    """Return a service's port, any free one for 0, once those that it will be asked on are free too.
+def choose_port(step: Service | Job) -> int | None:
+    """Return a step's port: any free one for 0, and for a job whose members have to find each other.
 
     Raises:
-        PlatformError: Something listens there already: it would be measured instead (``port_taken``).
+        PlatformError: Something listens there already, or where a service will be asked: it would be measured
+            instead (``port_taken``).
     """
+    if isinstance(step, Job):
+        return _claim(step.name, 0) if step.size > 1 else None
+    return _service_port(step)
+
+
+def _service_port(service: Service) -> int | None:
     probes = (service.ready.probe, service.live.probe if service.live else None)
     for port in {probe.port for probe in probes if probe and probe.port} - {service.port}:
         _claim(service.name, port)

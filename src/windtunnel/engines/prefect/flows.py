@@ -119,7 +119,8 @@ FLOWS = {name: strategy_flow(name) for name in STRATEGIES}
 
 
 def __getattr__(name: str) -> Flow[..., State[Any]]:
-    """Return the flow of a strategy by its name as Python and entrypoints have it, such as ``client_server``."""
-    if (found := FLOWS.get(name.replace("_", "-"))) is None:
+    """Return the flow of a strategy by what Python and entrypoints call it, such as ``client_server``."""
+    found = next((FLOWS[strategy] for strategy, row in STRATEGIES.items() if row.module == name), None)
+    if found is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return found
