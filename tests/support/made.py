@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from windtunnel.analysis.recover import find_plan
 from windtunnel.analysis.statistics import summarise
 from windtunnel.analysis.verdict import summarise_usage
+from windtunnel.benchmark import parse_all
 from windtunnel.run.events import timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
-from windtunnel.run.record import Phase, RunRecord
+from windtunnel.run.record import Phase, RunRecord, SweepPart
 from windtunnel.run.samples import Sample
+from windtunnel.strategies import make_plan
 
 BEGIN = 1_790_000_000.0
 Labels = tuple[tuple[str, str], ...]
@@ -77,6 +80,48 @@ def write_run(
     )
     folder.write_record(record)
     return record
+
+
+def write_sweep(
+    store: Path,
+    text: str,
+    measure: Callable[[Mapping[str, Any]], Mapping[str, Sequence[float]]],
+    changes: Mapping[int, Mapping[str, Any]] | None = None,
+) -> list[RunFolder]:
+    """Write a sweep: the record of a valid run for each combination of a matrix.
+
+    Args:
+        store: Where the runs are kept.
+        text: The benchmark, with its matrix.
+        measure: Gives the iterations' values of each metric, for the values of the matrix's keys.
+        changes: The fields in which the record of a run, counted from 0, is another one.
+    """
+    folders = []
+    for number, loaded in enumerate(parse_all(text, Path("sweep.toml"))):
+        plan = make_plan(loaded.benchmark)
+        folder = RunFolder.create(store, plan, text)
+        samples = [
+            Sample(metric, value, None, iteration, BEGIN, plan.jobs[0].name, {}, warmup=False)
+            for metric, values in measure(loaded.combination).items()
+            for iteration, value in enumerate(values, start=1)
+        ]
+        record = RunRecord(
+            run_id=folder.run_id,
+            benchmark=plan.benchmark,
+            strategy=plan.strategy,
+            engine="inline",
+            backend="recording",
+            started=timestamp(BEGIN + number),
+            status="succeeded",
+            exit_code=0,
+            validity="valid",
+            metrics=summarise(samples, plan),
+            sweep=SweepPart(id=f"{plan.benchmark}-sweep", values=dict(loaded.combination)),
+        )
+        folder.write_record(record.model_copy(update=dict((changes or {}).get(number, {}))))
+        folder.close()
+        folders.append(folder)
+    return folders
 
 
 def argo_record(run_id: str, **fields: Any) -> RunRecord:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from support.made import Labels, write_run
+from support.made import Labels, write_run, write_sweep
 from support.page import Page
 from windtunnel.analysis.plots.palette import DARK, LIGHT
 from windtunnel.analysis.report import render
+from windtunnel.analysis.sweep_report import render as render_sweep
 from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.journal import UsageSample
@@ -61,17 +63,35 @@ def empty(new_folder: NewFolder, single_node: str) -> RunFolder:
     return folder
 
 
+def sweep_page(store: Path, single_node: str) -> Page:
+    """Return the report of a sweep over two keys, of which one counts workers, with a failed and a suspect run."""
+    text = f'{single_node}\n[client.env]\nTHREADS = "1"\nSIZE = "1"\n'
+    text += '[matrix]\n"client.env.THREADS" = ["1", "2", "4"]\n"client.env.SIZE" = ["5", "50"]\n'
+    changes: dict[int, dict[str, Any]] = {
+        4: {"validity": "suspect", "reasons": ["<b>doubt</b>"]},
+        5: {"validity": None, "metrics": {}},
+    }
+
+    def measure(values: Mapping[str, str]) -> dict[str, list[float]]:
+        rate = 10.0 * int(values["client.env.THREADS"])
+        return {"rate": [rate, rate + 1, rate + 2], "other": [1.0, 2.0, 3.0]}
+
+    return Page(render_sweep(write_sweep(store, text, measure, changes), store))
+
+
 @pytest.fixture(scope="module")
 def pages() -> dict[str, Page]:
     """The reports made so far: no test changes one, and each takes a while to draw."""
     return {}
 
 
-@pytest.fixture(params=["failed", "labelled", "long", "empty"])
+@pytest.fixture(params=["failed", "labelled", "long", "empty", "sweep"])
 def page(request: pytest.FixtureRequest, pages: dict[str, Page]) -> Page:
-    """The report of a run of each kind."""
+    """The report of a run of each kind, and of a sweep."""
     kind = request.param
-    if kind not in pages:
+    if kind == "sweep" and kind not in pages:
+        pages[kind] = sweep_page(*map(request.getfixturevalue, ("tmp_path", "single_node")))
+    elif kind not in pages:
         kinds = {"labelled": labelled, "long": long, "empty": empty}
         if kind == "failed":
             run_recorded, client_server = map(request.getfixturevalue, ("run_recorded", "client_server"))
@@ -153,7 +173,10 @@ def test_what_scrolls_can_be_reached_by_keyboard(page: Page) -> None:
 
 def test_nothing_is_loaded(page: Page) -> None:
     """No attribute and no style refers to anything but the page and the run's own files."""
-    assert [ref for ref in page.references if not ref.startswith(("#", "logs/", "artifacts/"))] == []
+    runs = [reference for reference in page.references if re.fullmatch(r"alone-[\w-]+/", reference)]
+    assert [
+        ref for ref in page.references if not ref.startswith(("#", "logs/", "artifacts/")) and ref not in runs
+    ] == []
     assert {"script", "link", "iframe", "object", "embed", "img", "base"}.isdisjoint(page.tags)
 
 

@@ -234,7 +234,7 @@ def test_a_report_is_written_by_the_command(
     measured: Callable[..., RunFolder], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The file is UTF-8 in the run's folder, and standard output says where."""
-    from windtunnel.cli.results import write_report
+    from windtunnel.cli.reports import write_report
 
     folder = measured("größe")
     write_report(folder.path)

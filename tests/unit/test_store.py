@@ -16,7 +16,7 @@ from windtunnel.errors import UsageError
 from windtunnel.run.driver import driver_identity
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord, Status
-from windtunnel.run.store import find_runs, open_run, read_run
+from windtunnel.run.store import find_runs, find_sweep, open_run, read_run
 
 Keep = Callable[..., RunFolder]
 
@@ -217,3 +217,28 @@ def test_many_names_are_not_all_listed(keep: Keep, store: Path) -> None:
         keep(f"redis-{number}")
     with pytest.raises(UsageError, match=r"is the start of 9 runs: redis-0, redis-1, redis-2, redis-3, redis-4, …$"):
         open_run("redis", store)
+
+
+def part(sweep: str, value: int) -> dict[str, object]:
+    """Return which run of a sweep a record is."""
+    return {"id": sweep, "values": {"run.repeats": value}}
+
+
+@pytest.mark.parametrize("name", ["s-2", "s-20", "s-2026"])
+def test_a_sweep_is_found_by_its_id_or_the_start_of_it(keep: Keep, store: Path, name: str) -> None:
+    """Its runs are in the order of their beginning, whatever they are called."""
+    keep("s-2026-b", "2026-01-01T00:00:00Z", sweep=part("s-2026", 1))
+    keep("s-2026-a", "2026-01-02T00:00:00Z", sweep=part("s-2026", 2))
+    keep("other", sweep=part("other-sweep", 1))
+    keep("alone")
+    assert [folder.run_id for folder in find_sweep(name, store)] == ["s-2026-b", "s-2026-a"]
+
+
+@pytest.mark.parametrize("name", ["last", "s-1", "s-1-2", "s-1-3", "s-", "s-3", "x", "RUNS/s-1-2"])
+def test_what_names_a_run_is_no_sweep(keep: Keep, store: Path, name: str) -> None:
+    """A run is found by all that it was found by before there were sweeps; two sweeps are not chosen from."""
+    keep("s-1-2", sweep=part("s-1x", 1))
+    keep("s-1-3", sweep=part("s-1x", 2))
+    keep("s-1-4")
+    keep("s-3-1", sweep=part("s-3x", 1))
+    assert find_sweep(name.replace("RUNS", str(store)), store) == []

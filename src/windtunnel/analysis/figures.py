@@ -64,7 +64,8 @@ def figures_of(detail: Detail) -> Figures:
     )
 
 
-def _figure(draw: Draw, size: tuple[float, float], key: str, title: str, caption: str) -> Figure:
+def make_figure(draw: Draw, size: tuple[float, float], key: str, title: str, caption: str) -> Figure:
+    """Return a plot of a size in inches as a figure; `key` makes its ids differ from those of all others."""
     # matplotlib made the SVG, from numbers and escaped names: it is markup, not text.
     svg = Markup(draw_svg(draw, size, f"{title}. {caption}", key))  # noqa: S704
     return Figure(title, svg, caption)
@@ -73,7 +74,7 @@ def _figure(draw: Draw, size: tuple[float, float], key: str, title: str, caption
 def _values(detail: Detail, name: str, index: int) -> Figure:
     metric = detail.record.metrics[name]
     draw = plot_values(metric, detail.iterations_of(name))
-    return _figure(draw, _SMALL, f"values-{index}", name, _in_words(metric))
+    return make_figure(draw, _SMALL, f"values-{index}", name, _in_words(metric))
 
 
 def _in_words(metric: MetricSummary) -> str:
@@ -95,7 +96,7 @@ def _distribution(detail: Detail, name: str, lines: list[Line], index: int) -> F
     caption += " are at most that large; the steeper it is, the more alike they are."
     if more > 0:
         caption += f" {more} more label sets are in the table of percentiles."
-    return _figure(plot_distribution(drawn, unit), _MIDDLE, f"distribution-{index}", name, caption)
+    return make_figure(plot_distribution(drawn, unit), _MIDDLE, f"distribution-{index}", name, caption)
 
 
 def _usage(detail: Detail) -> Figure:
@@ -106,7 +107,7 @@ def _usage(detail: Detail) -> Figure:
     parts = [f"{step} up to {cpu:.2f} cores and {size(memory)}" for step, (cpu, memory) in peaks.items()]
     caption = f"Over the whole run: {'; '.join(parts[:MOST_STEPS])}."
     draw = plot_usage(detail.usage, detail.origin, detail.measured)
-    return _figure(draw, (_WIDE, 4.6), "usage", "CPU and memory of each step over time", caption)
+    return make_figure(draw, (_WIDE, 4.6), "usage", "CPU and memory of each step over time", caption)
 
 
 def _timeline(detail: Detail) -> Figure:
@@ -117,4 +118,6 @@ def _timeline(detail: Detail) -> Figure:
         caption += f"; {len(kept)} kept iterations took {number(sum(kept))} s in all"
     draw = plot_timeline(phases, detail.origin)
     size = (_WIDE, timeline_height(phases))
-    return _figure(draw, size, "timeline", "When each step started, became ready, ran and was stopped", f"{caption}.")
+    return make_figure(
+        draw, size, "timeline", "When each step started, became ready, ran and was stopped", f"{caption}."
+    )

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.analysis import formatting, report_unavailable
-from windtunnel.errors import UsageError
+from windtunnel.analysis.page import fact, load_template, read_json, read_text, relative
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.system_calls import load_traces
 
 if TYPE_CHECKING:
-    from jinja2 import Template
-
     from windtunnel.analysis.detail import Detail
     from windtunnel.run.record import RunRecord
 
@@ -38,13 +33,12 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
     Raises:
         UsageError: The run has no record, or the ``report`` extra is not installed.
     """
-    if reason := report_unavailable():
-        raise UsageError(f"a report needs its extra: {reason}")
+    template = load_template("report.html.j2")
     from windtunnel.analysis.detail import load_detail
 
     detail = load_detail(folder)
-    return _load_template().render(
-        base="" if at is None else _relative(folder.path, at),
+    return template.render(
+        base="" if at is None else relative(folder.path, at),
         damages=detail.damages,
         **_facts(folder, detail.record),
         **_metrics(detail),
@@ -55,34 +49,14 @@ def render(folder: RunFolder, at: Path | None = None) -> str:
     )
 
 
-def _load_template() -> Template:
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("windtunnel.analysis"),
-        autoescape=select_autoescape(["html.j2", "html"]),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "failed": formatting.failed,
-        "number": formatting.number,
-        "seconds": formatting.seconds,
-        "size": formatting.size,
-        "spread": formatting.spread,
-        "status": formatting.status,
-    }
-    return environment.get_template("report.html.j2")
-
-
 def _facts(folder: RunFolder, record: RunRecord) -> dict[str, Any]:
     """Return what was run, and where."""
-    host = _read_json(folder, "environment.json")
+    host = read_json(folder, "environment.json")
     return {
         "record": record,
         "run_facts": _run_facts(record),
-        "host_facts": [(key.replace("_", " "), _fact(key, value)) for key, value in host.items()],
-        "benchmark": _read_text(folder, "benchmark.toml"),
+        "host_facts": [(key.replace("_", " "), fact(key, value)) for key, value in host.items()],
+        "benchmark": read_text(folder, "benchmark.toml"),
     }
 
 
@@ -100,13 +74,10 @@ def _metrics(detail: Detail) -> dict[str, Any]:
 
 
 def _plots(folder: RunFolder, detail: Detail) -> dict[str, Any]:
-    """Return the plots with their colours, the phases' times, and the system calls of traced steps."""
+    """Return the plots, the phases' times, and the system calls of traced steps."""
     from windtunnel.analysis import figures
-    from windtunnel.analysis.plots.palette import DARK, LIGHT
 
     return {
-        "light": LIGHT,
-        "dark": DARK,
         "figures": figures.figures_of(detail),
         "phases": detail.phase_totals(),
         "traces": load_traces(folder),
@@ -153,9 +124,11 @@ def _files(folder: RunFolder, detail: Detail) -> dict[str, Any]:
 
 
 def _run_facts(record: RunRecord) -> list[tuple[str, str | None]]:
-    resources = record.resources
+    resources, sweep = record.resources, record.sweep
+    values = ", ".join(f"{key} = {value}" for key, value in sweep.values.items()) if sweep else ""
     return [
         ("id", record.run_id),
+        ("sweep", f"{sweep.id}: {values}" if sweep else None),
         ("strategy", record.strategy),
         ("engine", record.engine),
         ("backend", record.backend),
@@ -165,35 +138,3 @@ def _run_facts(record: RunRecord) -> list[tuple[str, str | None]]:
         ("labels", ", ".join(f"{key} = {value}" for key, value in record.labels.items())),
         ("resources", f"{resources.created} made, {resources.gone} of them gone again" if resources.created else None),
     ]
-
-
-def _relative(run: Path, at: Path) -> str:
-    """Return what leads from folder `at` to the run's, with a slash at its end; nothing if they are one."""
-    path = os.path.relpath(run.resolve(), at.resolve())
-    return "" if path == "." else f"{path}/"
-
-
-def _read_json(folder: RunFolder, name: str) -> Mapping[str, Any]:
-    try:
-        data = json.loads(_read_text(folder, name))
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _read_text(folder: RunFolder, name: str) -> str:
-    """Return the text of a file that a damaged run may lack; nothing then."""
-    try:
-        return (folder.path / name).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _fact(key: str, value: Any) -> Any:
-    if key == "memory" and isinstance(value, int | float):
-        return formatting.size(value)
-    if isinstance(value, dict):
-        return "; ".join(f"{name}: {_fact(name, item)}" for name, item in value.items() if item is not None)
-    if isinstance(value, list):
-        return ", ".join(formatting.number(item) if isinstance(item, float) else str(item) for item in value)
-    return value

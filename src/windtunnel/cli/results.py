@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from windtunnel.analysis import report_unavailable
 from windtunnel.cli.app import app
 from windtunnel.cli.output import (
     STATUS_STYLE,
     VERDICT_STYLE,
-    echo,
     print_data,
     print_err,
     print_json,
     print_log_tail,
-    shorten,
 )
-from windtunnel.cli.showing import print_record
+from windtunnel.cli.reports import write_report, write_sweep_report
+from windtunnel.cli.showing import print_record, print_sweep, sweep_as_json
+from windtunnel.cli.stored import open_stored, open_sweep, records_of
 from windtunnel.cli.tables import Column, limit_rows, print_table
 from windtunnel.errors import UsageError
 
 if TYPE_CHECKING:
     from windtunnel.run.folder import RunFolder
-    from windtunnel.run.mirror import Mirror
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's id, the start of one, its folder, or last.", show_default=False)
+]
+MeasuredArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|SWEEP",
+        help="A run's id, the start of one, its folder, or last; or a sweep's id, or the start of one.",
+        show_default=False,
+    ),
+]
+WorkersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--workers",
+        metavar="KEY",
+        help="Of a sweep: this key of the matrix says how many work at once. May be repeated.",
+    ),
 ]
 FolderOption = Annotated[Path, typer.Option("--store", help="The folder that keeps runs.")]
 StoreOption = Annotated[
@@ -46,7 +60,7 @@ def runs(store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -
     from windtunnel.run.record import Status
     from windtunnel.run.store import find_runs
 
-    listed = list(find_runs(_records_of(store), _warn))
+    listed = list(find_runs(records_of(store), _warn))
     if as_json:
         _print_records(folder for folder, _head in listed)
         return
@@ -91,11 +105,20 @@ def _warn(error: UsageError) -> None:
 
 
 @app.command(epilog="Example: windtunnel show last")
-def show(run: RunArgument, store: StoreOption = str(DEFAULT_STORE), as_json: JsonOption = False) -> None:
-    """Show a run's result; also that of a run whose driver was killed."""
+def show(
+    run: MeasuredArgument,
+    store: StoreOption = str(DEFAULT_STORE),
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run's result, also that of a run whose driver was killed, or a sweep's."""
     from windtunnel.analysis.recover import recover
     from windtunnel.run.store import read_run
 
+    if sweep := open_sweep(run, store):
+        _show_sweep(sweep, workers or [], as_json=as_json)
+        return
+    _require_sweep(run, workers)
     folder = open_stored(run, store)
     record = recover(folder, read_run(folder))
     if as_json:
@@ -106,81 +129,36 @@ def show(run: RunArgument, store: StoreOption = str(DEFAULT_STORE), as_json: Jso
         print_log_tail(record.cause.step, record.cause.log_tail)
 
 
+def _show_sweep(runs: Sequence[RunFolder], workers: Sequence[str], *, as_json: bool) -> None:
+    from windtunnel.analysis.sweep import load_records
+
+    records = load_records(runs)
+    if as_json:
+        print_json(sweep_as_json(records, workers))
+    else:
+        print_sweep(records, workers=workers)
+
+
+def _require_sweep(run: str, workers: Sequence[str] | None) -> None:
+    if workers:
+        raise UsageError(f"--workers: {run} is no sweep")
+
+
 @app.command(epilog="Example: windtunnel report last")
 def report(
-    run: RunArgument,
+    run: MeasuredArgument,
     store: StoreOption = str(DEFAULT_STORE),
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write it; else into the run's folder.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Where to write it; else into the run's folder, or beside those of a sweep."
+        ),
     ] = None,
+    workers: WorkersOption = None,
 ) -> None:
-    """Write a run's report: one HTML file with everything in it."""
+    """Write the report of a run or a sweep: one HTML file with everything in it."""
+    if sweep := open_sweep(run, store):
+        write_sweep_report(sweep, output, workers or [])
+        return
+    _require_sweep(run, workers)
     write_report(open_stored(run, store).path, output)
-
-
-def _records_of(store: str) -> Path:
-    """Return the folder that has the records of a store's runs: the store itself, or a copy of what is elsewhere."""
-    mirror = _mirror(store)
-    return mirror.records() if mirror else Path(store)
-
-
-def open_stored(run: str, store: str) -> RunFolder:
-    """Return a run of a store, all of it, by its id, the start of one, its folder, or ``last``.
-
-    Raises:
-        UsageError: No run, or more than one, is called so; or the store is none.
-        PlatformError: The store does not give it.
-    """
-    from windtunnel.run.store import open_run
-
-    mirror = _mirror(store)
-    if not mirror:
-        return open_run(run, Path(store))
-    folder = open_run(run, mirror.records())
-    if folder.path.parent == mirror.folder:
-        mirror.complete(folder)
-    return folder
-
-
-def _mirror(store: str) -> Mirror | None:
-    from windtunnel.addresses import ObjectAddress, parse_store
-    from windtunnel.engines.stores import require_aws
-
-    try:
-        address = parse_store(store)
-    except ValueError as error:
-        raise UsageError(f"--store: {error}") from None
-    if isinstance(address, Path):
-        return None
-    if not isinstance(address, ObjectAddress):
-        raise UsageError(
-            f"--store: {address}: a volume claim is read by pods that mount it, not from here;"
-            " the folder in which the run was made has all of it, too"
-        )
-    require_aws(str(address))
-    from windtunnel.run.mirror import Mirror
-
-    return Mirror(address)
-
-
-def write_report(run: Path, output: Path | None = None, *, err: bool = False) -> None:
-    """Write the report of the run in folder `run` and say where it is (`err`: on standard error)."""
-    from windtunnel.analysis.report import render
-    from windtunnel.run.folder import RunFolder
-
-    path = output or run / "report.html"
-    try:
-        path.write_text(render(RunFolder(run), path.parent), encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    (print_err if err else echo)(f"report: {shorten(path)}")
-
-
-def require_report() -> None:
-    """Check that a report can be made, before anything is measured for it.
-
-    Raises:
-        UsageError: The ``report`` extra is not installed.
-    """
-    if reason := report_unavailable():
-        raise UsageError(f"--report: {reason}")

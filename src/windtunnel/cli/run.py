@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
 from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_sweep, with_repeats
 from windtunnel.cli.output import STDOUT, print_err, print_json, print_log_tail, shorten
-from windtunnel.cli.results import require_report, write_report
+from windtunnel.cli.reports import require_report, write_report, write_sweep_report
 from windtunnel.cli.showing import print_record, print_sweep, sweep_as_json
 from windtunnel.engines import RUN_HERE
 from windtunnel.errors import ExitCode
@@ -37,7 +37,9 @@ def run(
     repeats: RepeatsOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="A suspect result is a failure (exit 5).")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Before teardown, wait for Enter or the deadline.")] = False,
-    report: Annotated[bool, typer.Option("--report", help="Write the run's HTML report at the end.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write the HTML report of each run, and of a sweep.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
 ) -> None:
     """Measure: start what is needed, run the client, stop it all, keep the numbers."""
@@ -57,13 +59,7 @@ def run(
         _show(record, as_json=as_json, report=report)
         if record.exit_code == ExitCode.CANCELLED:
             break
-    sweep = requests[0].sweep
-    if sweep and as_json:
-        print_json(sweep_as_json(records))
-    elif sweep:
-        print_sweep(records, len(requests))
-    elif as_json:
-        print_json(records[0].model_dump(mode="json"))
+    _show_all(records, len(requests), as_json=as_json, report=report)
     if STDOUT.problem:
         for record in records:
             print_err(f"run: {shorten(record.path or '')}")
@@ -114,6 +110,22 @@ def _show(record: RunRecord, *, as_json: bool, report: bool) -> None:
         print_record(record)
     if report:
         write_report(Path(record.path or ""), err=as_json)
+
+
+def _show_all(records: Sequence[RunRecord], planned: int, *, as_json: bool, report: bool) -> None:
+    """Show the one run as JSON, or a sweep's runs together."""
+    from windtunnel.run.folder import RunFolder
+
+    if records[0].sweep is None:
+        if as_json:
+            print_json(records[0].model_dump(mode="json"))
+        return
+    if as_json:
+        print_json(sweep_as_json(records))
+    else:
+        print_sweep(records, planned)
+    if report:
+        write_sweep_report([RunFolder(Path(record.path or "")) for record in records], err=as_json)
 
 
 def _hold(control: Control, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.analysis.formatting import column_number, failed
 from windtunnel.cli.output import STATUS_STYLE, VERDICT_STYLE, console, shorten
+from windtunnel.cli.scaling import print_scalings
 from windtunnel.cli.tables import Column, limit_rows, print_table
 
 if TYPE_CHECKING:
@@ -75,14 +76,33 @@ def _print_metrics(metrics: Mapping[str, MetricSummary]) -> None:
     print_table(columns, rows)
 
 
-def sweep_as_json(records: Sequence[RunRecord]) -> dict[str, Any]:
-    """Return a sweep as JSON data."""
+def sweep_as_json(records: Sequence[RunRecord], workers: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a sweep as JSON data, with speed-up and efficiency over the matrix's keys that say how many work at once.
+
+    Raises:
+        UsageError: One of `workers` is no such key.
+    """
+    from windtunnel.analysis.scaling import scalings_of
+
     sweep = records[0].sweep
-    return {"sweep_id": sweep and sweep.id, "runs": [record.model_dump(mode="json") for record in records]}
+    return {
+        "sweep_id": sweep and sweep.id,
+        "runs": [record.model_dump(mode="json") for record in records],
+        "scaling": [scaling.to_json() for scaling in scalings_of(records, workers)],
+    }
 
 
-def print_sweep(records: Sequence[RunRecord], planned: int) -> None:
-    """Show a sweep as a table: a row a run, with the matrix's values, its verdict, and the mean of each metric."""
+def print_sweep(records: Sequence[RunRecord], planned: int | None = None, workers: Sequence[str] = ()) -> None:
+    """Show a sweep as a table: a row a run, with the matrix's values, its verdict, and the mean of each metric.
+
+    Speed-ups are a table of their own for each key that says how many work at once.
+
+    Raises:
+        UsageError: One of `workers` is no such key.
+    """
+    from windtunnel.analysis.scaling import scalings_of
+
+    scalings = scalings_of(records, workers)
     keys = list(records[0].sweep.values) if records[0].sweep else []
     metrics = list(dict.fromkeys(name for record in records for name in record.metrics))
     columns = [Column(key, is_folded=True) for key in keys]
@@ -93,7 +113,7 @@ def print_sweep(records: Sequence[RunRecord], planned: int) -> None:
         values = record.sweep.values if record.sweep else {}
         means = [column_number(record.metrics[name].mean) if name in record.metrics else "–" for name in metrics]
         rows.append([*(str(values[key]) for key in keys), record.validity or "no result", *means])
-    console().print(
-        f"[bold]sweep[/] {records[0].sweep.id if records[0].sweep else ''}: {len(records)} of {planned} runs"
-    )
+    count = f"{len(records)} of {planned} runs" if planned else f"{len(records)} run{'s' * (len(records) != 1)}"
+    console().print(f"[bold]sweep[/] {records[0].sweep.id if records[0].sweep else ''}: {count}")
     print_table(columns, rows)
+    print_scalings(scalings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -57,14 +57,16 @@ class Mirror:
         if key in listing:
             self._bring({key: listing[key]}, self.folder / name, self._store.below(name))
 
-    def complete(self, run: RunFolder) -> None:
-        """Bring all the rest of a run here.
+    def complete(self, run: RunFolder, names: Collection[str] | None = None) -> None:
+        """Bring all the rest of a run here, or those of its files that have one of these names.
 
         Raises:
             PlatformError: The store does not give it (``store_failed``).
         """
         source = self._store.below(run.run_id)
-        self._bring(self._bucket.listing(f"{source.key}/"), run.path, source)
+        wanted = None if names is None else {f"{source.key}/{name}" for name in names}
+        listing = self._bucket.listing(f"{source.key}/")
+        self._bring({key: item for key, item in listing.items() if wanted is None or key in wanted}, run.path, source)
 
     def _bring(self, listing: Mapping[str, Listed], folder: Path, source: ObjectAddress) -> None:
         for key, item in listing.items():

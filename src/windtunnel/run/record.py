@@ -111,6 +111,7 @@ class RunHead(_Model):
     status: Status
     exit_code: int | None = None
     validity: Validity | None = None
+    sweep: SweepPart | None = None
     driver: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -68,6 +68,26 @@ def open_run(name: str, store: Path) -> RunFolder:
     raise UsageError(f"no run {name!r} in {store}{suggest(name, names)}; `windtunnel runs` lists them")
 
 
+def find_sweep(name: str, store: Path) -> list[RunFolder]:
+    """Return the runs of the sweep called `name`, its id or the start of it, the oldest first.
+
+    There are none if no sweep is called so, or if it is what `open_run` takes for a run: a folder, an id, ``last``,
+    the start of one run's id, or of a run's beside those of the sweep.
+    """
+    if name == "last" or (Path(name) / RECORD).exists() or (store / name / RECORD).exists():
+        return []
+    sweeps: dict[str, list[RunFolder]] = {}
+    for folder, head in find_runs(store):
+        if head.sweep and head.sweep.id.startswith(name):
+            sweeps.setdefault(head.sweep.id, []).append(folder)
+    if name in sweeps or len(sweeps) != 1:
+        return sweeps.get(name, [])
+    (runs,) = sweeps.values()
+    called = {each for each in _names(store) if each.startswith(name)}
+    is_of_runs = len(called) == 1 or called - {folder.run_id for folder in runs}
+    return [] if is_of_runs else runs
+
+
 def _names(store: Path) -> Iterator[str]:
     """Yield the name of each folder of `store` that has a record."""
     if store.is_dir():
