@@ -160,6 +160,22 @@ def test_commands_read_a_store_without_its_folders(lab: Lab, s3: S3Lab) -> None:
     assert lab.call("show", first, "--store", STORE).exit_code == 2
 
 
+def test_a_sweep_of_a_store_is_compared(lab: Lab, s3: S3Lab) -> None:
+    """On another machine too: by the sweep's id, with the benchmark and the machines in its report."""
+    swept = lab.run(stored("echo rate=$$THREADS", '[matrix]\n"client.env.THREADS" = ["1", "2"]\n"run.repeats" = [3]'))
+    sweep = json.loads(swept.stdout)["sweep_id"]
+    (lab.path / "runs").rename(lab.path / "elsewhere")
+
+    shown = json.loads(lab.call("show", sweep, "--store", STORE, "--json").stdout)
+    assert shown["sweep_id"] == sweep
+    assert [run["metrics"]["rate"]["mean"] for run in shown["runs"]] == [1, 2]
+    assert lab.call("report", sweep, "--store", STORE, "-o", "sweep.html").exit_code == 0
+    report = (lab.path / "sweep.html").read_text()
+    assert "[matrix]" in report
+    assert "cpu model" in report
+    assert set(s3.objects(f"nightly/{sweep}")) == set()
+
+
 @pytest.mark.parametrize(
     ("store", "env", "words"),
     [

@@ -200,3 +200,13 @@ def test_a_mirrored_file_is_brought_once(s3: S3Lab, folder: RunFolder) -> None:
     s3.put("p/run-1/large", b"another")
     mirror.complete(run)
     assert (run.path / "large").read_bytes() == b"another"
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_mirror_brings_those_files_that_are_asked_for(folder: RunFolder) -> None:
+    """A sweep is compared without the logs and artifacts of its runs."""
+    send(folder)
+    mirror = Mirror(STORE)
+    run = RunFolder(mirror.records() / "run-1")
+    mirror.complete(run, names=("empty", "not-there"))
+    assert {path.name for path in run.path.iterdir()} == {"run.json", "empty"}

@@ -110,6 +110,7 @@ def test_a_sweep_of_which_nothing_can_be_used_has_a_report(sweep: Sweep, matrix:
     lost: dict[str, Any] = {"validity": None, "status": "failed", "metrics": {}}
     page = page_of(sweep(matrix, changes=dict.fromkeys(range(3), lost)))
     assert "There is nothing to compare" in page.text
+    assert "No run measured anything" in page.text
     assert page.misnested == []
 
 
@@ -170,6 +171,13 @@ def test_a_sweep_of_many_runs_and_metrics_stays_small(sweep: Sweep) -> None:
     assert "100 more runs are in the store" in page.text
     assert "24 more metrics are in the reports of the runs" in page.text
     assert len(html) < 3_000_000
+
+
+def test_true_and_false_are_written_as_in_a_benchmark(sweep: Sweep) -> None:
+    """In tables and at the axis."""
+    page = page_of(sweep('"run.fresh" = [true, false]'))
+    assert [row[1] for row in page.rows("Mean of each metric")[1:]] == ["true", "false"]
+    assert "true" in page.all("svg")[0].text
 
 
 @pytest.mark.parametrize("word", ["<i>text</i>", "$x$ & y", "_hidden", "größe", "a" * 300])

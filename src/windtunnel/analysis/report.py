@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.analysis.page import fact, load_template, read_json, read_text, relative
+from windtunnel.analysis.sweep import describe
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.system_calls import load_traces
 
@@ -125,10 +126,9 @@ def _files(folder: RunFolder, detail: Detail) -> dict[str, Any]:
 
 def _run_facts(record: RunRecord) -> list[tuple[str, str | None]]:
     resources, sweep = record.resources, record.sweep
-    values = ", ".join(f"{key} = {value}" for key, value in sweep.values.items()) if sweep else ""
     return [
         ("id", record.run_id),
-        ("sweep", f"{sweep.id}: {values}" if sweep else None),
+        ("sweep", f"{sweep.id}: {describe(sweep.values)}" if sweep else None),
         ("strategy", record.strategy),
         ("engine", record.engine),
         ("backend", record.backend),

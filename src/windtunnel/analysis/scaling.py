@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from windtunnel.analysis.ratio import Estimate, ratio_of_means
-from windtunnel.analysis.sweep import Axis, axes_of, group_by, trouble, values_of
+from windtunnel.analysis.sweep import Axis, axes_of, describe, group_by, trouble, values_of
 from windtunnel.run.record import MetricSummary, RunRecord
 
 _EXACTLY_ONE = Estimate(1.0, None)
@@ -96,8 +96,8 @@ def refusals_of(scalings: Sequence[Scaling]) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
     for each in scalings:
         if each.refused:
-            values = ", ".join(f"{key} = {value}" for key, value in each.values.items())
-            reasons.setdefault(each.refused, []).append(f"{each.metric} ({values})" if values else each.metric)
+            values = f" ({describe(each.values)})" if each.values else ""
+            reasons.setdefault(each.refused, []).append(f"{each.metric}{values}")
     return reasons
 
 

@@ -67,7 +67,7 @@ def axes_of(records: Sequence[RunRecord], workers: Collection[str] = ()) -> list
     axes = [_axis(key, [values_of(record)[key] for record in records], is_told=key in workers) for key in keys]
     for axis in axes:
         if axis.key in workers and not axis.is_workers:
-            told = ", ".join(map(str, axis.values))
+            told = ", ".join(map(in_words, axis.values))
             raise UsageError(f"--workers: {axis.key} has the values {told}; all have to be different numbers above 0")
     return axes
 
@@ -75,6 +75,16 @@ def axes_of(records: Sequence[RunRecord], workers: Collection[str] = ()) -> list
 def values_of(record: RunRecord) -> dict[str, Any]:
     """Return the value of each of the matrix's keys that a run was made with."""
     return record.sweep.values if record.sweep else {}
+
+
+def in_words(value: Any) -> str:
+    """Return a value of a key as it is written in a benchmark, without quotes."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def describe(values: Mapping[str, Any]) -> str:
+    """Return keys with their values as a person reads them."""
+    return ", ".join(f"{key} = {in_words(value)}" for key, value in values.items())
 
 
 def counts_workers(key: str) -> bool:

@@ -13,7 +13,7 @@ from windtunnel.analysis.plots.palette import SERIES
 from windtunnel.analysis.plots.scaling import plot_efficiency, plot_speedup
 from windtunnel.analysis.ratio import Estimate
 from windtunnel.analysis.scaling import Point, Scaling
-from windtunnel.analysis.sweep import Axis, group_by, values_of
+from windtunnel.analysis.sweep import Axis, group_by, in_words, values_of
 from windtunnel.run.record import MetricSummary, RunRecord
 
 Item = TypeVar("Item")
@@ -45,7 +45,7 @@ def metric_figure(key: str, name: str, axis: Axis, axes: Sequence[Axis], records
 def scaling_figures(key: str, axis: Axis, scalings: Sequence[Scaling]) -> list[Figure]:
     """Return speed-up and efficiency of one metric, a line for each of its scalings that has some."""
     name = scalings[0].metric
-    varied = [other for other in scalings[0].values if len({str(each.values[other]) for each in scalings}) > 1]
+    varied = [other for other in scalings[0].values if len({in_words(each.values[other]) for each in scalings}) > 1]
     others = [(_words({other: each.values[other] for other in varied}), each) for each in scalings if not each.refused]
     drawn = _drawn(others)
 
@@ -81,11 +81,11 @@ def _in_order(axis: Axis, records: Sequence[RunRecord]) -> list[RunRecord]:
 
 
 def _scale(axis: Axis) -> Scale:
-    return Scale(axis.key, [str(value) for value in axis.values], axis.numbers)
+    return Scale(axis.key, [in_words(value) for value in axis.values], axis.numbers)
 
 
 def _words(values: Mapping[str, Any]) -> str:
-    return ", ".join(map(str, values.values()))
+    return ", ".join(map(in_words, values.values()))
 
 
 def _title(axes: Sequence[Axis]) -> str:

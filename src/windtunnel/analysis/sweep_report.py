@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from windtunnel.analysis.page import fact, load_template, read_json, read_text, relative
 from windtunnel.analysis.scaling import Scaling, refusals_of, scalings_of
-from windtunnel.analysis.sweep import Axis, axes_of, load_records, trouble, values_of
+from windtunnel.analysis.sweep import Axis, axes_of, in_words, load_records, trouble, values_of
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
@@ -90,7 +90,7 @@ def render(folders: Sequence[RunFolder], at: Path, workers: Collection[str] = ()
 def _line(record: RunRecord, axes: Sequence[Axis], at: Path) -> Line:
     path, values = Path(record.path or ""), values_of(record)
     link = relative(path, at) + ("report.html" if (path / "report.html").is_file() else "")
-    return Line(record, [str(values[axis.key]) for axis in axes], trouble(record), link)
+    return Line(record, [in_words(values[axis.key]) for axis in axes], trouble(record), link)
 
 
 def _metrics(records: Sequence[RunRecord]) -> list[str]:

@@ -25,6 +25,7 @@ def print_scalings(scalings: Sequence[Scaling]) -> None:
 
 def _print_axis(axis: str, scalings: Sequence[Scaling]) -> None:
     from windtunnel.analysis.scaling import refusals_of
+    from windtunnel.analysis.sweep import in_words
 
     shown = [scaling for scaling in scalings if not scaling.refused]
     out = console()
@@ -36,7 +37,7 @@ def _print_axis(axis: str, scalings: Sequence[Scaling]) -> None:
         cells: dict[tuple[str, ...], dict[str, str]] = {}
         for scaling in shown:
             for point in scaling.points:
-                row = (*map(str, scaling.values.values()), f"{point.workers:g}")
+                row = (*map(in_words, scaling.values.values()), f"{point.workers:g}")
                 cells.setdefault(row, {})[scaling.metric] = _cell(point)
         out.print(
             f"speed-up over {axis}, against {shown[0].baseline:g}: 95 % interval, and efficiency",

@@ -101,6 +101,7 @@ def print_sweep(records: Sequence[RunRecord], planned: int | None = None, worker
         UsageError: One of `workers` is no such key.
     """
     from windtunnel.analysis.scaling import scalings_of
+    from windtunnel.analysis.sweep import in_words
 
     scalings = scalings_of(records, workers)
     keys = list(records[0].sweep.values) if records[0].sweep else []
@@ -112,7 +113,7 @@ def print_sweep(records: Sequence[RunRecord], planned: int | None = None, worker
     for record in records:
         values = record.sweep.values if record.sweep else {}
         means = [column_number(record.metrics[name].mean) if name in record.metrics else "–" for name in metrics]
-        rows.append([*(str(values[key]) for key in keys), record.validity or "no result", *means])
+        rows.append([*(in_words(values[key]) for key in keys), record.validity or "no result", *means])
     count = f"{len(records)} of {planned} runs" if planned else f"{len(records)} run{'s' * (len(records) != 1)}"
     console().print(f"[bold]sweep[/] {records[0].sweep.id if records[0].sweep else ''}: {count}")
     print_table(columns, rows)

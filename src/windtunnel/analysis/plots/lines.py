@@ -13,8 +13,8 @@ from windtunnel.analysis.plots.drawing import LINE_STYLES, Draw, Theme, legible
 
 _LOG_RATIO = 16
 _MOST_TICKS = 8
-_MOST_WORDS = 24
-_MOST_LETTERS = 60  # of all names below an axis, side by side
+_MOST_WORDS = 16
+_MOST_LETTERS = 40  # of all names below an axis, side by side
 _LONGEST_WORD = 18
 _MOST_MARKS = 40
 _APART = 0.12
