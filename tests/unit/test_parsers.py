@@ -124,7 +124,10 @@ def test_locust_without_requests_measures_nothing() -> None:
     ("name", "output"),
     [
         ("ab", "ab_slow"),
+        ("hpcc", "hpcc_two_hosts"),
+        ("imb", "imb_four"),
         ("locust", "locust_only_summary"),
+        ("mpi4py-bench", "mpi4py-bench_hosts"),
         ("pgbench", "pgbench_rate"),
         ("redis-benchmark", "redis_benchmark_csv"),
         ("siege", "siege_4_0_json"),
@@ -159,6 +162,9 @@ lines = st.sampled_from(
         "Failed transactions: {}\nLongest transaction: {}\nShortest transaction: {}\n",
         "transaction type: {}\nnumber of transactions actually processed: {}/{}\ntps = {} (without initial",
         "SQL script {}: {}\n - {} transactions ({}% of total, tps = {})\n - latency average = {} ms",
+        "# Benchmarking {}\n# #processes = {}\n#bytes #repetitions t[usec] Mbytes/sec\n {} {} {} {}\n 0 {} {}",
+        "# MPI PingPong Test\n {} {} | {}e-05 ± {}e-05 {}\n {} {}",
+        "Begin of Summary section.\nSuccess={}\nHPL_N={}\nHPL_Tflops={}\nPTRANS_GBs={}\nEnd of Summary section.",
         "{}",
     ]
 )
@@ -197,7 +203,7 @@ def test_rates_are_a_second_and_latencies_are_milliseconds(name: str) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.parametrize(
-    "line", [" \n", "\r====== ", "====== ", '"a",', "a: 1 ", "Aggregated 1 ", " 1", "transaction type: "]
+    "line", [" \n", "\r====== ", "====== ", '"a",', "a: 1 ", "Aggregated 1 ", " 1", "transaction type: ", "x=1", "# "]
 )
 def test_a_parser_takes_time_in_proportion_to_its_text(name: str, line: str) -> None:
     """A megabyte of what a row may begin with is read at once, in lines or in one; a quadratic parser takes hours."""
@@ -218,7 +224,7 @@ def test_names_of_parsers_and_metrics_are_checked() -> None:
     """A wrong name is refused with what there is."""
     assert check_name("locust") == "locust"
     with pytest.raises(
-        ValueError, match=r"'locus' is not a parser; did you mean 'locust'\? \(allowed: ab, locust, pgb"
+        ValueError, match=r"'locus' is not a parser; did you mean 'locust'\? \(allowed: ab, hpcc, imb, locust, mpi4"
     ):
         check_name("locus")
     check_metric("locust", "requests")

@@ -1,4 +1,4 @@
-"""What well-known load generators print, read into measurements. Pure text in, data out.
+"""What well-known load generators and benchmarks print, read into measurements. Pure text in, data out.
 
 Each parser documents its metrics with their units in `Parser.metrics`; those names are
 stable, and a benchmark file may select among them.
@@ -15,7 +15,7 @@ from windtunnel.suggest import suggest
 
 __all__ = ["PARSERS", "Attempts", "Measurement", "Parser", "check_metric", "check_name"]
 
-_NAMES = ("ab", "locust", "pgbench", "redis-benchmark", "siege", "wrk")
+_NAMES = ("ab", "hpcc", "imb", "locust", "mpi4py-bench", "pgbench", "redis-benchmark", "siege", "wrk")
 
 
 class _Table(Mapping[str, Parser]):
