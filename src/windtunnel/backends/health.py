@@ -12,7 +12,7 @@ from windtunnel.backends.platform import Rehearsed, Routes, Task
 from windtunnel.backends.probes import OVER_NETWORK, Answer, describe
 from windtunnel.backends.running import Running
 from windtunnel.errors import InvalidResult, PlatformError
-from windtunnel.plan import Liveness, Probe
+from windtunnel.plan import Gang, Liveness, Probe
 
 PROBE_SECONDS = 1.0
 """How long the first probes may take."""
@@ -110,7 +110,9 @@ class Prober:
                 return self._with_hint(running, answer) if is_hinted else answer
         running.is_reached = running.is_reached or probe.kind in OVER_NETWORK
         platform = running.platform
-        if isinstance(platform, Routes) and running.address.port and not running.is_routed:
+        # The workers of a gang are reached one by one.
+        is_routed = running.is_routed or isinstance(running.step, Gang)
+        if isinstance(platform, Routes) and running.address.port and not is_routed:
             answer = platform.reach_service(running.address, seconds)
             if not answer.ok:
                 return self._with_hint(running, answer)

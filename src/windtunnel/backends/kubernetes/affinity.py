@@ -8,6 +8,7 @@ from typing import Any
 
 from windtunnel.backends.kubernetes.manifests import Manifest, step_selector
 from windtunnel.backends.kubernetes.naming import Naming
+from windtunnel.plan import Gang, Job, Placement, Service
 
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 _ARCHITECTURE = "kubernetes.io/arch"
@@ -23,6 +24,8 @@ class Placing:
         node: The node that it should run on again.
         kept: The node that it has to leave to others.
         architecture: What its Python packages were built for.
+        near: The step whose other pods it should be near, if it is a member of a gang or a job.
+        members: Whether it has a node that none of these is on (``spread``), or theirs (``packed``).
     """
 
     away_from: Sequence[str] = ()
@@ -30,17 +33,31 @@ class Placing:
     node: str | None = None
     kept: str | None = None
     architecture: str | None = None
+    near: str = ""
+    members: Placement = "any"
+
+
+def among_members(step: Service | Job) -> dict[str, Any]:
+    """Return what is said of a step's members among themselves, as arguments of `Placing`."""
+    has_members = isinstance(step, Gang) or (isinstance(step, Job) and step.size > 1)
+    return {"near": step.name, "members": step.placement} if has_members else {}
 
 
 def affinity(naming: Naming, placing: Placing) -> Manifest:
     """Return what a pod asks of its node."""
     found: dict[str, Any] = {}
-    if placing.away_from:
-        others = [
-            {"labelSelector": {"matchLabels": step_selector(naming, step)}, "topologyKey": HOSTNAME}
-            for step in placing.away_from
-        ]
+    away_from = [*placing.away_from, *([placing.near] if placing.members == "spread" else [])]
+    if away_from:
+        others = [_pods_of(naming, step, HOSTNAME) for step in away_from]
         found["podAntiAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": others}
+    if placing.members == "packed":
+        # The first of them goes anywhere: it fits its own term.
+        own = [_pods_of(naming, placing.near, HOSTNAME)]
+        found["podAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": own}
+    elif placing.near:
+        # A zone of its own is no condition: one that is larger than any zone still runs.
+        own = [{"weight": 100, "podAffinityTerm": _pods_of(naming, placing.near, ZONE)}]
+        found["podAffinity"] = {"preferredDuringSchedulingIgnoredDuringExecution": own}
     node: dict[str, Any] = {}
     required = [_term(ZONE, "In", placing.zone)] if placing.zone else []
     required += [_term(HOSTNAME, "NotIn", placing.kept)] if placing.kept else []
@@ -53,6 +70,11 @@ def affinity(naming: Naming, placing: Placing) -> Manifest:
         preference = {"matchExpressions": [_term(HOSTNAME, "In", placing.node)]}
         node["preferredDuringSchedulingIgnoredDuringExecution"] = [{"weight": 100, "preference": preference}]
     return found | ({"nodeAffinity": node} if node else {})
+
+
+def _pods_of(naming: Naming, step: str, where: str) -> Manifest:
+    """Return the term of an affinity that means a step's pods, on the same node or in the same zone."""
+    return {"labelSelector": {"matchLabels": step_selector(naming, step)}, "topologyKey": where}
 
 
 def _term(label: str, operator: str, value: str) -> Manifest:

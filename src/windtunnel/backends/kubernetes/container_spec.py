@@ -9,6 +9,7 @@ from windtunnel.backends.base import Address
 from windtunnel.backends.containers import METRICS, OUT, WORK, choose_port
 from windtunnel.backends.kubernetes.manifests import Manifest, config_map, secret
 from windtunnel.backends.kubernetes.naming import Naming
+from windtunnel.backends.kubernetes.run_manifests import pod_name
 from windtunnel.backends.kubernetes.secret_objects import Hidden, Secrecy
 from windtunnel.backends.unit import Site, Unit
 from windtunnel.plan import Job, Program, Service
@@ -81,8 +82,8 @@ def container_spec(
         argv=unit.argv,
         env=unit.env,
         files={path: _key(number) for number, path in enumerate(unit.files)},
-        config=naming.name(step.name, unit.iteration),
-        hidden=secrecy.hidden(step.program),
+        config=_config(naming, unit),
+        hidden=secrecy.hidden(step.program, has_keys=unit.has_keys),
         sidecar=service if is_in_client(step) else None,
         stop=unit.substitute(service.stop or ()) if service else (),
         ready=unit.substitute(service.ready.probe.command) if service else (),
@@ -94,15 +95,21 @@ def container_spec(
 
 def belongings(naming: Naming, secrecy: Secrecy, unit: Unit) -> list[Manifest]:
     """Return what the pods of a unit's step refer to and has to be there before: a Secret, a ConfigMap of its files."""
-    hidden = secrecy.hidden(unit.program)
+    hidden = secrecy.hidden(unit.program, has_keys=unit.has_keys)
     files = {_key(number): text for number, text in enumerate(unit.files.values())}
-    name, step = naming.name(unit.step.name, unit.iteration), unit.step.name
+    name, step = _config(naming, unit), unit.step.name
     found = []
     if hidden:
         found.append(secret(naming, name, step, hidden.data(unit.env, unit.argv, files)))
     if files and not hidden.has_files:
         found.append(config_map(naming, name, step, files))
     return found
+
+
+def _config(naming: Naming, unit: Unit) -> str:
+    """Return what a unit's ConfigMap and its Secret are called: of a job's members each has its own, of its rank."""
+    is_shared = isinstance(unit.step, Service)
+    return naming.name(unit.step.name, unit.iteration) if is_shared else pod_name(naming, unit)
 
 
 def _key(number: int) -> str:

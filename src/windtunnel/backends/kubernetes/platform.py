@@ -21,7 +21,7 @@ from windtunnel.backends.kubernetes.outage import Patience
 from windtunnel.backends.kubernetes.pod_launcher import Launcher, PodGroup
 from windtunnel.backends.kubernetes.pod_maker import PodMaker
 from windtunnel.backends.kubernetes.pod_shutdown import Shutdown
-from windtunnel.backends.kubernetes.pod_startup import Startup
+from windtunnel.backends.kubernetes.pod_startup import Startup, how_many_fit
 from windtunnel.backends.kubernetes.requirements import Requirements, standby_unit
 from windtunnel.backends.kubernetes.results import Results
 from windtunnel.backends.kubernetes.run_resources import RunResources
@@ -33,7 +33,7 @@ from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.network_probe import Answer
-from windtunnel.backends.platform import Fetch, Task
+from windtunnel.backends.platform import Fetch, Task, Whereabouts
 from windtunnel.backends.python_environments import Interpreter, KeptEnvironment
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
@@ -191,7 +191,8 @@ class KubernetesPlatform:
         return group.tasks[0], group.sidecars
 
     def _start_step(self, units: Sequence[Unit], beside: Sequence[Unit]) -> PodGroup:
-        group = self._start(units[0], lambda group: self._launcher.make(group, units, beside))
+        await_places = self._startup.wait_for_places
+        group = self._start(units[0], lambda group: self._launcher.make(group, units, beside, await_places))
         self._facts.note((*group.tasks, *group.sidecars))
         self._launcher.scheduling.note(group.tasks)
         return group
@@ -203,12 +204,20 @@ class KubernetesPlatform:
         try:
             make(group)
             self._startup.wait(group.tasks, group.sidecars)
-        except BaseException:
+        except BaseException as error:
             # Nobody has got it yet who could stop it.
-            group.delete(0)
+            words = how_many_fit(error, unit, group.tasks)
+            self._shutdown.give_back(group)
+            if isinstance(error, PlatformError) and words:
+                raise PlatformError(f"{error.message}; {words}", code=error.code, step=unit.step.name) from None
             raise
         self._live[unit.label] = group
         return group
+
+    def whereabouts(self, task: Task) -> Whereabouts:
+        """Return where a member is that was started: its pod's address, and its node."""
+        view = self._watcher.view(task.name)
+        return Whereabouts(view.ip, view.node or "")
 
     def stop(self, tasks: Sequence[Task], grace: float) -> None:
         """End pods; what they wrote is to be fetched before they are removed."""

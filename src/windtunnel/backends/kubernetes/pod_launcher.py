@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from windtunnel.backends.kubernetes.admission import changes
@@ -13,7 +13,7 @@ from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodO
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
 from windtunnel.backends.kubernetes.requirements import PackedEnvironment
-from windtunnel.backends.kubernetes.run_manifests import pod_name, step_service
+from windtunnel.backends.kubernetes.run_manifests import host_name, pod_name, step_services
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.scheduling import Scheduling
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
@@ -31,7 +31,7 @@ class PodGroup:
 
     Attributes:
         step: The step's name.
-        host: The name of its Service, if it is a service.
+        host: The name of its Service, if it has one.
         tasks: Its own tasks.
         sidecars: Those of services in its pod.
         belongings: Kind and name of what goes with the pods.
@@ -47,11 +47,6 @@ class PodGroup:
     def is_over(self) -> bool:
         """Whether all of its own tasks have ended, and their output is there."""
         return all(task.is_over for task in self.tasks)
-
-    @property
-    def is_removed_by_another(self) -> bool:
-        """Whether its pods are not for this run to remove."""
-        return any(task.maker.removes_pods for task in self.tasks)
 
     def delete(self, grace: float) -> None:
         """Have its pods deleted, with so many seconds of grace."""
@@ -87,23 +82,35 @@ class Launcher:
         self._doubted: set[tuple[str, str]] = set()
         self._tasks: list[PodTask] = []
 
-    def make(self, group: PodGroup, units: Sequence[Unit], sidecars: Sequence[Unit]) -> None:
+    def make(
+        self,
+        group: PodGroup,
+        units: Sequence[Unit],
+        sidecars: Sequence[Unit],
+        await_places: Callable[[Sequence[PodTask]], None],
+    ) -> None:
         """Make the pods of a step's units, each with `sidecars` beside it; they need not run yet.
 
         Args:
             group: What is made is added to it, so that it is known even if not all of it could be.
-            units: One of each replica.
+            units: One of each replica or member.
             sidecars: Services in the same pod.
+            await_places: Waits until tasks have nodes.
 
         Raises:
-            PlatformError: The API refuses.
+            PlatformError: The API refuses, or some members have no place.
         """
-        self._make_belongings(group, [units[0], *sidecars])
-        if service := step_service(self._naming, units[0]):
+        own = units if isinstance(units[0].step, Job) else units[:1]
+        self._make_belongings(group, [*own, *sidecars])
+        for service in step_services(self._naming, units[0]):
             self._make_service(group, service)
-        for unit in units:
+        is_once = self._job_pods.is_ahead and isinstance(units[0].step, Job)
+        for unit in sorted(units, key=lambda unit: is_once and unit.number == 1):
             self._resources.check()  # hundreds of replicas take minutes
+            if is_once and unit.number == 1:
+                await_places(group.tasks)  # what is made by another cannot be made anew when these have none
             self._make_pod(group, unit, sidecars)
+        group.tasks.sort(key=lambda task: task.unit.number)
 
     def make_standby(self, group: PodGroup, unit: Unit) -> None:
         """Make the pod of a unit that stands by, until the hub has the input called like it; it need not run yet.
@@ -136,10 +143,10 @@ class Launcher:
                 group.belongings.append((thing["kind"], thing["metadata"]["name"]))
 
     def _make_service(self, group: PodGroup, service: Manifest) -> None:
-        made = self._resources.create(service, "its Service", group.step)
-        group.belongings.insert(0, ("Service", group.host))
+        made, name = self._resources.create(service, "its Service", group.step), service["metadata"]["name"]
+        group.belongings.insert(0, ("Service", name))
         if "ports" in service["spec"]:
-            self._resources.addresses[group.host] = str(made["spec"]["clusterIP"])
+            self._resources.addresses[name] = str(made["spec"]["clusterIP"])
 
     def _make_pod(self, group: PodGroup, unit: Unit, sidecars: Sequence[Unit]) -> None:
         resources = self._resources
@@ -151,7 +158,7 @@ class Launcher:
             return {COLLECTOR: resources.collect(name), FETCHER: fetcher_arguments(inputs, containers)}
 
         group.belongings.append(("Secret", arguments_name(manifest["metadata"]["name"])))
-        maker = self._job_pods if isinstance(unit.step, Job) else DRIVER_PODS
+        maker = self._job_pods if isinstance(unit.step, Job) and unit.number == 1 else DRIVER_PODS
         made = maker.make(PodOrder(unit, manifest, arguments, resources))
         if made.admitted:
             for words in changes(manifest, made.admitted, [each.step.name for each in (unit, *sidecars)]):
@@ -164,8 +171,9 @@ class Launcher:
         name = pod_name(self._naming, unit)
         built_for = [self._environments[each.name].architecture for each in containers if each.packages]
         grace = grace_of(unit.step, [each.step for each in sidecars])
-        companions = Companions(resources.runner, grace, self.inputs, resources.addresses)
-        placing = self.scheduling.placing(unit.step, next(iter(built_for), None))
+        host = host_name(self._naming, unit)
+        companions = Companions(resources.runner, grace, self.inputs, resources.addresses, host, unit.number)
+        placing = self.scheduling.placing(unit, next(iter(built_for), None))
         return pod(self._naming, name, containers, placing, companions)
 
     def _container(self, unit: Unit) -> ContainerSpec:

@@ -33,6 +33,7 @@ class Shutdown:
         self._resources, self._is_hub_ending = resources, is_hub_ending
         self._notifier = resources.watcher.notifier
         self._leaving: dict[PodGroup, float] = {}
+        self._given_back: list[PodGroup] = []
 
     def end(self, group: PodGroup, grace: float) -> None:
         """End what still runs of some pods: SIGTERM, and SIGKILL after `grace` seconds.
@@ -57,7 +58,7 @@ class Shutdown:
             return group.is_over or self._is_hub_ending()
 
         self._notifier.wait_for_grace(is_over, grace)
-        if not is_over() and not group.is_removed_by_another:
+        if not is_over():
             self._kill(group)
         if not is_over():
             self._notifier.wait(is_over, KILL_SECONDS)
@@ -73,9 +74,8 @@ class Shutdown:
         self._end_sidecars(group)
         for task in (*group.tasks, *group.sidecars):
             task.collect_seconds = COLLECT_SECONDS if can_send else _LEAST_COLLECT
-        if not group.is_removed_by_another:
-            for task in group.tasks:
-                task.is_pod_kept = True
+        for task in group.tasks:
+            task.is_pod_kept = not task.maker.removes_pods
 
     def _end_sidecars(self, group: PodGroup) -> None:
         """Give the servers in a client's pod, which are told of its end, their graces; kill what stays.
@@ -92,16 +92,23 @@ class Shutdown:
             return all(task.has_stopped for task in group.sidecars)
 
         self._notifier.wait_for_grace(have_stopped, graces)
-        if not have_stopped() and not group.is_removed_by_another:
+        if not have_stopped():
             self._kill(group)
         self._notifier.wait_patiently(lambda: all(task.is_down for task in group.sidecars), KILL_SECONDS)
 
     def _kill(self, group: PodGroup) -> None:
-        """End containers at once, though their pods were given a grace."""
+        """End containers at once, though their pods were given a grace, unless somebody else still looks at them."""
         for task in group.tasks:
-            if task.view.is_running(COLLECTOR):
+            if task.view.is_running(COLLECTOR) and not task.maker.removes_pods:
                 cluster, collector = self._resources.cluster, (task.pod, COLLECTOR)
                 run_command(cluster, collector, group.step, script("kubernetes.pod.kill"), KILL_SECONDS)
+
+    def give_back(self, group: PodGroup) -> None:
+        """End pods that nobody has got yet, as they are; what belongs to them is that of the next try, or the run's."""
+        group.belongings.clear()
+        self._leaving[group] = time.monotonic() + GONE_SECONDS
+        self._given_back.append(group)
+        group.delete(0)
 
     def await_removal(self) -> None:
         """Wait until what was ended is gone, and with it what belongs to it."""
@@ -115,6 +122,10 @@ class Shutdown:
                 self._resources.context.journal.note(words, group.step)
             self._remove_belongings(group)
             del self._leaving[group]
+        for task in (task for group in self._given_back for task in group.tasks):
+            if task.is_away:
+                self._resources.watcher.forget(task.pod)
+        self._given_back.clear()
 
     def _remove_belongings(self, group: PodGroup) -> None:
         """Delete what belongs to pods that are gone; it would go with the run too."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from windtunnel.backends.base import describe_status
 from windtunnel.backends.kubernetes.diagnosis import Diagnosis, to_error
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.task import PodTask
+from windtunnel.backends.labels import PREFIX
+from windtunnel.backends.unit import Unit
 from windtunnel.errors import PlatformError
-from windtunnel.plan import Service
+from windtunnel.plan import Service, members_of
 from windtunnel.run.control import POLL_SECONDS
 from windtunnel.run.folder import tail
 
@@ -25,6 +27,7 @@ class Startup:
     def __init__(self, resources: RunResources) -> None:
         self._resources, self._notifier = resources, resources.watcher.notifier
         self._diagnosis = Diagnosis(resources.cluster)
+        self._gated: set[str] = set()
 
     def wait(self, tasks: Sequence[PodTask], sidecars: Sequence[PodTask] = ()) -> None:
         """Return when all tasks run, or have run.
@@ -39,8 +42,21 @@ class Startup:
         """
         began: dict[str, float] = {}
 
+        def check() -> None:
+            for each in sidecars:
+                _check_sidecar(each, began)
+
+        self._await(tasks, lambda task: task.has_started, check)
+
+    def wait_for_places(self, tasks: Sequence[PodTask]) -> None:
+        """Return when each task has a node; raises as `wait` does."""
+        self._await(tasks, lambda task: task.view.node is not None)
+
+    def _await(
+        self, tasks: Sequence[PodTask], has: Callable[[PodTask], bool], check: Callable[[], object] = lambda: None
+    ) -> None:
         def is_settled() -> bool:
-            return all(task.has_started for task in tasks)
+            return all(map(has, tasks))
 
         while True:
             is_over = self._notifier.wait(is_settled, POLL_SECONDS)
@@ -49,8 +65,17 @@ class Startup:
             if is_over:
                 return
             self._resources.check()
-            for each in sidecars:
-                _check_sidecar(each, began)
+            self._tell_gates(tasks)
+            check()
+
+    def _tell_gates(self, tasks: Sequence[PodTask]) -> None:
+        """Tell once of each step that others hold it back: a queue may take as long as the run may."""
+        for task in tasks:
+            step = task.unit.step.name
+            if step not in self._gated and (gates := [g for g in task.view.gates if not g.startswith(PREFIX)]):
+                self._gated.add(step)
+                words = f"waits for {', '.join(gates)}, which holds its pods back from being scheduled"
+                self._resources.context.journal.note(words, step)
 
     def _check_trouble(self, task: PodTask) -> None:
         trouble = None if task.has_terminated_well else self._diagnosis.of_pod(task.view)
@@ -62,6 +87,21 @@ class Startup:
             step = task.unit.step.name
             whose = step if trouble.container in {None, task.container} else trouble.container
             raise to_error(f"{whose}:", trouble, step)
+
+
+def how_many_fit(error: BaseException, unit: Unit, tasks: Sequence[PodTask]) -> str:
+    """Return how many of a step's members have room where not all have; nothing for other errors and other steps.
+
+    Args:
+        error: Why they were not all started.
+        unit: One of them.
+        tasks: Those of which the API took the pods.
+    """
+    if unit.hostname is None or not isinstance(error, PlatformError) or error.code not in {"unschedulable", "quota"}:
+        return ""
+    # A quota stops them one after the other, before the scheduler has seen any.
+    fit = tasks if error.code == "quota" else [task for task in tasks if task.view.node]
+    return f"{len(fit)} of {members_of(unit.step)} would fit"
 
 
 def _check_sidecar(task: PodTask, began: dict[str, float]) -> None:

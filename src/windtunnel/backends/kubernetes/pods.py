@@ -67,6 +67,11 @@ class View:
         return str(self.data.get("metadata", {}).get("name") or "")
 
     @property
+    def uid(self) -> str:
+        """What tells it from others of its name that were there before."""
+        return str(self.data.get("metadata", {}).get("uid") or "")
+
+    @property
     def labels(self) -> Mapping[str, str]:
         """Its labels."""
         return self.data.get("metadata", {}).get("labels") or {}
@@ -116,6 +121,11 @@ class PodView(View):
     def conditions(self) -> Mapping[str, Mapping[str, Any]]:
         """Return its conditions by type."""
         return {each["type"]: each for each in self.status.get("conditions") or ()}
+
+    @property
+    def gates(self) -> list[str]:
+        """The names of what holds it back from being scheduled, such as a queue."""
+        return [str(gate["name"]) for gate in self.data.get("spec", {}).get("schedulingGates") or ()]
 
     @property
     def is_being_made(self) -> bool:

@@ -11,14 +11,21 @@ from windtunnel.backends.agent.places import PORT
 from windtunnel.backends.base import Launch, warden_seconds
 from windtunnel.backends.containers import PYTHON
 from windtunnel.backends.kubernetes import manifests
-from windtunnel.backends.kubernetes.affinity import Placing
+from windtunnel.backends.kubernetes.affinity import Placing, among_members
 from windtunnel.backends.kubernetes.container_spec import belongings, container_spec, is_in_client, site_of
 from windtunnel.backends.kubernetes.manifests import Manifest, WardenSpec
 from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.paths import api_path
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
-from windtunnel.backends.kubernetes.run_manifests import TURN, pod_name, step_service, target_lease, warden_belongings
+from windtunnel.backends.kubernetes.run_manifests import (
+    TURN,
+    host_name,
+    pod_name,
+    step_services,
+    target_lease,
+    warden_belongings,
+)
 from windtunnel.backends.kubernetes.sealing import any_sealed, policy
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.kubernetes.settings import lease_seconds, named_namespace, runner_image
@@ -103,14 +110,16 @@ class _Manifests:
         step = units[0].step
         needed = self._plan.services_for(step) if isinstance(step, Job) else ()
         beside = [self._in_client[each.name] for each in needed if each.name in self._in_client]
-        for unit in (units[0], *beside):
+        own = units if isinstance(step, Job) else units[:1]
+        for unit in (*own, *beside):
             yield from belongings(self._naming, self._secrecy, unit)
-        if service := step_service(self._naming, units[0]):
+        for service in step_services(self._naming, units[0]):
             yield service
-            self._name_address(service["metadata"]["name"])
+            if "ports" in service["spec"]:
+                self._name_address(service["metadata"]["name"])
         away_from = [each.name for each in needed if each.placement == "apart"]
         for unit in units:
-            yield from self._pod(unit, beside, Placing(away_from=away_from))
+            yield from self._pod(unit, beside, Placing(away_from=away_from, **among_members(step)))
 
     def _pod(self, unit: Unit, beside: Sequence[Unit], placing: Placing) -> Iterator[Manifest]:
         name = pod_name(self._naming, unit)
@@ -125,7 +134,8 @@ class _Manifests:
             FETCHER: fetcher_arguments(fetched, containers),
         }
         yield manifests.arguments(self._naming, name, unit.step.name, words)
-        companions = Companions(runner_image(), grace, inputs, self._addresses)
+        host = host_name(self._naming, unit)
+        companions = Companions(runner_image(), grace, inputs, self._addresses, host, unit.number)
         yield pod(self._naming, name, containers, placing, companions)
 
     @property

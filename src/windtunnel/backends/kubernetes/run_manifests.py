@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from windtunnel.backends.agent.places import PORT
 from windtunnel.backends.kubernetes import manifests
 from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.backends.kubernetes.naming import PART, WARDEN, Naming
+from windtunnel.backends.labels import PREFIX
 from windtunnel.backends.unit import Unit
-from windtunnel.plan import Service
+from windtunnel.plan import Gang, Service
 
 TURN = "turn"
 """What a target's Lease is labelled with, as it outlives the run's other objects."""
+MEMBER = f"{PREFIX}member"
+"""What the pods of members are labelled with: which of them each is, from 0, as ranks are."""
+
+
+@dataclass(frozen=True)
+class HostName:
+    """What a pod is called by those that look its name up: ``NAME.SUBDOMAIN``, and ``NAME`` by itself.
+
+    Attributes:
+        name: Its host name.
+        subdomain: The Service that publishes it.
+    """
+
+    name: str
+    subdomain: str
 
 
 def warden_belongings(naming: Naming, key: bytes, lease_seconds: float) -> list[Manifest]:
@@ -40,15 +59,33 @@ def target_lease(naming: Naming, target: str, seconds: float) -> Manifest:
     return made
 
 
-def step_service(naming: Naming, unit: Unit) -> Manifest | None:
-    """Return the Service by which clients reach the pods of a unit's step; None if the step is no service."""
-    service = unit.step
-    if not isinstance(service, Service):
+def step_services(naming: Naming, unit: Unit) -> Iterator[Manifest]:
+    """Yield the Services by which the pods of a unit's step are reached.
+
+    A gang has no one address, only names. The first member of a job has one that is there before it is: who looks up
+    a name too early is told for half a minute that there is none.
+    """
+    step, address = unit.step, unit.site.address
+    selector = manifests.step_selector(naming, step.name)
+    if host := host_name(naming, unit):
+        yield manifests.service(naming, host.subdomain, step.name, selector, [])
+        if not isinstance(step, Gang):
+            first = selector | {MEMBER: "0"}
+            yield manifests.service(naming, address.host, step.name, first, [address.port] if address.port else [])
+    elif isinstance(step, Service):
+        asked = [step.ready.probe.port, step.live.probe.port if step.live else None]
+        ports = sorted({port for port in (address.port, *asked) if port})
+        yield manifests.service(naming, address.host, step.name, selector, ports)
+
+
+def host_name(naming: Naming, unit: Unit) -> HostName | None:
+    """Return what a unit's pod is called by others, if it is one of several that reach each other."""
+    if unit.hostname is None:
         return None
-    asked = [service.ready.probe.port, service.live.probe.port if service.live else None]
-    ports = sorted({port for port in (unit.site.address.port, *asked) if port})
-    selector = manifests.step_selector(naming, service.name)
-    return manifests.service(naming, unit.site.address.host, service.name, selector, ports)
+    if isinstance(unit.step, Gang):
+        return HostName(unit.hostname, unit.site.address.host)
+    # The first one goes by the name that the others have for it: to itself that is its own address.
+    return HostName(pod_name(naming, unit), f"{unit.site.address.host}-members")
 
 
 def pod_name(naming: Naming, unit: Unit) -> str:

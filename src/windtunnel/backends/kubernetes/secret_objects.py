@@ -82,8 +82,13 @@ class Secrecy:
         """Tell whether a text has a secret in it, of this plan or by what it looks like."""
         return bool(find_in_line(text)) or self.redaction.known(text) != text
 
-    def hidden(self, program: Program) -> Hidden:
-        """Return what of a program is secret, whatever its names are replaced by."""
+    def hidden(self, program: Program, *, has_keys: bool = False) -> Hidden:
+        """Return what of a program is secret, whatever its names are replaced by.
+
+        Args:
+            program: The program.
+            has_keys: Whether there are keys among its files. What it runs is there too, and its command another.
+        """
         known = self.redaction.known
         variables = [name for name, text in program.env.items() if has_secret(name, text) or known(text) != text]
         if self.is_ahead and program.requirements and "PATH" not in program.env:
@@ -92,6 +97,8 @@ class Secrecy:
         words |= {number for number, word in enumerate(program.command) if known(word) != word}
         files = dict(program.files)
         has_files = self.redaction.document(files, ("files",)) != files
+        if has_keys:
+            return Hidden(tuple(variables), has_files=True)
         return Hidden(tuple(variables), tuple(sorted(words)), has_files)
 
 

@@ -11,18 +11,20 @@ from hashlib import sha256
 
 from windtunnel.backends.base import Launch, longest_seconds
 from windtunnel.backends.containers import PYTHON
-from windtunnel.backends.kubernetes.affinity import Placing
+from windtunnel.backends.equipment import Equipment
+from windtunnel.backends.kubernetes.affinity import Placing, among_members
 from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_client, site_of
 from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
+from windtunnel.backends.kubernetes.run_manifests import host_name
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.labels import PREFIX, RunLabels
 from windtunnel.backends.unit import Environment, Unit, render
 from windtunnel.engines.argo.labels import MAIN, WAIT
 from windtunnel.engines.argo.parameters import ported
 from windtunnel.errors import PlanError
-from windtunnel.plan import Job, Plan, Service
+from windtunnel.plan import Gang, Job, Plan, Service
 
 SLACK_SECONDS = 120
 """How much longer than its run a client's pod may be there, for whatever its driver died of."""
@@ -109,18 +111,20 @@ def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> 
     """
     services, secrecy = plan.services_for(job), Secrecy.of(plan, is_ahead=True)
     own = iteration if job.fresh else None
-    values = {"ITERATION": str(iteration)}
+    values, equipment = {"ITERATION": str(iteration)}, Equipment.stand_in(plan)
     units: list[Unit] = []
     for service in services:
         site = site_of(naming, service, own)
         if is_in_client(service):
             units.append(render(Launch(service, own, dict(values)), site, _environment(service)))
         values |= site.address.values(service.name)
-    units.insert(0, render(Launch(job, iteration, values), site_of(naming, job, iteration), _environment(job)))
+        values |= equipment.values(service) if isinstance(service, Gang) else {}
+    unit = render(Launch(job, iteration, values), site_of(naming, job, iteration), _environment(job))
+    units.insert(0, equipment.equip(unit))
     inputs = {item.path: str(number) for number, item in enumerate(plan.inputs)}
     grace = grace_of(job, [unit.step for unit in units[1:]])
-    companions = Companions(runner, grace, inputs)
-    placing = Placing([each.name for each in services if each.placement == "apart"])
+    companions = Companions(runner, grace, inputs, host=host_name(naming, unit))
+    placing = Placing([each.name for each in services if each.placement == "apart"], **among_members(job))
     containers = [
         container_spec(naming, secrecy, unit, _LATER if unit.program.requirements else None) for unit in units
     ]
