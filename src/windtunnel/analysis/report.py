@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.analysis.page import fact, load_template, read_json, read_text, relative
+from windtunnel.analysis.placement import placements
 from windtunnel.analysis.sweep import describe
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.system_calls import load_traces
@@ -56,7 +57,8 @@ def _facts(folder: RunFolder, record: RunRecord) -> dict[str, Any]:
     return {
         "record": record,
         "run_facts": _run_facts(record),
-        "host_facts": [(key.replace("_", " "), fact(key, value)) for key, value in host.items()],
+        "host_facts": [(key.replace("_", " "), fact(key, value)) for key, value in host.items() if key != "gangs"],
+        "placements": placements(host),
         "benchmark": read_text(folder, "benchmark.toml"),
     }
 

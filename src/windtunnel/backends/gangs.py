@@ -85,10 +85,11 @@ class Gangs:
             self._facts[step.name] = {"members": self._members(step)}
 
     def _members(self, step: Gang | Job) -> list[dict[str, Any]]:
-        places = self._places.get(step.name, {})
+        """Return where the members of a step are; none where its launcher starts all ranks itself."""
+        places, names = self._places.get(step.name, {}), names_of(step)
         return [
-            {"name": name, "address": where.address, "node": where.node}
-            for name, where in zip(names_of(step), places.values(), strict=True)
+            {"name": names[number - 1], "address": where.address, "node": where.node}
+            for number, where in places.items()
         ]
 
     def learn(self, running: Running) -> None:

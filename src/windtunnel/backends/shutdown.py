@@ -38,7 +38,8 @@ class Shutdown:
         grace = step.grace if isinstance(step, Service) else JOB_GRACE_SECONDS
         if isinstance(step, Service) and step.stop and not running.is_gone:
             self._run_stop_command(running, step.stop, grace)
-        if isinstance(step, Job) and running.status is not None and not running.is_gone:
+        has_left = all(task.state.status is not None for task in running.tasks) and not running.is_gone
+        if isinstance(step, Job) and has_left:
             self._journal.note("left processes behind; they are ended", running.name)
             grace = LEFTOVER_GRACE_SECONDS
         running.platform.stop(running.tasks, grace)
