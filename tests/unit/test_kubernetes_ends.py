@@ -131,19 +131,6 @@ def test_what_may_pass_has_its_time() -> None:
     assert judge(Api()).of_pod(view) is None
 
 
-def test_a_pod_of_a_second_try_has_its_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has the name of the first one, whose time is over."""
-    now = iter([0.0, 100.0, 101.0, 200.0])
-    monkeypatch.setattr(module, "time", Mock(monotonic=lambda: next(now)))
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2"}
-    first, second = (
-        PodView({"metadata": {"name": "gang-0", "uid": uid}, "status": {"conditions": [condition]}}) for uid in "ab"
-    )
-    diagnosis = judge(Api())
-
-    assert [diagnosis.of_pod(each) is None for each in (first, first, second, second)] == [True, False, True, False]
-
-
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("words", "code"),

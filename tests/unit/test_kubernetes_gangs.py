@@ -17,9 +17,11 @@ from windtunnel.backends.base import Launch
 from windtunnel.backends.health import Prober
 from windtunnel.backends.kubernetes.affinity import HOSTNAME, ZONE
 from windtunnel.backends.kubernetes.container_spec import site_of
+from windtunnel.backends.kubernetes.manifests import arguments_name
 from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.platform import KubernetesPlatform
-from windtunnel.backends.kubernetes.pod_launcher import PodGroup
+from windtunnel.backends.kubernetes.pod_launcher import Launcher, PodGroup
+from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
 from windtunnel.backends.kubernetes.pod_shutdown import Shutdown
 from windtunnel.backends.kubernetes.pod_startup import Startup, how_many_fit
 from windtunnel.backends.kubernetes.pods import PodView
@@ -283,18 +285,41 @@ def test_argo_is_told_of_the_pod_that_the_driver_finds(launcher: str) -> None:
 
 @pytest.mark.parametrize("has_gone", [True, False])
 def test_what_is_tried_again_waits_until_the_pods_of_the_try_are_gone(*, has_gone: bool) -> None:
-    """The next ones have their names: nobody listens to the old ones then, or takes their end for that of the new."""
+    """They hold the places that it needs; what the step has beside them stays for it."""
     resources = Mock()
     resources.watcher.notifier.wait = lambda holds, _seconds: holds()
     task = pod_task(replace(placed("node1"), is_removed=has_gone), worker(1).step, resources=resources)
-    group = PodGroup("gang", "gang-1", [task], belongings=[("Service", "gang-1")])
+    own = ("Secret", arguments_name(task.pod))
     shutdown = Shutdown(resources, lambda: False)
-    shutdown.give_back(group)
+    shutdown.give_back(PodGroup("gang", "gang-1", [task], belongings=[("Service", "gang-1"), own]))
     shutdown.await_removal()
 
-    assert resources.cluster.delete.call_args_list == [call("Pod", task.pod, 1.0)]
+    assert resources.cluster.delete.call_args_list == [call("Pod", task.pod, 1.0), call(*own)]
     assert resources.context.journal.note.called is not has_gone
-    assert resources.watcher.forget.call_args_list == [call(task.pod)] * has_gone
+
+
+def test_nothing_of_a_try_is_taken_for_that_of_the_next(tmp_path: Path) -> None:
+    """Its pods have names of their own, and what a member printed before it was given back is gone."""
+    _found, plan = loaded(launcher="none")
+    naming = Naming.of(RunLabels("bench-20260101-000000-abcd", plan, 0))
+    watcher = Mock(view=lambda _pod: placed("node1"))
+    context = Mock(plan=plan, folder=Mock(log=lambda *_which: tmp_path / "log"))
+    resources = Mock(naming=naming, watcher=watcher, context=context, addresses={}, runner="r")
+    resources.collect.return_value = ("hub", "t", "t", "n")
+    resources.create.side_effect = lambda thing, _what, _step: (
+        thing | ({"spec": {"clusterIP": "192.0.2.1"}} if thing["kind"] == "Service" else {})
+    )
+    launcher = Launcher(resources, DRIVER_PODS, Scheduling(plan, Mock(), lambda _node: None), {})
+    units = [worker(number, "none") for number in (1, 2)]
+    tries = [PodGroup("client", "client-1") for _try in range(2)]
+    for group in tries:
+        launcher.make(group, units, [], lambda _tasks: None)
+        if group is tries[0]:
+            (tmp_path / "log").write_text("rate=1")
+
+    names = [[task.pod for task in group.tasks] for group in tries]
+    assert names[1] == [f"{name}-try-2" for name in names[0]]
+    assert not (tmp_path / "log").exists()
 
 
 def test_a_gang_is_asked_one_by_one() -> None:

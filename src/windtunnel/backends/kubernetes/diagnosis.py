@@ -40,8 +40,7 @@ class Diagnosis:
         trouble = view.trouble()
         if trouble is None and view.is_being_made and (words := self._complaint("Pod", view.name)):
             trouble = Trouble("container_failed", f"cannot be started: {words}", is_transient=True)
-        # One that is tried again has the name of the one before.
-        return self._lasting(f"{view.name} {view.uid}", trouble)
+        return self._lasting(view.name, trouble)
 
     def of_job(self, name: str) -> Trouble | None:
         """Return what keeps a Job that has no pod from having one, if it is certain by now."""

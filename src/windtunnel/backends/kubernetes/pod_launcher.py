@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -81,6 +82,7 @@ class Launcher:
         self._secrecy = Secrecy.of(resources.context.plan, is_ahead=job_pods.is_ahead)
         self._doubted: set[tuple[str, str]] = set()
         self._tasks: list[PodTask] = []
+        self._tries: Counter[tuple[str, int | None]] = Counter()
 
     def make(
         self,
@@ -100,15 +102,15 @@ class Launcher:
         Raises:
             PlatformError: The API refuses, or some members have no place.
         """
+        self._begin_try(units)
         own = units if isinstance(units[0].step, Job) else units[:1]
         self._make_belongings(group, [*own, *sidecars])
         for service in step_services(self._naming, units[0]):
             self._make_service(group, service)
-        is_once = self._job_pods.is_ahead and isinstance(units[0].step, Job)
-        for unit in sorted(units, key=lambda unit: is_once and unit.number == 1):
+        for unit in sorted(units, key=self._is_made_once):
             self._resources.check()  # hundreds of replicas take minutes
-            if is_once and unit.number == 1:
-                await_places(group.tasks)  # what is made by another cannot be made anew when these have none
+            if self._is_made_once(unit):
+                await_places(group.tasks)
             self._make_pod(group, unit, sidecars)
         group.tasks.sort(key=lambda task: task.unit.number)
 
@@ -136,6 +138,22 @@ class Launcher:
             if task.output:
                 task.output.close()
 
+    def _is_made_once(self, unit: Unit) -> bool:
+        """Tell whether another makes a unit's pod, who makes no second one if there is no room for all members."""
+        return self._job_pods.is_ahead and _is_jobs(unit)
+
+    def _begin_try(self, units: Sequence[Unit]) -> None:
+        """Count the tries of a step's start, and drop what a member printed that was given back with the last one."""
+        start = _start_of(units[0])
+        self._tries[start] += 1
+        if self._tries[start] > 1:
+            labels = {unit.label for unit in units}
+            for task in [task for task in self._tasks if task.unit.label in labels]:
+                if task.output:
+                    task.output.close()
+                task.log.unlink(missing_ok=True)
+                self._tasks.remove(task)
+
     def _make_belongings(self, group: PodGroup, units: Sequence[Unit]) -> None:
         for unit in units:
             for thing in belongings(self._naming, self._secrecy, unit):
@@ -158,7 +176,7 @@ class Launcher:
             return {COLLECTOR: resources.collect(name), FETCHER: fetcher_arguments(inputs, containers)}
 
         group.belongings.append(("Secret", arguments_name(manifest["metadata"]["name"])))
-        maker = self._job_pods if isinstance(unit.step, Job) and unit.number == 1 else DRIVER_PODS
+        maker = self._job_pods if _is_jobs(unit) else DRIVER_PODS
         made = maker.make(PodOrder(unit, manifest, arguments, resources))
         if made.admitted:
             for words in changes(manifest, made.admitted, [each.step.name for each in (unit, *sidecars)]):
@@ -168,7 +186,9 @@ class Launcher:
 
     def _manifest(self, unit: Unit, sidecars: Sequence[Unit], containers: Sequence[ContainerSpec]) -> Manifest:
         resources = self._resources
-        name = pod_name(self._naming, unit)
+        # What comes of a pod is known by its name: of one that was given back nothing is taken for the next one's.
+        number = 1 if self._is_made_once(unit) else self._tries[_start_of(unit)]
+        name = pod_name(self._naming, unit) + (f"-try-{number}" if number > 1 else "")
         built_for = [self._environments[each.name].architecture for each in containers if each.packages]
         grace = grace_of(unit.step, [each.step for each in sidecars])
         host = host_name(self._naming, unit)
@@ -200,3 +220,13 @@ class Launcher:
         self._tasks.append(task)
         task.listen()
         return task
+
+
+def _is_jobs(unit: Unit) -> bool:
+    """Tell whether a unit's pod is that of its job, whose other members are the driver's."""
+    return isinstance(unit.step, Job) and unit.number == 1
+
+
+def _start_of(unit: Unit) -> tuple[str, int | None]:
+    """Return which start of a step a unit belongs to."""
+    return unit.step.name, unit.iteration

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from windtunnel.backends.kubernetes.api import map_errors
 from windtunnel.backends.kubernetes.exec_command import run_command
-from windtunnel.backends.kubernetes.manifests import script
+from windtunnel.backends.kubernetes.manifests import arguments_name, script
 from windtunnel.backends.kubernetes.pod_launcher import PodGroup
 from windtunnel.backends.kubernetes.pod_spec import COLLECT_SECONDS
 from windtunnel.backends.kubernetes.pods import COLLECTOR
@@ -33,7 +33,6 @@ class Shutdown:
         self._resources, self._is_hub_ending = resources, is_hub_ending
         self._notifier = resources.watcher.notifier
         self._leaving: dict[PodGroup, float] = {}
-        self._given_back: list[PodGroup] = []
 
     def end(self, group: PodGroup, grace: float) -> None:
         """End what still runs of some pods: SIGTERM, and SIGKILL after `grace` seconds.
@@ -104,10 +103,13 @@ class Shutdown:
                 run_command(cluster, collector, group.step, script("kubernetes.pod.kill"), KILL_SECONDS)
 
     def give_back(self, group: PodGroup) -> None:
-        """End pods that nobody has got yet, as they are; what belongs to them is that of the next try, or the run's."""
-        group.belongings.clear()
+        """End pods that nobody has got yet.
+
+        What belongs to the step as a whole is there for another try, or goes with the run.
+        """
+        own = {arguments_name(task.pod) for task in group.tasks}
+        group.belongings = [each for each in group.belongings if each[1] in own]
         self._leaving[group] = time.monotonic() + GONE_SECONDS
-        self._given_back.append(group)
         group.delete(0)
 
     def await_removal(self) -> None:
@@ -122,10 +124,6 @@ class Shutdown:
                 self._resources.context.journal.note(words, group.step)
             self._remove_belongings(group)
             del self._leaving[group]
-        for task in (task for group in self._given_back for task in group.tasks):
-            if task.is_away:
-                self._resources.watcher.forget(task.pod)
-        self._given_back.clear()
 
     def _remove_belongings(self, group: PodGroup) -> None:
         """Delete what belongs to pods that are gone; it would go with the run too."""

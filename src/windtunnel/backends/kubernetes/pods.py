@@ -67,11 +67,6 @@ class View:
         return str(self.data.get("metadata", {}).get("name") or "")
 
     @property
-    def uid(self) -> str:
-        """What tells it from others of its name that were there before."""
-        return str(self.data.get("metadata", {}).get("uid") or "")
-
-    @property
     def labels(self) -> Mapping[str, str]:
         """Its labels."""
         return self.data.get("metadata", {}).get("labels") or {}

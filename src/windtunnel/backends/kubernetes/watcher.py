@@ -49,11 +49,6 @@ class Watcher:
         self._listeners.setdefault(pod, []).append(hear)
         hear()
 
-    def forget(self, pod: str) -> None:
-        """Hear no more of a pod that is gone: one that is made then may have its name."""
-        self._listeners.pop(pod, None)
-        self._pods.views.pop(pod, None)
-
     def tell(self, pod: str) -> None:
         """Call those that listen to a pod."""
         for hear in tuple(self._listeners.get(pod, ())):
