@@ -111,6 +111,8 @@ def test_a_sweep_of_which_nothing_can_be_used_has_a_report(sweep: Sweep, matrix:
     page = page_of(sweep(matrix, changes=dict.fromkeys(range(3), lost)))
     assert "There is nothing to compare" in page.text
     assert "No run measured anything" in page.text
+    doubt = {"validity": "suspect", "reasons": ["client was starved"]}
+    assert "nothing is compared" in page_of(sweep(matrix, changes=dict.fromkeys(range(3), doubt))).text
     assert page.misnested == []
 
 
@@ -137,6 +139,36 @@ def test_machines_that_differ_are_told(sweep: Sweep) -> None:
     assert told["cpus"] == "4"
     assert told["host"] == "differs: h0 (1 run); h1 (1 run); h2 (1 run)"
     assert "load average" not in told
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_where_ranks_ran_is_told_of_each_run(sweep: Sweep) -> None:
+    """How many on which node, by which launcher; without one how many members; versions that differ are at the top."""
+    members = [{"name": "gang-0", "node": "n1", "ranks": [0, 1]}, {"name": "gang-1", "node": "n1", "ranks": [2]}]
+    gangs = [
+        {
+            "gang": {
+                "implementation": "openmpi",
+                "version": "4.1.4",
+                "members": [*members, {"name": "gang-2", "ranks": []}],
+            }
+        },
+        {"client": {"members": [{"name": "client-0", "node": "n1"}, {"name": "client-1", "node": "n2"}]}},
+        "damaged",
+    ]
+    runs = sweep(THREADS)
+    for folder, gang in zip(runs, gangs, strict=True):
+        (folder.path / "environment.json").write_text(json.dumps({"gangs": gang}), encoding="utf-8")
+    page = page_of(runs)
+    assert [row[-1] for row in page.rows("Where the workers")[1:]] == [
+        "n1: 3 ranks, gang-2: 0 ranks (openmpi 4.1.4)",
+        "n1: 1 member, n2: 1 member",
+        "–",
+    ]
+    assert "machines that differ" not in page.text
+    other = {"gang": {"implementation": "openmpi", "version": "5.0.8", "members": members}}
+    (runs[1].path / "environment.json").write_text(json.dumps({"gangs": other}), encoding="utf-8")
+    assert "machines that differ in the version of openmpi" in page_of(runs).text
 
 
 @pytest.mark.usefixtures("undrawn")

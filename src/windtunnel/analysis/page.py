@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windtunnel.analysis import formatting, report_unavailable
-from windtunnel.analysis.sweep import in_words
 from windtunnel.errors import UsageError
 from windtunnel.run.folder import RunFolder
 
@@ -38,7 +37,6 @@ def load_template(name: str) -> Template:
     environment.globals |= {"light": LIGHT, "dark": DARK}
     environment.filters |= {
         "failed": formatting.failed,
-        "in_words": in_words,
         "number": formatting.number,
         "seconds": formatting.seconds,
         "size": formatting.size,

@@ -82,13 +82,12 @@ def scalings_of(records: Sequence[RunRecord], workers: Collection[str] = ()) -> 
     """
     axes = axes_of(records, workers) if records else []
     metrics = list(dict.fromkeys(name for record in records for name in record.metrics))
-    return [
-        _scaling(axis, name, values, group)
-        for axis in axes
-        if axis.is_workers
-        for name in metrics
-        for values, group in group_by(records, [other for other in axes if other is not axis])
-    ]
+    found = []
+    for axis in axes:
+        if axis.is_workers:
+            groups = group_by(records, [other for other in axes if other is not axis])
+            found += [_scaling(axis, name, values, group) for name in metrics for values, group in groups]
+    return found
 
 
 def refusals_of(scalings: Sequence[Scaling]) -> dict[str, list[str]]:

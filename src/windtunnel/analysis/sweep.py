@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from windtunnel.analysis.recover import recover
@@ -37,7 +38,11 @@ class Axis:
 
     def place(self, values: Mapping[str, Any]) -> int:
         """Return which of the axis' values a run has, counted from 0."""
-        return [_identity(value) for value in self.values].index(_identity(values[self.key]))
+        return self._places[_identity(values[self.key])]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {_identity(value): place for place, value in enumerate(self.values)}
 
 
 def load_records(folders: Sequence[RunFolder]) -> list[RunRecord]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from windtunnel.analysis.page import fact, load_template, read_json, read_text, relative
-from windtunnel.analysis.scaling import Scaling, refusals_of, scalings_of
+from windtunnel.analysis.page import load_template, read_text, relative
+from windtunnel.analysis.scaling import Point, Scaling, refusals_of, scalings_of
 from windtunnel.analysis.sweep import Axis, axes_of, in_words, load_records, trouble, values_of
+from windtunnel.analysis.sweep_environment import environment_of
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
@@ -24,9 +24,6 @@ _MOST_COLUMNS = 6
 _MOST_METRICS = 16
 _MOST_SCALED = 6
 _MOST_NAMED = 12
-_MOST_FACTS = 3
-_ALIKE = ("architecture", "cpu_governor", "cpu_model", "cpus", "kernel", "memory", "windtunnel")
-"""Facts of a machine that bend a comparison if they differ."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +48,10 @@ class MetricPart:
 
 @dataclass(frozen=True)
 class ScalingPart(MetricPart):
-    """The speed-up of one metric: also its scalings, one for each combination of the other keys."""
+    """The speed-up of one metric: also the rows of its table, each with the keys' values, and how many are left out."""
 
-    scalings: Sequence[Scaling]
+    rows: Sequence[tuple[Sequence[str], Point]]
+    rows_left_out: int
 
 
 def render(folders: Sequence[RunFolder], at: Path, workers: Collection[str] = ()) -> str:
@@ -78,11 +76,12 @@ def render(folders: Sequence[RunFolder], at: Path, workers: Collection[str] = ()
         axes=axes,
         lines=lines,
         valid=sum(record.validity == "valid" for record in records),
+        suspect=sum(record.validity == "suspect" for record in records),
         planned=_planned(first),
         columns=_metrics(records)[:_MOST_COLUMNS],
         most_runs=_MOST_RUNS,
         **_plots(records, axes, workers),
-        **_environment(records),
+        **vars(environment_of(records)),
         benchmark=read_text(first, "benchmark.toml"),
     )
 
@@ -140,8 +139,6 @@ def _drawn_axes(axes: Sequence[Axis]) -> list[Axis]:
 
 def _speedup(place: int, axis: Axis, scalings: Sequence[Scaling]) -> dict[str, Any]:
     """Return one axis with the metrics that have a speed-up along it, and why others have none."""
-    from windtunnel.analysis.sweep_figures import scaling_figures
-
     by_metric: dict[str, list[Scaling]] = {}
     for scaling in scalings:
         by_metric.setdefault(scaling.metric, []).append(scaling)
@@ -151,14 +148,8 @@ def _speedup(place: int, axis: Axis, scalings: Sequence[Scaling]) -> dict[str, A
         "others": list(scalings[0].values) if scalings else [],
         "baseline": (axis.numbers or ())[0],
         "parts": [
-            ScalingPart(
-                name,
-                group[0].unit,
-                group[0].better,
-                scaling_figures(f"speed-up-{place}-{number}", axis, group),
-                group,
-            )
-            for number, (name, group) in enumerate(list(shown.items())[:_MOST_SCALED])
+            _scaling_part(f"speed-up-{place}-{number}", axis, group)
+            for number, group in enumerate(list(shown.values())[:_MOST_SCALED])
         ],
         "left_out": max(0, len(shown) - _MOST_SCALED),
         "refused": {
@@ -169,23 +160,21 @@ def _speedup(place: int, axis: Axis, scalings: Sequence[Scaling]) -> dict[str, A
     }
 
 
-def _environment(records: Sequence[RunRecord]) -> dict[str, Any]:
-    """Return the facts of the machines, and which of them differ between runs."""
-    found = [read_json(RunFolder(Path(record.path or "")), "environment.json") for record in records]
-    keys = [key for key in dict.fromkeys(key for facts in found for key in facts) if key != "load_average"]
-    facts, differing = [], []
-    for key in keys:
-        counted = Counter(str(fact(key, each[key])) for each in found if each.get(key) is not None)
-        facts.append((key.replace("_", " "), _words(counted)))
-        if key in _ALIKE and len(counted) > 1:
-            differing.append(key.replace("_", " "))
-    return {"host_facts": facts, "differing": differing}
+def _scaling_part(key: str, axis: Axis, scalings: Sequence[Scaling]) -> ScalingPart:
+    from windtunnel.analysis.sweep_figures import scaling_figures
 
-
-def _words(counted: Mapping[str, int]) -> str | None:
-    """Return the one value of a fact, or several with the number of runs that have each."""
-    if len(counted) <= 1:
-        return next(iter(counted), None)
-    named = [f"{value} ({count} run{'s' * (count > 1)})" for value, count in list(counted.items())[:_MOST_FACTS]]
-    more = len(counted) - _MOST_FACTS
-    return f"differs: {'; '.join(named)}{f'; {more} more' if more > 0 else ''}"
+    first = scalings[0]
+    rows = [
+        ([*map(in_words, scaling.values.values()), f"{point.workers:g}"], point)
+        for scaling in scalings
+        if not scaling.refused
+        for point in scaling.points
+    ]
+    return ScalingPart(
+        name=first.metric,
+        unit=first.unit,
+        better=first.better,
+        figures=scaling_figures(key, axis, scalings),
+        rows=rows[:_MOST_RUNS],
+        rows_left_out=max(0, len(rows) - _MOST_RUNS),
+    )

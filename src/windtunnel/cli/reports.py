@@ -30,7 +30,9 @@ def write_sweep_report(
     from windtunnel.analysis.sweep_report import render
 
     sweep = runs[0].read_head().sweep
-    path = output or runs[0].path.parent / f"{sweep.id if sweep else ''}.html"
+    # A store's records are not to be trusted with where a file is written.
+    name = Path(sweep.id).name if sweep else ""
+    path = output or runs[0].path.parent / f"{name}.html"
     _write(path, render(runs, path.parent, workers), err=err)
 
 
