@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from bench import argo_scenario, kubernetes_scenario, large_scenario
+from bench import argo_scenario, gang_scenario, kubernetes_scenario, large_scenario
 from bench.docker_scenario import by_hand, is_possible, write_benchmark
 from bench.scenario import Scenario
 from bench.timing import gap, last_gap, timed
@@ -53,7 +53,7 @@ def scenarios(folder: Path) -> Iterator[Scenario]:
     yield from _client_server(folder)
     if is_possible(partial(print, file=sys.stderr)):
         yield from _on_docker(folder)
-    for platform in (kubernetes_scenario, argo_scenario):
+    for platform in (kubernetes_scenario, gang_scenario, argo_scenario):
         yield from platform.scenarios(folder, WINDTUNNEL, partial(print, file=sys.stderr))
     yield _trivial("steps of one plan", folder, plan_of_steps())
     repeated = make_plan(parse(f"{TRIVIAL}[run]\nrepeats = {STEPS}", folder / "x.toml").benchmark)
