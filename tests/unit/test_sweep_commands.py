@@ -84,7 +84,9 @@ def test_a_sweep_is_shown_as_run_prints_it(command: Command, sweep: Callable[...
     assert [point["run_id"] for point in speedups["rate"]["points"]] == [run["run_id"] for run in told["runs"]]
     assert [point["speedup"] for point in speedups["rate"]["points"]] == [1.0, 2.0, None]
     assert speedups["rate"]["points"][2]["refused"] == "suspect: client was starved"
-    assert json.loads(command("show", told["runs"][0]["run_id"], "--json")[1]) == told["runs"][0]
+    run = told["runs"][0]["run_id"]
+    assert json.loads(command("show", run, "--json")[1]) == told["runs"][0]
+    assert command("show", run)[1].splitlines()[-1] == "sweep: alone-sweep"
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -13,6 +13,7 @@ from windtunnel.cli.app import app
 from windtunnel.cli.output import (
     STATUS_STYLE,
     VERDICT_STYLE,
+    echo,
     print_data,
     print_err,
     print_json,
@@ -125,6 +126,8 @@ def show(
         print_json(record.model_dump(mode="json"))
         return
     print_record(record)
+    if record.sweep:
+        echo(f"sweep: {record.sweep.id}")
     if record.cause:
         print_log_tail(record.cause.step, record.cause.log_tail)
 

@@ -1,4 +1,4 @@
-"""Plots of one run: each draws on a figure in a theme, which becomes SVG for a page or PNG for anything else."""
+"""Plots of runs and sweeps: each draws on a figure in a theme, which becomes SVG for a page or PNG elsewhere."""
 
 from windtunnel.analysis.plots.distribution import Line, plot_distribution
 from windtunnel.analysis.plots.drawing import draw_png, draw_svg
