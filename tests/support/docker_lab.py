@@ -112,6 +112,29 @@ command = {json.dumps(command)}
 """
 
 
+MPI_IMAGE = "windtunnel-openmpi"
+FIRST = 'test "$$RANK" != 0 || echo rate=$ITERATION'
+"""What the first rank alone prints."""
+
+
+def gang(client: str, keys: str = "size = 2", script: str = FIRST, tables: str = "") -> str:
+    """Return a benchmark of a gang whose ranks run a shell script; `client` and `keys` are more of its tables."""
+    return f"""
+spec_version = "1"
+[benchmark]
+name = "gang"
+strategy = "mpi"
+timeout = "3m"
+[gang]
+{keys}
+[client]
+image = "{MPI_IMAGE}"
+command = {json.dumps(["sh", "-c", script])}
+{client}
+{tables}
+"""
+
+
 def client_server(
     *,
     server: str = "",

@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from support.docker_lab import client_server, single_node
+from support.docker_lab import client_server, gang, single_node
 from support.lab import is_valid
 
 RUN = "[run]\nwarmup = 1\nrepeats = 1\n"
-RATE = '[[metrics]]\nname = "rate"\nunit = "1/s"\nbetter = "higher"\npattern = "rate=([0-9]+)"\n'
 SCRIPT = "echo rate=$ITERATION; echo kept > $WINDTUNNEL_OUT/kept.txt"
+RATE = '[[metrics]]\nname = "rate"\nunit = "1/s"\nbetter = "higher"\npattern = "rate=([0-9]+)"\n'
 CASES = {
     "single-node": lambda: single_node(["sh", "-c", SCRIPT], RUN + RATE),
     "client-server": lambda: client_server(tables=RUN, client_keys='files = { "a.txt" = "$$x {{y}}" }'),
     "same-pod": lambda: client_server(tables=RUN, server_keys='placement = "same-pod"'),
+    "mpi": lambda: gang('launcher = "openmpi"', tables=RUN + RATE),
+    "members": lambda: gang('launcher = "none"', tables=RUN + RATE),
     "fresh": lambda: client_server(tables=f"{RUN}fresh = true\n"),
 }
 """A new strategy joins by a line here, under its name."""
