@@ -93,6 +93,8 @@ def test_runs_that_are_not_valid_are_shown_as_what_they_are(sweep: Sweep) -> Non
         ["2", "suspect: client was starved of CPU"],
         ["4", "failed: 2 of 3 <b>would fit</b>"],
     ]
+    # The run with which all others are compared is no speed-up to be drawn.
+    assert not [caption for caption in page.all("figcaption") if "speed-up" in caption.text]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -43,10 +43,12 @@ def metric_figure(key: str, name: str, axis: Axis, axes: Sequence[Axis], records
 
 
 def scaling_figures(key: str, axis: Axis, scalings: Sequence[Scaling]) -> list[Figure]:
-    """Return speed-up and efficiency of one metric, a line for each of its scalings that has some."""
+    """Return speed-up and efficiency of one metric, a line for each of its scalings that has some; maybe none."""
     name = scalings[0].metric
     varied = [other for other in scalings[0].values if len({in_words(each.values[other]) for each in scalings}) > 1]
-    others = [(_words({other: each.values[other] for other in varied}), each) for each in scalings if not each.refused]
+    others = [(_words({other: each.values[other] for other in varied}), each) for each in scalings if _is_known(each)]
+    if not others:
+        return []
     drawn = _drawn(others)
 
     def figure(what: str, plot: Callable[[Sequence[Series], Scale, str], Draw], factor: float) -> Figure:
@@ -74,6 +76,11 @@ def _dot(name: str, axis: Axis, record: RunRecord) -> Dot:
 def _point(axis: Axis, point: Point, estimate: Estimate | None) -> Dot:
     place = (axis.numbers or ()).index(point.workers)
     return Dot(place, estimate.value, estimate.ci95) if estimate else Dot(place, None, is_valid=False)
+
+
+def _is_known(scaling: Scaling) -> bool:
+    """Tell whether there is a speed-up of another run than that with which all are compared."""
+    return any(point.speedup and point.workers > scaling.baseline for point in scaling.points)
 
 
 def _in_order(axis: Axis, records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -120,10 +127,11 @@ def _best(what: str, scalings: Sequence[Scaling], pick: Callable[[Point], Estima
     """Return the estimate for the most workers, of the line where it is largest, in words."""
     ends = [(point.workers, estimate) for each in scalings for point in each.points if (estimate := pick(point))]
     most = max(workers for workers, _estimate in ends)
-    workers, best = max((end for end in ends if end[0] == most), key=lambda end: end[1].value)
+    there = [estimate for workers, estimate in ends if workers == most]
+    best = max(there, key=lambda estimate: estimate.value)
     sign = " %" if what == "efficiency" else ""
     interval = f" ({number(best.ci95[0])} to {number(best.ci95[1])}{sign})" if best.ci95 else ""
-    return [f"At {workers:g}: {number(best.value)}{sign}{interval}{', the best line' if len(scalings) > 1 else ''}."]
+    return [f"At {most:g}: {number(best.value)}{sign}{interval}{', the best line' if len(there) > 1 else ''}."]
 
 
 def _legend(lines: int, series: Sequence[Series], signs: str) -> list[str]:

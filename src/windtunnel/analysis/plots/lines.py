@@ -21,6 +21,7 @@ _APART = 0.12
 _LEGEND_LETTERS = 72  # of all names beside each other
 _LEGEND_LINE = 6  # letters that a name's sample of its line is as wide as
 _LEGEND_HEIGHT = 0.17  # inches
+_ABOVE = 1.08  # between an axes' top and its legend there may be a power of ten
 _MOST_COLUMNS = 4
 
 
@@ -105,7 +106,7 @@ def plot_series(series: Sequence[Series], scale: Scale, title: str, finish: Call
                 handles,
                 names,
                 loc="lower left",
-                bbox_to_anchor=(0, 1.0),
+                bbox_to_anchor=(0, _ABOVE),
                 borderaxespad=0.2,
                 ncols=_columns(names),
                 title=legible(title) or None,
