@@ -33,6 +33,7 @@ class Running:
         is_reached: Whether a probe has reached all of its tasks over the network.
         is_routed: Whether the way that its clients take has led to it.
         is_background_told: Whether people were told that it went to the background.
+        words: How it ended, if that was waited for; once it is taken down a platform may tell of that alone.
         whereabouts: Where each of its members is, by the member's number, if it has such.
         ranks: Which ranks are planned for each worker of a gang, by the worker's number.
         reader: Reads its output for log probes.
@@ -47,6 +48,7 @@ class Running:
     is_reached: bool = False
     is_routed: bool = False
     is_background_told: bool = False
+    words: str = ""
     whereabouts: Mapping[int, Whereabouts] = field(default_factory=dict)
     ranks: Mapping[int, Sequence[int]] = field(default_factory=dict)
     reader: LogReader = field(default_factory=LogReader)

@@ -155,6 +155,7 @@ class Session:
         self._read_usage()
         self._tell_doubts([running, *watched])
         words, state = running.end()
+        running.words = words
         if state.reason == "oom":
             raise running.error(BenchmarkFailed, f"{running.name}{words}", "oom")
         if state.reason:
@@ -213,7 +214,7 @@ class Session:
                 self._check([_own(each) for each in services])
             raise trouble
         if status:
-            words = running.end()[0] if len(running.tasks) > 1 else f" {describe_status(status)}"
+            words = running.words if len(running.tasks) > 1 else f" {describe_status(status)}"
             message = f"{running.name}{words} in iteration {running.iteration}"
             raise running.error(BenchmarkFailed, message, BenchmarkFailed.default_code)
 
