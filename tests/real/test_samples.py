@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from support import docker_lab, kubernetes_lab
 from support.lab import Lab
-
-FLOWS = Path(__file__).parents[2] / "flows"
-SAMPLES = sorted(path.stem.replace("_", "-") for path in FLOWS.glob("*.toml"))
+from windtunnel.strategies import STRATEGIES
 
 FULL = pytest.mark.full
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -22,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
     [
         # In containers the samples share an image and a command line: one shows that it works there.
         pytest.param(strategy, backend, marks=() if backend == "process" or strategy == "client-server" else FULL)
-        for strategy in SAMPLES
+        for strategy in STRATEGIES
         for backend in ("process", "docker", "kubernetes")
     ],
 )
