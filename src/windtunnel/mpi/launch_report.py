@@ -43,12 +43,14 @@ class RankEnd:
         status: What its program ended with, 128 + N for signal N; None if that was not seen.
         missing: The program that is not there.
         moment: When it ended, in whole seconds of its host's clock; 0 if that was not seen.
+        asked: Whether the launcher had asked it to end, such as for another rank's failure.
     """
 
     host: str
     status: int | None = None
     missing: str | None = None
     moment: int = 0
+    asked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,7 @@ class LaunchReport:
         run_status: What it ended with when it ran the program.
         run_seconds: How long that took.
         ranks: How each rank ended that began.
+        stopped: Whether the launch was asked to end (SIGTERM) before it was over.
         lost: The hosts that did not say how their ranks ended, with ssh's words.
     """
 
@@ -85,6 +88,7 @@ class LaunchReport:
     run_status: int | None = None
     run_seconds: float | None = None
     ranks: dict[int, RankEnd] = field(default_factory=dict)
+    stopped: bool = False
     lost: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -122,6 +126,7 @@ class LaunchReport:
             run_status=None if run_status is None else int(run_status),
             run_seconds=_seconds(run_took),
             ranks=_ranks(facts.get("rank", ())),
+            stopped="stopped" in facts,
             lost=dict(facts.get("lost", ())),
         )
 
@@ -135,8 +140,8 @@ def _ranks(facts: Sequence[Sequence[str]]) -> dict[int, RankEnd]:
     ends = {}
     for rank, host, what, *fields in facts:
         match what, fields:
-            case "ended", [status, moment]:
-                ends[int(rank)] = RankEnd(host=host, status=int(status), moment=int(moment))
+            case "ended", [status, moment, asked]:
+                ends[int(rank)] = RankEnd(host=host, status=int(status), moment=int(moment), asked=asked == "yes")
             case "missing", [program]:
                 ends[int(rank)] = RankEnd(host=host, missing=program)
             case _:

@@ -121,7 +121,6 @@ def _order_script(order: Order) -> str:
         "metrics": str(order.metrics),
         "report": str(beside(order.metrics)),
         "notes": str(order.metrics.parent / f"ranks.{order.iteration}"),
-        "world_size": str(order.ranks),
         "members": "\n".join(f"{host.name} {host.address}" for host in order.taken),
         "placed": "\n".join(sorted(f"{rank}\t{name}" for rank, name in order.placed.items())),
     }
@@ -140,7 +139,8 @@ def _order_script(order: Order) -> str:
         words = " ".join(map(_quoted, options_of(order.implementation, major, placing)))
         lines.append(f'launch_{major}() {{\n  exec env {sets} "$mpirun" {words} "$@"\n}}')
     command = " ".join(map(_quoted, order.command))
-    lines.append(f'run() {{\n  "launch_$major" /bin/sh "$here/rank.sh" run "$notes" "$world_size" {command}\n}}')
+    wrapped = f'/bin/sh "$here/rank.sh" run "$notes" "$implementation" {order.ranks} {command}'
+    lines.append(f'run() {{\n  "launch_$major" {wrapped}\n}}')
     return "\n".join(lines) + "\n"
 
 

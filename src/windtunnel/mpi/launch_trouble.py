@@ -14,13 +14,17 @@ _NAMES = {"openmpi": "Open MPI", "mpich": "MPICH", "intel": "Intel MPI"}
 
 
 def find_trouble(report: LaunchReport, step: str) -> WindtunnelError | None:
-    """Return what was wrong, None if nothing was; whether a member died is not asked here.
+    """Return what was wrong, None if nothing was, or if the launch was asked to end.
+
+    Whether a member died is not known here.
 
     Args:
         report: What the launch found out.
         step: The launcher's step.
     """
-    for look in (_image, _barrier, _census, _programs, _ranks, _end):
+    if report.stopped:
+        return None
+    for look in (_image, _barrier, _census, _programs, _lost, _ranks, _end):
         if error := look(report):
             error.step = step
             return error
@@ -72,11 +76,20 @@ def _programs(report: LaunchReport) -> WindtunnelError | None:
     return None
 
 
-def _ranks(report: LaunchReport) -> WindtunnelError | None:
-    failed = {rank: end for rank, end in report.ranks.items() if end.status}
-    if not failed:
+def _lost(report: LaunchReport) -> WindtunnelError | None:
+    if not report.lost:
         return None
-    rank, end = min(failed.items(), key=_by_guilt)
+    told = "; ".join(f"{host} ({words})" for host, words in report.lost.items())
+    return InvalidResult(f"workers do not say how their ranks ended: {told}", code="worker_lost")
+
+
+def _ranks(report: LaunchReport) -> WindtunnelError | None:
+    """Return which rank failed, of those that were not asked to end, such as for that one's failure."""
+    failed = {rank: end for rank, end in report.ranks.items() if end.status}
+    culprits = {rank: end for rank, end in failed.items() if not end.asked}
+    if not culprits:
+        return None
+    rank, end = min(culprits.items(), key=_by_guilt)
     message = f"rank {rank}{_on(end.host)} {_ended(end.status)}"
     if others := len(failed) - 1:
         message += f"; {others} more failed after it, or were ended for it"
@@ -85,23 +98,22 @@ def _ranks(report: LaunchReport) -> WindtunnelError | None:
 
 def _end(report: LaunchReport) -> WindtunnelError | None:
     """Return what the launcher itself made of it, where no rank failed."""
-    if report.lost:
-        told = "; ".join(f"{host} ({words})" for host, words in report.lost.items())
-        return InvalidResult(f"workers do not say how their ranks ended: {told}", code="worker_lost")
     ended = f"mpirun {_ended(report.run_status)}"
     if not report.ranks:
         return PlatformError(f"{ended} before any rank began", code="mpi_refused")
-    if silent := sorted(
-        set(range(report.order.ranks)) - {rank for rank, end in report.ranks.items() if end.status == 0}
-    ):
-        return InvalidResult(f"{ended}, and nobody saw the end of rank {_ranges(silent)}", code="rank_lost")
+    ends = {rank for rank, end in report.ranks.items() if end.status == 0}
+    silent = _ranges(sorted(set(range(report.order.ranks)) - ends))
+    if report.run_status and silent:
+        return BenchmarkFailed(f"{ended}, and ended rank {silent}", code="launcher_failed")
     if report.run_status:
         return BenchmarkFailed(f"{ended}, although every rank ended with status 0", code="launcher_failed")
+    if silent:
+        return InvalidResult(f"{ended}, and nobody saw the end of rank {silent}", code="rank_lost")
     return None
 
 
 def _by_guilt(item: tuple[int, RankEnd]) -> tuple[bool, int, int]:
-    """Order ranks by who is the likelier cause: those that a signal ended may have been ended for another's failure."""
+    """Order ranks by who is the likelier cause: the launcher ends the others, some by SIGKILL."""
     rank, end = item
     return (end.status or 0) > _SIGNALLED, end.moment, rank
 

@@ -69,6 +69,7 @@ guard() {
 # Goes on, unless SIGTERM came.
 go_on() {
   [ -n "$ended" ] || return 0
+  tell stopped
   rm -rf "$private"
   trap - TERM EXIT
   kill -TERM $$

@@ -1,18 +1,24 @@
-# What each rank runs. `where NOTES` says on which host it is; `run NOTES SIZE COMMAND…` runs the program and notes in
-# the folder NOTES that it began, and the status that it ended with: what mpirun makes of that is no evidence.
+# What each rank runs. `where NOTES` says on which host it is. `run NOTES IMPLEMENTATION RANKS COMMAND…` runs the program
+# and notes in the folder NOTES that it began, and how it ended: what mpirun makes of that is no evidence.
 act=$1 notes=$2
 rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-${PMIX_RANK:-unknown}}}
+
+# Open MPI 5 waits for ever for a rank that ended before it was told that all of them run, which takes milliseconds.
+linger() {
+  sleep 0.3 2>/dev/null || sleep 1
+}
 
 if [ "$act" = where ]; then
   # One write, so that no other rank's line comes between.
   { read -r name <"$notes/host"; } 2>/dev/null || name=-
   printf '\nwindtunnel: rank %s is on %s.\n' "$rank" "$name"
+  linger
   exit
 fi
 
-RANK=$rank WORLD_SIZE=$3
+implementation=$3 RANK=$rank WORLD_SIZE=$4
 export RANK WORLD_SIZE
-shift 3
+shift 4
 mkdir -p "$notes"
 
 note() {
@@ -22,6 +28,12 @@ note() {
   ) >>"$notes/rank.$rank"
 }
 
+# MPICH fails where a filter of system calls refuses that one rank reads another's memory, as Docker's does; it can copy.
+if [ "$implementation" = mpich ] && grep -q '^Seccomp:.*2$' /proc/self/status; then
+  MPIR_CVAR_CH4_CMA_ENABLE=${MPIR_CVAR_CH4_CMA_ENABLE-0}
+  export MPIR_CVAR_CH4_CMA_ENABLE
+fi
+
 note began
 if ! command -v "$1" >/dev/null; then
   note missing "$1"
@@ -29,10 +41,22 @@ if ! command -v "$1" >/dev/null; then
   exit 127
 fi
 # The launcher signals the whole group: the program gets it too, and this waits for what it makes of it.
-trap : TERM INT HUP
-"$@"
+asked=no
+trap 'asked=yes' TERM INT HUP
+# The shell's own word of a program that a signal ended would be taken for the program's.
+exec 3>&2 2>/dev/null
+start=$(date +%s)
+"$@" 2>&3 3>&-
 status=$?
-note ended "$status" "$(date +%s)"
-# Hydra ends the others when a rank is killed, and not when it ends with a status.
-[ "$status" -eq 0 ] || [ -z "${PMI_RANK-}" ] || kill -KILL $$
+note ended "$status" "$(date +%s)" "$asked"
+if [ "$status" -ne 0 ]; then
+  # These two go on with the others for as long as they like (MPICH), or where a rank has not come to MPI_Init (Intel):
+  # MPICH ends them when a rank is killed, Intel MPI when its daemon ends.
+  case $implementation in
+    mpich) kill -KILL $$ ;;
+    intel) kill -TERM $PPID ;;
+  esac
+elif [ "$(date +%s)" -le "$((start + 1))" ]; then
+  linger
+fi
 exit "$status"
