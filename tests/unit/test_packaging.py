@@ -50,7 +50,7 @@ def test_the_core_installs_small() -> None:
     core = {line.split(">")[0] for line in project["dependencies"]}
 
     assert core == {"cronsim", "psutil", "pydantic", "regex", "rich", "tenacity", "typer"}
-    assert {"prefect", "argo", "kubernetes", "docker", "aws", "report", "samples"} == set(
+    assert {"prefect", "argo", "kubernetes", "docker", "aws", "report", "parquet", "samples"} == set(
         project["optional-dependencies"]
     )
 

@@ -1,6 +1,6 @@
 """The command line. Modules register their commands when they are imported."""
 
-from windtunnel.cli import argo, deploy, descriptor, flow_pod, install, maintenance, results, run, upload
+from windtunnel.cli import argo, deploy, descriptor, export, flow_pod, install, maintenance, results, run, upload
 from windtunnel.cli.app import app, main
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "argo",
     "deploy",
     "descriptor",
+    "export",
     "flow_pod",
     "install",
     "main",
