@@ -11,7 +11,7 @@ import pytest
 from windtunnel.backends import gangs
 from windtunnel.backends.base import Launch, RunContext
 from windtunnel.backends.equipment import Equipment, planned_ranks
-from windtunnel.backends.platform import State
+from windtunnel.backends.platform import NotAgainError, State
 from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingPlatform
 from windtunnel.backends.running import Running
 from windtunnel.backends.session import Session
@@ -155,6 +155,15 @@ def test_what_waiting_does_not_help_is_told_at_once(open_run: Opened) -> None:
     with pytest.raises(PlatformError, match="has no image"):
         run.gather(replace(GANG, wait=60))
     assert run.backend.calls.count("start gang") == 1
+
+
+def test_what_an_engine_makes_once_is_not_tried_again(open_run: Opened) -> None:
+    """Its cause is the lack of room, and a note tells why nobody waits for more."""
+    run = open_run([Outcome(error=NotAgainError(NO_ROOM.message, code=NO_ROOM.code))])
+    with pytest.raises(PlatformError, match="cannot be scheduled"):
+        run.gather(replace(GANG, wait=60))
+    assert run.backend.calls.count("start gang") == 1
+    assert run.told("note") == ["is not tried again, as its pod is made once"]
 
 
 def test_a_workers_death_ends_the_run_with_its_ranks_and_its_node(open_run: Opened) -> None:

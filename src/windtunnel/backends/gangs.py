@@ -11,7 +11,7 @@ from typing import Any
 
 from windtunnel.backends.base import RunContext
 from windtunnel.backends.equipment import Equipment, names_of, planned_ranks
-from windtunnel.backends.platform import HasGangs, Rehearsed, Whereabouts
+from windtunnel.backends.platform import HasGangs, NotAgainError, Rehearsed, Whereabouts
 from windtunnel.backends.running import Running
 from windtunnel.errors import PlatformError, WindtunnelError
 from windtunnel.mpi.launch_report import LaunchReport
@@ -57,6 +57,10 @@ class Gangs:
         while True:
             try:
                 running.tasks = running.platform.start(running.units)
+            except NotAgainError:
+                if wait:
+                    self._journal.note("is not tried again, as its pod is made once", running.name)
+                raise
             except PlatformError as error:
                 pause = random.uniform(_LEAST_PAUSE, _MOST_PAUSE)  # noqa: S311 - no secret
                 if error.code not in _NO_ROOM or time.monotonic() + pause > deadline:

@@ -16,6 +16,7 @@ from windtunnel.backends.base import Address, Launch
 from windtunnel.backends.network_probe import Answer
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.backends.usage import Reading
+from windtunnel.errors import PlatformError
 from windtunnel.plan import InputFile, Job, Probe, Service
 
 Fetch = Callable[[InputFile], tuple[Path, str]]
@@ -197,6 +198,10 @@ class SharesPod(Protocol):
             The job's task, and those of the services, which are ready.
         """
         ...
+
+
+class NotAgainError(PlatformError):
+    """There was no room for all members of a step, and another try cannot be made."""
 
 
 @dataclass(frozen=True)

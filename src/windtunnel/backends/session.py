@@ -160,7 +160,9 @@ class Session:
             raise running.error(BenchmarkFailed, f"{running.name}{words}", "oom")
         if state.reason:
             # Whatever its status: a load generator may end in order when it is told to, long before it is done.
-            raise running.error(PlatformError, f"{running.name}: {state.problem or words.strip()}", state.reason)
+            has_members = len(running.tasks) > 1 and state.words
+            told = words if has_members else f": {state.problem or words.strip()}"
+            raise running.error(PlatformError, f"{running.name}{told}", state.reason)
         return running.status if running.status is not None else -signal.SIGKILL
 
     def _await_end(self, running: Running, watched: Sequence[Running]) -> None:

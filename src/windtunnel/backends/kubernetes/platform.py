@@ -33,7 +33,7 @@ from windtunnel.backends.kubernetes.warden import Warden
 from windtunnel.backends.kubernetes.watcher import Watcher
 from windtunnel.backends.labels import RunLabels
 from windtunnel.backends.network_probe import Answer
-from windtunnel.backends.platform import Fetch, Task, Whereabouts
+from windtunnel.backends.platform import Fetch, NotAgainError, Task, Whereabouts
 from windtunnel.backends.python_environments import Interpreter, KeptEnvironment
 from windtunnel.backends.unit import Environment, Site, Unit
 from windtunnel.errors import PlatformError
@@ -209,7 +209,9 @@ class KubernetesPlatform:
             words = how_many_fit(error, unit, group.tasks)
             self._shutdown.give_back(group)
             if isinstance(error, PlatformError) and words:
-                raise PlatformError(f"{error.message}; {words}", code=error.code, step=unit.step.name) from None
+                # One that another makes is not made anew.
+                kind = NotAgainError if any(task.maker.removes_pods for task in group.tasks) else PlatformError
+                raise kind(f"{error.message}; {words}", code=error.code, step=unit.step.name) from None
             raise
         self._live[unit.label] = group
         return group
