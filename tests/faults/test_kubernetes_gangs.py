@@ -39,7 +39,7 @@ if rank == 0:
     total = sum(int(other.recv(64)) for other in others)
     for other in others:
         other.sendall(b"%d" % total)
-    print(json.dumps({"metric": "total", "value": total}), flush=True)
+    print(json.dumps({"total": total}), flush=True)
 else:
     while True:
         try:
@@ -52,6 +52,9 @@ else:
     total = int(link.recv(64))
 assert total == sum(range(1, size + 1)) - 1, total
 """
+
+
+TOTAL = '[[metrics]]\nname = "total"\npattern = \'"total": (\\d+)\''
 
 
 def gang(program: str, launcher: str, keys: str = "", tables: str = "", *, name: str = "gang") -> str:
@@ -81,7 +84,13 @@ def looping(keys: str) -> str:
 
 def summing(keys: str, **options: str) -> str:
     """Return a benchmark whose members add up their ranks, without a launcher."""
-    return gang(SUM, "none", keys, '[[metrics]]\nname = "total"\npattern = \'"total", "value": (\\d+)\'', **options)
+    return gang(SUM, "none", keys, TOTAL, **options)
+
+
+def counting(keys: str, **options: str) -> str:
+    """Return a benchmark whose ranks count themselves."""
+    program = "from mpi4py import MPI\nprint('\"total\":', MPI.COMM_WORLD.allreduce(1))"
+    return gang(program, "openmpi", keys, TOTAL, **options)
 
 
 def members(lab: Lab, step: str) -> list[dict[str, Any]]:
@@ -162,9 +171,8 @@ def test_two_gangs_that_have_room_one_by_one_do_not_hold_each_other(fault: Fault
     """Such as three workers each, where there are four places: both are measured, one after the other."""
     need_project_images()
     keys = f'size = {2 * nodes.count - 1}\nwait = "3m"\nresources = {{ cpu = "{nodes.half:.2f}" }}'
-    mpi = "from mpi4py import MPI\nprint(MPI.COMM_WORLD.allreduce(1))"
-    names = ("first", "second")
-    texts = [summing(keys, name=name) if launcher == "none" else gang(mpi, launcher, keys, name=name) for name in names]
+    names, make = ("first", "second"), counting if launcher == "openmpi" else summing
+    texts = [make(keys, name=name) for name in names]
     files = [fault.lab.write(text, f"{name}.toml") for name, text in zip(names, texts, strict=True)]
     started = [fault.lab.start("run", str(file), "--backend", "kubernetes", "--json") for file in files]
     results = [finish(each, FINISH_SECONDS) for each in started]
@@ -183,13 +191,10 @@ def _span(run: Path) -> tuple[str, str]:
     return moments["iteration_started"], moments["iteration_finished"]
 
 
-@pytest.mark.parametrize(
-    "end", ["deleted", *(pytest.param(end, marks=full) for end in ("evicted", "killed", "out of memory"))]
-)
+@pytest.mark.parametrize("end", ["deleted", *(pytest.param(end, marks=full) for end in ("evicted", "killed"))])
 def test_a_workers_death_is_told_with_its_ranks_and_its_node(fault: Fault, end: str) -> None:
     """Exit 5 within seconds, whatever `mpirun` makes of it."""
-    limit = '\nresources = { memory = "256Mi" }' if end == "out of memory" else ""
-    with fault.hanging(looping(f'size = 2\nslots = 2\nplacement = "spread"{limit}')) as process:
+    with fault.hanging(looping('size = 2\nslots = 2\nplacement = "spread"')) as process:
         pod = fault.name("gang") + "-replica-2"
         node = fault.kubectl("get", "pod", pod, "--output", "jsonpath={.spec.nodeName}")
         fault.strike(lambda: _end(fault, pod, end))
@@ -199,7 +204,6 @@ def test_a_workers_death_is_told_with_its_ranks_and_its_node(fault: Fault, end: 
         "deleted": ("was deleted by somebody", "removed"),
         "evicted": ("was evicted", "evicted"),
         "killed": ("was killed by SIGKILL", "worker_died"),
-        "out of memory": ("ran out of its memory", "oom"),
     }[end]
     message = fault.ended(result, 5, words[1])
     assert f"gang's worker gang-1 (ranks 2, 3 on {node}) {words[0]}" in message
@@ -212,24 +216,28 @@ def _end(fault: Fault, pod: str, end: str) -> None:
         fault.delete("pod", pod)
     elif end == "evicted":
         fault.evict(pod)
-    elif end == "killed":
-        fault.execute(pod, "gang", "sh", "-c", "kill -9 $(grep -l '[l]istener' /proc/[0-9]*/cmdline | cut -d/ -f3)")
     else:
-        fault.execute(pod, "gang", "sh", "-c", "head -c 400m /dev/zero | tail -c 399m >/dev/null || true")
+        fault.execute(pod, "gang", "sh", "-c", "kill -9 $(grep -l '[l]istener' /proc/[0-9]*/cmdline | cut -d/ -f3)")
 
 
 @full
-def test_a_member_without_launcher_that_dies_ends_the_run(fault: Fault) -> None:
+@pytest.mark.parametrize("end", ["deleted", "out of memory"])
+def test_a_member_without_launcher_that_dies_ends_the_run(fault: Fault, end: str) -> None:
     """With its rank and its node; the others would wait for it for ever."""
-    waiting = "import os, time\nprint('client: hanging', flush=True)\ntime.sleep(600)"
-    with fault.hanging(gang(waiting, "none", "size = 2")) as process:
+    program = "import os, time\nprint('client: hanging', flush=True)\ntime.sleep(3)\n"
+    program += "kept = os.environ['RANK'] == '1' and WANTED * b'x'\ntime.sleep(600)".replace(
+        "WANTED", "300_000_000" if end == "out of memory" else "1"
+    )
+    with fault.hanging(gang(program, "none", 'size = 2\nresources = { memory = "128Mi" }')) as process:
         pod = fault.name("client", 1) + "-replica-2"
         node = fault.kubectl("get", "pod", pod, "--output", "jsonpath={.spec.nodeName}")
-        fault.strike(lambda: fault.delete("pod", pod))
+        if end == "deleted":
+            fault.strike(lambda: fault.delete("pod", pod))
         result = finish(process, FINISH_SECONDS)
 
-    message = fault.ended(result, 3, "removed")
-    assert message == f"client's rank 1 on {node} was deleted by somebody"
+    message = fault.ended(result, *{"deleted": (3, "removed"), "out of memory": (1, "oom")}[end])
+    words = {"deleted": "was deleted by somebody", "out of memory": "ran out of its memory of 128 MiB"}[end]
+    assert message == f"client's rank 1 on {node} {words}"
 
 
 @full
