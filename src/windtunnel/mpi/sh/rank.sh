@@ -3,7 +3,8 @@
 act=$1 notes=$2
 rank=${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-${PMIX_RANK:-unknown}}}
 
-# Open MPI 5 waits for ever for a rank that ended before it was told that all of them run, which takes milliseconds.
+# Open MPI 5 waits for ever for a rank on another host that ended before its daemon was told that all of them run, which
+# takes milliseconds.
 linger() {
   sleep 0.3 2>/dev/null || sleep 1
 }
@@ -56,7 +57,7 @@ if [ "$status" -ne 0 ]; then
     mpich) kill -KILL $$ ;;
     intel) kill -TERM $PPID ;;
   esac
-elif [ "$(date +%s)" -le "$((start + 1))" ]; then
+elif [ "$implementation" = openmpi ] && [ -e "$notes/host" ] && [ "$(date +%s)" -le "$((start + 1))" ]; then
   linger
 fi
 exit "$status"

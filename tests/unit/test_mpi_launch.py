@@ -1,0 +1,349 @@
+"""The launch of MPI programs: its script in a real shell with a launcher that is played, and what its report means."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from windtunnel.errors import ExitCode
+from windtunnel.mpi.keys import Keys, make_keys
+from windtunnel.mpi.launch_report import LaunchReport
+from windtunnel.mpi.launch_script import Host, Order, beside, launch_argv, launch_files
+from windtunnel.mpi.launch_trouble import find_trouble
+from windtunnel.mpi.sshd import member_argv, member_files
+
+KEYS = make_keys()
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+MPIRUN = """\
+#!/bin/sh
+# Runs ranks one after the other, as Open MPI would.
+[ "$1" != --version ] || { echo "mpirun (Open MPI) VERSION"; exit; }
+ranks=$2
+while [ "$1" != /bin/sh ]; do shift; done
+OMPI_COMM_WORLD_RANK=0
+export OMPI_COMM_WORLD_RANK
+worst=0
+while [ $OMPI_COMM_WORLD_RANK -lt $ranks ]; do
+  "$@" || worst=$?
+  OMPI_COMM_WORLD_RANK=$((OMPI_COMM_WORLD_RANK + 1))
+done
+exit $worst
+"""
+GOOD = """\
+version\t4.1.4\t/usr/bin/mpirun
+host\tgang-0\tok\t12\t10.0.0.9
+host\tgang-1\tok\t340\t10.0.0.9
+barrier\t345
+placed\t0\tgang-0
+placed\t1\tgang-1
+census\t0\t55\t
+run\t0\t1234
+rank\t0\tgang-0\tbegan
+rank\t0\tgang-0\tended\t0\t1700000000\tno
+rank\t1\tgang-1\tbegan
+rank\t1\tgang-1\tended\t0\t1700000000\tno
+"""
+
+
+class Done(NamedTuple):
+    """What a launch ended with, and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def order(folder: Path, *command: str, **changes: Any) -> Order:
+    """Return an order to run a command where the launcher is."""
+    asked: dict[str, Any] = {
+        "implementation": "openmpi",
+        "ranks": 1,
+        "slots": 1,
+        "hosts": (),
+        "variables": (),
+        "options": (),
+        "within": 5.0,
+        "work": folder / "work",
+        "metrics": folder / "results" / "metrics.jsonl",
+        "iteration": 1,
+    }
+    return Order(command=command, **asked | changes)
+
+
+HOSTS = (Host(name="gang-0", address="10.0.0.1"), Host(name="gang-1", address="10.0.0.2"))
+PLANNED = order(Path("/windtunnel"), "measure", ranks=2, hosts=HOSTS)
+
+
+def put(path: Path, text: str, mode: int = 0o444) -> None:
+    """Write a file, and the folders that it is in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+
+
+def launch(
+    folder: Path,
+    asked: Order,
+    *,
+    programs: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    keys: Keys | None = None,
+) -> tuple[Done, LaunchReport]:
+    """Carry out an order with programs that are played, an Open MPI 4 unless said; return what came of it."""
+    for name, text in (programs or {"mpirun": MPIRUN.replace("VERSION", "4.1.4")}).items():
+        put(folder / "bin" / name, text, 0o755)
+    for path, text in launch_files(asked, keys).items():
+        put(folder / "work" / path, text)
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    done = subprocess.run(
+        launch_argv(folder / "work"),
+        cwd=folder / "work",
+        env={**(env or {}), "PATH": path},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    # As they are: reading text would make line feeds of carriage returns.
+    told = (stream.decode("utf-8") for stream in (done.stdout, done.stderr))
+    return Done(done.returncode, *told), LaunchReport.parse(
+        Path(beside(asked.metrics)).read_text(encoding="utf-8"), asked
+    )
+
+
+@given(words=st.lists(TEXT, max_size=3), value=TEXT, late=TEXT)
+def test_any_words_and_variables_reach_the_ranks(words: list[str], value: str, late: str) -> None:
+    """No shell on the way takes them for anything else."""
+    with tempfile.TemporaryDirectory() as name:
+        told = 'printf "%s\\0" "$@" "$GIVEN" "$LATE"'
+        asked = order(Path(name), "sh", "-c", told, "sh", *words, variables=["GIVEN"], exports={"LATE": late})
+        done, report = launch(Path(name), asked, env={"GIVEN": value})
+
+    assert (done.stdout, done.stderr) == ("".join(f"{each}\0" for each in (*words, value, late)), "")
+    assert find_trouble(report, "client") is None
+
+
+def test_each_rank_knows_its_number_and_how_many_there_are(tmp_path: Path) -> None:
+    """By the names that programs without MPI know."""
+    done, report = launch(tmp_path, order(tmp_path, "sh", "-c", 'echo "$RANK of $WORLD_SIZE"', ranks=3))
+
+    assert done.stdout.splitlines() == ["0 of 3", "1 of 3", "2 of 3"]
+    assert {rank: end.status for rank, end in report.ranks.items()} == {0: 0, 1: 0, 2: 0}
+
+
+def test_a_ranks_status_is_told_though_the_launcher_forgets_it(tmp_path: Path) -> None:
+    """What mpirun ends with is no evidence."""
+    forgetful = MPIRUN.replace("VERSION", "5.0.11").replace("exit $worst", "exit 0")
+    asked = order(tmp_path, "sh", "-c", '[ "$RANK" -ne 1 ] || exit 7', ranks=2)
+    done, report = launch(tmp_path, asked, programs={"mpirun": forgetful})
+
+    assert (done.returncode, report.run_status) == (0, 0)
+    trouble = find_trouble(report, "client")
+    assert trouble is not None
+    assert (trouble.code, trouble.step, trouble.exit_code) == ("rank_failed", "client", ExitCode.BENCHMARK_FAILED)
+    assert trouble.message == "rank 1 exited with status 7"
+
+
+@pytest.mark.parametrize(
+    ("implementation", "said", "words"),
+    [
+        ("openmpi", "mpirun (Open MPI) 6.0.0", "is version 6.0.0"),
+        ("openmpi", "HYDRA build details:\nVersion: 5.0", "says: HYDRA build details: Version: 5.0"),
+        ("mpich", "HYDRA build details:\n    Version:    3.4.1", "is version 3.4.1"),
+        ("intel", "Intel(R) MPI Library for Linux* OS, Version 2019 Update 8 Build 1", "is version 2019"),
+        ("intel", "mpirun (Open MPI) 4.1.4", "says: mpirun (Open MPI) 4.1.4"),
+    ],
+)
+def test_a_launcher_that_is_not_known_is_refused(tmp_path: Path, implementation: str, said: str, words: str) -> None:
+    """With what it says of itself; nothing is run."""
+    program = f"#!/bin/sh\ncat <<'END'\n{said}\nEND\n"
+    asked = order(tmp_path, "echo", "measured", implementation=implementation)
+    done, report = launch(tmp_path, asked, programs={"mpirun": program, "mpiexec.hydra": program})
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+    trouble = find_trouble(report, "client")
+    assert trouble is not None
+    assert (trouble.code, trouble.exit_code) == ("mpi_unsupported", ExitCode.PLATFORM)
+    assert words in trouble.message
+
+
+@pytest.mark.parametrize(
+    ("words", "stage"),
+    [
+        ("ssh: Could not resolve hostname gang-0: Name or service not known", "not_resolved"),
+        ("ssh: connect to host 10.0.0.1 port 2222: Connection refused", "refused"),
+        ("ssh: connect to host 10.0.0.1 port 2222: Connection timed out", "refused"),
+        ("kex_exchange_identification: Connection closed by remote host", "refused"),
+        ("mpi@10.0.0.1: Permission denied (publickey).", "denied"),
+        ("@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", "denied"),
+        ("No user exists for uid 1234", "denied"),
+    ],
+)
+def test_sshs_own_words_say_how_far_the_launcher_came(tmp_path: Path, words: str, stage: str) -> None:
+    """Each host is told with its stage and the last line of them."""
+    ssh = f"#!/bin/sh\ncat >&2 <<'END'\n{words}\r\nEND\nexit 255\n"
+    programs = {"mpirun": MPIRUN.replace("VERSION", "4.1.4"), "ssh": ssh}
+    asked = order(tmp_path, "echo", "measured", ranks=2, hosts=HOSTS, within=1.0)
+    done, report = launch(tmp_path, asked, programs=programs, keys=KEYS)
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+    assert {host: each.stage for host, each in report.reached.items()} == {"gang-0": stage, "gang-1": stage}
+    trouble = find_trouble(report, "client")
+    assert trouble is not None
+    assert (trouble.code, trouble.exit_code) == ("gang_not_reached", ExitCode.PLATFORM)
+    assert words.splitlines()[-1].strip() in trouble.message
+
+
+def test_keys_are_where_they_are_needed_and_not_shown() -> None:
+    """The launcher has one private key, the members another; each knows the public one of the other."""
+    launcher, member = launch_files(PLANNED, KEYS), member_files(KEYS, 2222)
+
+    assert [path for path, text in launcher.items() if KEYS.private in text] == [".windtunnel/id"]
+    assert [path for path, text in member.items() if KEYS.host_private in text] == [".windtunnel/host_key"]
+    assert not [text for text in launcher.values() if KEYS.host_private in text]
+    assert not [text for text in member.values() if KEYS.private in text]
+    assert KEYS.host_public in launcher[".windtunnel/known_hosts"]
+    assert KEYS.public in member[".windtunnel/authorized_keys"]
+    assert "PRIVATE" not in repr(KEYS)
+
+
+def test_host_keys_are_checked() -> None:
+    """Nothing turns that off."""
+    texts = launch_files(PLANNED, KEYS) | member_files(KEYS, 2222)
+
+    assert "StrictHostKeyChecking yes" in texts[".windtunnel/ssh_config"]
+    assert not [path for path, text in texts.items() if "StrictHostKeyChecking no" in text or "accept-new" in text]
+
+
+def test_a_member_without_sshd_says_so(tmp_path: Path) -> None:
+    """It is the image that lacks it."""
+    for path, text in member_files(KEYS, 2222).items():
+        put(tmp_path / path, text.replace("/usr/sbin:/usr/local/sbin:/sbin", "/nowhere"))
+    (tmp_path / "bin").mkdir()
+    done = subprocess.run(
+        member_argv(tmp_path), env={"PATH": str(tmp_path / "bin")}, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 127
+    assert done.stderr.startswith("windtunnel: this image has no sshd")
+
+
+def test_a_good_report_has_all_facts() -> None:
+    """In seconds, and without trouble."""
+    report = LaunchReport.parse(GOOD, PLANNED)
+
+    assert (report.version, report.barrier, report.census_seconds, report.run_seconds) == ("4.1.4", 3.45, 0.55, 12.34)
+    assert report.census == PLANNED.placed == {0: "gang-0", 1: "gang-1"}
+    assert report.reached["gang-1"].seconds == 3.4
+    assert find_trouble(report, "client") is None
+
+
+@given(length=st.integers(0, len(GOOD) - 1))
+def test_a_report_that_ends_anywhere_is_no_good_one(length: int) -> None:
+    """Its script was killed while it wrote."""
+    assert find_trouble(LaunchReport.parse(GOOD[:length], PLANNED), "client") is not None
+
+
+TROUBLES: dict[str, tuple[tuple[str, str], str, ExitCode, str]] = {
+    "a host not reached": (
+        ("host\tgang-1\tok\t340\t10.0.0.9", "host\tgang-1\trefused\t6000\tssh: refused"),
+        "gang_not_reached",
+        ExitCode.PLATFORM,
+        "the launcher reached 1 of 2 workers: gang-1: refused, no connection to its sshd after 60.0 s (ssh: refused)",
+    ),
+    "ranks elsewhere": (
+        ("placed\t1\tgang-1", "placed\t1\tgang-0"),
+        "misplaced",
+        ExitCode.PLATFORM,
+        "ranks are elsewhere than planned: gang-0: 0-1; planned: gang-0: 0; gang-1: 1",
+    ),
+    "ranks where the launcher is": (
+        ("placed\t0\tgang-0\nplaced\t1\tgang-1", "placed\t0\t-\nplaced\t1\t-"),
+        "misplaced",
+        ExitCode.PLATFORM,
+        "ranks are elsewhere than planned: the launcher's own place: 0-1; planned: gang-0: 0; gang-1: 1",
+    ),
+    "no daemon starts": (
+        ("census\t0\t55\t", "census\t213\t55\tno daemon"),
+        "mpi_refused",
+        ExitCode.PLATFORM,
+        "Open MPI 4.1.4 does not start ranks: its status is 213",
+    ),
+    "a program missing": (
+        ("rank\t1\tgang-1\tended\t0\t1700000000\tno", "rank\t1\tgang-1\tmissing\tmeasure"),
+        "mpi_refused",
+        ExitCode.PLATFORM,
+        "rank 1 on gang-1 found no program measure",
+    ),
+    "a rank failed, the others were ended": (
+        (
+            "ended\t0\t1700000000\tno\nrank\t1\tgang-1\tbegan\nrank\t1\tgang-1\tended\t0\t1700000000\tno",
+            "ended\t3\t1700000000\tyes\nrank\t1\tgang-1\tbegan\nrank\t1\tgang-1\tended\t7\t1700000001\tno",
+        ),
+        "rank_failed",
+        ExitCode.BENCHMARK_FAILED,
+        "rank 1 on gang-1 exited with status 7; 1 more failed after it, or were ended for it",
+    ),
+    "a rank killed": (
+        ("rank\t1\tgang-1\tended\t0", "rank\t1\tgang-1\tended\t137"),
+        "rank_failed",
+        ExitCode.BENCHMARK_FAILED,
+        "rank 1 on gang-1 was ended by SIGKILL",
+    ),
+    "a host lost": (
+        ("rank\t1\tgang-1\tbegan\nrank\t1\tgang-1\tended\t0\t1700000000\tno", "lost\tgang-1\tno route"),
+        "worker_lost",
+        ExitCode.INVALID,
+        "workers do not say how their ranks ended: gang-1 (no route)",
+    ),
+    "a rank whose end nobody saw": (
+        ("rank\t1\tgang-1\tended\t0\t1700000000\tno\n", ""),
+        "rank_lost",
+        ExitCode.INVALID,
+        "mpirun exited with status 0, and nobody saw the end of rank 1",
+    ),
+    "all ended by the launcher": (
+        (
+            "run\t0\t1234\nrank\t0\tgang-0\tbegan\nrank\t0\tgang-0\tended\t0\t1700000000\tno",
+            "run\t9\t1234\nrank\t0\tgang-0\tbegan",
+        ),
+        "launcher_failed",
+        ExitCode.BENCHMARK_FAILED,
+        "mpirun exited with status 9, and ended rank 0",
+    ),
+    "a launcher that complains of good ranks": (
+        ("run\t0", "run\t1"),
+        "launcher_failed",
+        ExitCode.BENCHMARK_FAILED,
+        "mpirun exited with status 1, although every rank ended with status 0",
+    ),
+    "no rank began": (
+        (GOOD[GOOD.index("run\t") :], "run\t134\t20\n"),
+        "mpi_refused",
+        ExitCode.PLATFORM,
+        "mpirun was ended by SIGABRT before any rank began",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_each_trouble_has_its_cause(name: str) -> None:
+    """Exit status, word for machines, and words for people."""
+    change, code, exit_code, message = TROUBLES[name]
+    assert change[0] in GOOD
+    trouble = find_trouble(LaunchReport.parse(GOOD.replace(*change), PLANNED), "client")
+
+    assert trouble is not None
+    assert (trouble.message, trouble.code, trouble.exit_code, trouble.step) == (message, code, exit_code, "client")
+
+
+def test_a_launch_that_was_asked_to_end_has_no_trouble_of_its_own() -> None:
+    """Who asked knows why."""
+    assert find_trouble(LaunchReport.parse("version\t4.1.4\t/usr/bin/mpirun\nstopped\n", PLANNED), "client") is None
