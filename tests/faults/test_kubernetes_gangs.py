@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from support import policy_agent
 from support.kubernetes_faults import FINISH_SECONDS, Fault, installed
 from support.kubernetes_lab import image, kubectl, need_project_images, seen_pods
 from support.lab import Lab, finish
@@ -238,6 +239,20 @@ def test_a_member_without_launcher_that_dies_ends_the_run(fault: Fault, end: str
     message = fault.ended(result, *{"deleted": (3, "removed"), "out of memory": (1, "oom")}[end])
     words = {"deleted": "was deleted by somebody", "out of memory": "ran out of its memory of 128 MiB"}[end]
     assert message == f"client's rank 1 on {node} {words}"
+
+
+@full
+@pytest.mark.parametrize("launcher", ["openmpi", "none"])
+def test_a_sealed_gang_is_measured(fault: Fault, launcher: str) -> None:
+    """Its members reach each other and nothing else; no name is looked up."""
+    need_project_images()
+    make = counting if launcher == "openmpi" else summing
+    with policy_agent.enforced():
+        result = fault.run(make("size = 2"), "--set", "client.isolation=sealed")
+    fault.wait_empty()
+
+    assert result.exit_code == 0, result.stderr
+    assert {sample["value"] for sample in fault.lab.samples()} == {2}
 
 
 @full

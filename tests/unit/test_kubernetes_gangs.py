@@ -15,6 +15,7 @@ from support.pod_tasks import pod_task
 from windtunnel.backends import make_backend
 from windtunnel.backends.base import Launch
 from windtunnel.backends.health import Prober
+from windtunnel.backends.kubernetes import pod_startup
 from windtunnel.backends.kubernetes.affinity import HOSTNAME, ZONE
 from windtunnel.backends.kubernetes.container_spec import site_of
 from windtunnel.backends.kubernetes.manifests import arguments_name
@@ -98,6 +99,21 @@ def test_workers_are_pods_with_names_of_their_own_and_one_service_that_tells_the
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
     assert service["spec"]["selector"].items() <= pods[2]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("launcher", ["openmpi", "none"])
+def test_a_member_is_lost_with_its_node_at_once(launcher: str) -> None:
+    """Others wait for it, who would hear of it after five minutes; a launcher is not waited for."""
+    documents = made('tolerations = [{ key = "gpu", operator = "Exists" }]', launcher=launcher)
+    step = "gang" if launcher != "none" else "client"
+    for pod in of_step(documents, "Pod", step):
+        own, *lost = pod["spec"]["tolerations"]
+        assert own == {"key": "gpu", "operator": "Exists"}
+        assert {each["key"] for each in lost} == {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
+        assert {each["tolerationSeconds"] for each in lost} == {0}
+    if launcher != "none":
+        (client,) = of_step(documents, "Pod", "client")
+        assert "tolerations" not in client["spec"]
 
 
 def test_keys_are_in_secrets_alone() -> None:
@@ -243,10 +259,21 @@ def test_each_worker_goes_to_the_node_again_that_it_was_on() -> None:
     assert [scheduling.placing(unit).node for unit in units] == ["node2", "node1", None]
 
 
-@pytest.mark.parametrize(("gate", "notes"), [("kueue.x-k8s.io/admission", 1), (GATE, 0)])
-def test_a_gang_that_a_queue_holds_back_is_told_of_once(gate: str, notes: int) -> None:
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}, "waits for kueue.x-k8s.io/admission"),
+        ({"schedulerName": "volcano"}, "waits for the scheduler volcano"),
+        ({"schedulingGates": [{"name": GATE}]}, None),
+        ({"schedulerName": "default-scheduler"}, None),
+    ],
+)
+def test_a_gang_that_a_queue_holds_back_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], words: str | None
+) -> None:
     """It is waited for as long as the run may take; our own gate is none to tell of."""
-    view = PodView({"metadata": {"name": "pod"}, "spec": {"schedulingGates": [{"name": gate}]}, "status": {}})
+    monkeypatch.setattr(pod_startup, "PATIENCE_SECONDS", -1.0)
+    view = PodView({"metadata": {"name": "pod"}, "spec": spec, "status": {}})
     checks = iter([None, None, None])
 
     def check() -> None:
@@ -259,8 +286,8 @@ def test_a_gang_that_a_queue_holds_back_is_told_of_once(gate: str, notes: int) -
     with pytest.raises(KeyboardInterrupt):
         Startup(resources).wait(tasks)
 
-    told = [call.args for call in resources.context.journal.note.call_args_list]
-    assert [("kueue.x-k8s.io/admission" in words, step) for words, step in told] == [(True, "gang")] * notes
+    told = [each.args for each in resources.context.journal.note.call_args_list]
+    assert [(said.partition(",")[0], step) for said, step in told] == ([(words, "gang")] if words else [])
 
 
 @pytest.mark.parametrize("launcher", ["openmpi", "none"])

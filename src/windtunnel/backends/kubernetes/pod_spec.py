@@ -43,6 +43,11 @@ from windtunnel.plan import Service, Step
 COLLECT_SECONDS = 20
 """How long a collector may send after its step has ended; an abandoned pod stays no longer either."""
 _ROOT = 0
+_NOT_WITHOUT_NODE: list[Manifest] = [
+    {"key": f"node.kubernetes.io/{taint}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}
+    for taint in ("not-ready", "unreachable")
+]
+"""A member whose node is lost is taken for lost at once, and not five minutes later: the others wait for it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,9 @@ def pod(
     selector = {key: value for each in containers for key, value in each.program.node_selector.items()}
     if selector:
         spec["nodeSelector"] = selector
-    if tolerations := [dict(each) for container in containers for each in container.program.tolerations]:
+    tolerations = [dict(each) for container in containers for each in container.program.tolerations]
+    tolerations += _NOT_WITHOUT_NODE if companions.host else []
+    if tolerations:
         spec["tolerations"] = tolerations
     if scheduler := next((each.program.scheduler_name for each in containers if each.program.scheduler_name), None):
         spec["schedulerName"] = scheduler

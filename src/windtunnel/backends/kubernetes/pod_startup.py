@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from windtunnel.backends.base import describe_status
-from windtunnel.backends.kubernetes.diagnosis import Diagnosis, to_error
+from windtunnel.backends.kubernetes.diagnosis import PATIENCE_SECONDS, Diagnosis, to_error
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.backends.labels import PREFIX
@@ -27,7 +27,8 @@ class Startup:
     def __init__(self, resources: RunResources) -> None:
         self._resources, self._notifier = resources, resources.watcher.notifier
         self._diagnosis = Diagnosis(resources.cluster)
-        self._gated: set[str] = set()
+        self._held: set[str] = set()
+        self._unseen: dict[str, float] = {}
 
     def wait(self, tasks: Sequence[PodTask], sidecars: Sequence[PodTask] = ()) -> None:
         """Return when all tasks run, or have run.
@@ -65,17 +66,25 @@ class Startup:
             if is_over:
                 return
             self._resources.check()
-            self._tell_gates(tasks)
+            self._tell_holds(tasks)
             check()
 
-    def _tell_gates(self, tasks: Sequence[PodTask]) -> None:
+    def _tell_holds(self, tasks: Sequence[PodTask]) -> None:
         """Tell once of each step that others hold it back: a queue may take as long as the run may."""
         for task in tasks:
             step = task.unit.step.name
-            if step not in self._gated and (gates := [g for g in task.view.gates if not g.startswith(PREFIX)]):
-                self._gated.add(step)
-                words = f"waits for {', '.join(gates)}, which holds its pods back from being scheduled"
+            if step not in self._held and (words := self._hold(task)):
+                self._held.add(step)
                 self._resources.context.journal.note(words, step)
+
+    def _hold(self, task: PodTask) -> str:
+        """Return what holds a task's pod back; nothing if nothing does, or only just."""
+        view, now = task.view, time.monotonic()
+        if gates := [gate for gate in view.gates if not gate.startswith(PREFIX)]:
+            return f"waits for {', '.join(gates)}, which holds its pods back from being scheduled"
+        if view.unseen_by and now > self._unseen.setdefault(task.pod, now) + PATIENCE_SECONDS:
+            return f"waits for the scheduler {view.unseen_by}, which has not looked at its pods yet"
+        return ""
 
     def _check_trouble(self, task: PodTask) -> None:
         trouble = None if task.has_terminated_well else self._diagnosis.of_pod(task.view)

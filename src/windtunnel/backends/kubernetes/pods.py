@@ -15,6 +15,7 @@ _NO_CONTAINER_YET = frozenset(
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 _MISSING = ("not found", "no such file or directory")
 _DEFINITIVE = ("not found", "does not exist", "unauthorized", "denied", "forbidden", "invalid reference")
+_SCHEDULER = "default-scheduler"
 SEAL, FETCHER, COLLECTOR = "windtunnel-seal", "windtunnel-inputs", "windtunnel-collector"
 OWN_CONTAINERS = (SEAL, FETCHER, COLLECTOR)
 """What a step's pod has beside the step."""
@@ -121,6 +122,13 @@ class PodView(View):
     def gates(self) -> list[str]:
         """The names of what holds it back from being scheduled, such as a queue."""
         return [str(gate["name"]) for gate in self.data.get("spec", {}).get("schedulingGates") or ()]
+
+    @property
+    def unseen_by(self) -> str:
+        """The name of the scheduler that has not looked at it yet, if it is another than the cluster's own."""
+        name = str(self.data.get("spec", {}).get("schedulerName") or _SCHEDULER)
+        is_unseen = self.node is None and not self.gates and "PodScheduled" not in self.conditions()
+        return name if is_unseen and name != _SCHEDULER else ""
 
     @property
     def is_being_made(self) -> bool:
