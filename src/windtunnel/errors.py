@@ -28,7 +28,9 @@ class ExitCode(IntEnum):
     PLATFORM = 3
     TIMED_OUT = 4
     INVALID = 5
+    WORSE = 6
     LEFT_BEHIND = 7
+    UNKNOWN = 8
     BUG = 70
     CANCELLED = 130
 

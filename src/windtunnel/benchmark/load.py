@@ -78,18 +78,27 @@ def load_all(path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
     return parse_all(text, path, overrides)
 
 
-def parse(text: str, path: Path, overrides: Sequence[str] = ()) -> Loaded:
-    """Do what `load` does with a text that was read already; `path` is for messages."""
-    return require_single(parse_all(text, path, overrides))
+def parse(text: str, path: Path, overrides: Sequence[str] = (), *, is_whole: bool = True) -> Loaded:
+    """Do what `load` does with a text that was read already.
+
+    Args:
+        text: The benchmark.
+        path: Where it was read, for messages.
+        overrides: As of `load`.
+        is_whole: Whether its matrix counts, if it has one; the overrides of one of its runs stand for it otherwise.
+    """
+    return require_single(parse_all(text, path, overrides, is_whole=is_whole))
 
 
-def parse_all(text: str, path: Path, overrides: Sequence[str] = ()) -> list[Loaded]:
-    """Do what `load_all` does with a text that was read already; `path` is for messages."""
+def parse_all(text: str, path: Path, overrides: Sequence[str] = (), *, is_whole: bool = True) -> list[Loaded]:
+    """Do what `load_all` does with a text that was read already (see `parse`)."""
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         # Beside its own error, tomllib lets those of huge numbers and deep nesting through.
         raise DescriptorError(f"{path}: not valid TOML: {error}") from None
+    if not is_whole:
+        document.pop("matrix", None)
     _check_integers(document, path)
     redaction = Redaction.of([document])
     for override in overrides:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from windtunnel import parsers
 from windtunnel.benchmark import checks, matrix
 from windtunnel.benchmark.programs import Client, Gang, Model, Server
-from windtunnel.benchmark.values import Duration
+from windtunnel.benchmark.values import Duration, Threshold
 from windtunnel.strategies import STRATEGIES
 
 # A file may name what the table has; type checkers want a Literal's choices written out.
@@ -67,6 +67,19 @@ class Metric(Model):
     pattern: Annotated[str, AfterValidator(checks.check_pattern)] | None = None
     parser: Annotated[str, AfterValidator(parsers.check_name), WithJsonSchema(_PARSER_SCHEMA)] | None = None
     reduce: Literal["median", "mean", "max", "sum", "last"] = "median"
+    threshold: Threshold | None = None
+    """The smallest difference between two sides that matters: a share such as "5%", or a number; else 2%."""
+    gate: bool | None = None
+    """Whether a comparison's verdict depends on it; unless said, that of all metrics that say what is better does."""
+    compare: Literal["median", "mean"] = "median"
+    """What of a run's iterations is compared with another run's."""
+
+    @model_validator(mode="after")
+    def _gates_need_a_direction(self) -> Self:
+        if self.gate and self.name and not self.better:
+            msg = 'gate = true goes with better = "higher" or "lower"'
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

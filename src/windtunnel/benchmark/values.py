@@ -14,6 +14,7 @@ _DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _QUANTITY_UNITS = {
     "m": 1e-3,
     "k": 1e3,
@@ -113,3 +114,34 @@ Quantity = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_QUANTITY.pattern}$", "examples": ["256Mi"]}),
 ]
 """A Kubernetes quantity, kept as it was written."""
+
+
+def parse_threshold(value: object) -> tuple[float | None, float | None]:
+    """Return a threshold such as ``"5%"`` as a share, or one such as ``3.5`` as a number in a metric's unit.
+
+    Returns:
+        The share, and the number; one of them is None.
+
+    Raises:
+        ValueError: It is neither, or not above zero.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf"):
+        return None, float(value)
+    match = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not float(match[1]):
+        msg = f'{value!r} is not a threshold; write it like "5%", or as a number in the metric\'s unit'
+        raise ValueError(msg)
+    return float(match[1]) / 100, None
+
+
+def _check_threshold(value: object) -> object:
+    parse_threshold(value)
+    return value
+
+
+Threshold = Annotated[
+    str | float | int,
+    BeforeValidator(_check_threshold),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["5%", 3.5]}),
+]
+"""A difference that matters, kept as it was written."""

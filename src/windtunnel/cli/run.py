@@ -13,11 +13,22 @@ import typer
 from windtunnel.backends import BACKENDS
 from windtunnel.cli.app import app
 from windtunnel.cli.descriptor import FileArgument, RepeatsOption, SetOption, load_sweep, with_repeats
+from windtunnel.cli.duel import (
+    AgainstOption,
+    AllowOption,
+    DuelOptions,
+    FixedOption,
+    MarkdownOption,
+    ResumeOption,
+    RoundsOption,
+    SeedOption,
+)
 from windtunnel.cli.output import STDOUT, print_err, print_json, print_log_tail, shorten
 from windtunnel.cli.reports import require_report, write_report, write_sweep_report
 from windtunnel.cli.showing import print_record, print_sweep, sweep_as_json
+from windtunnel.cli.stored import open_stored
 from windtunnel.engines import RUN_HERE
-from windtunnel.errors import ExitCode
+from windtunnel.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from windtunnel.cli.progress import Progress
@@ -41,6 +52,13 @@ def run(
         bool, typer.Option("--report", help="Write the HTML report of each run, and of a sweep.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+    against: AgainstOption = None,
+    rounds: RoundsOption = None,
+    fixed: FixedOption = False,
+    seed: SeedOption = None,
+    resume: ResumeOption = None,
+    allow_difference: AllowOption = None,
+    markdown: MarkdownOption = None,
 ) -> None:
     """Measure: start what is needed, run the client, stop it all, keep the numbers."""
     from windtunnel.benchmark import describe_values
@@ -49,6 +67,12 @@ def run(
     if report:
         require_report()
     start = find_engine(engine)
+    if against is not None:
+        options = DuelOptions(
+            against, rounds, fixed, seed, resume, tuple(allow_difference or []), strict, as_json, markdown
+        )
+        raise typer.Exit(_duel(options, file, with_repeats(overrides, repeats), backend, engine))
+    _refuse_without_baseline(rounds=rounds, fixed=fixed, seed=seed, resume=resume, allow_difference=allow_difference)
     requests = _make_requests(file, with_repeats(overrides, repeats), backend, strict=strict)
     records = []
     for number, request in enumerate(requests, start=1):
@@ -64,6 +88,35 @@ def run(
         for record in records:
             print_err(f"run: {shorten(record.path or '')}")
     raise typer.Exit(next((record.exit_code for record in records if record.exit_code), 0))
+
+
+def _refuse_without_baseline(**options: object) -> None:
+    """Refuse options that are about duels alone, where there is none (UsageError)."""
+    for name, value in options.items():
+        if value not in {None, False}:
+            raise UsageError(f"--{name.replace('_', '-')} goes with --against BASELINE")
+
+
+def _duel(options: DuelOptions, file: Path, overrides: list[str], backend: str, engine: str) -> int:
+    """Run a duel, and return its exit code."""
+    from windtunnel.backends import make_backend
+    from windtunnel.cli.duel import run_duel
+    from windtunnel.duel.sides import file_side, find_baseline
+    from windtunnel.engines import find_engine
+    from windtunnel.engines.request import make_request
+
+    require_report()
+    start = find_engine(engine)
+    candidate = file_side(file, overrides)
+    store = candidate.loaded.benchmark.output.store
+    baseline = find_baseline(options.against, file, overrides, lambda name: open_stored(name, store))
+    return run_duel(
+        options,
+        {"baseline": baseline, "candidate": candidate},
+        lambda side: make_request(side.loaded, side.plan, make_backend(backend), store),
+        lambda request: _run(request, start, keep=False),
+        engine,
+    )
 
 
 def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bool) -> list[Request]:

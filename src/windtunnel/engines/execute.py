@@ -81,6 +81,7 @@ class _Execution:
             labels=folder.redaction.document({"labels": dict(info.labels)})["labels"],
             overrides=[folder.redaction.override(item) for item in request.loaded.overrides],
             sweep=request.sweep,
+            duel=request.duel,
             driver=driver_identity(),
             path=str(folder.path),
         )

@@ -17,7 +17,7 @@ from windtunnel.errors import PlatformError, Unsupported, UsageError, Windtunnel
 from windtunnel.plan import Plan
 from windtunnel.run.control import Control
 from windtunnel.run.events import Observer
-from windtunnel.run.record import RunRecord, SweepPart
+from windtunnel.run.record import DuelPart, RunRecord, SweepPart
 
 DEFAULT_STORE = Path("runs")
 """The folder that keeps runs, and the copies of those that are uploaded."""
@@ -38,6 +38,7 @@ class Request:
         hold: Called before teardown when the run's resources should be kept a while.
         notes: Told at the beginning.
         sweep: Which run of a sweep it is, if it is one.
+        duel: Which run of a duel it is, if it is one.
         remote: Where the run is uploaded to from its folder, if it is.
         run_id: The run's id, if others have to know it beforehand; else a new one is made.
         is_volatile: Whether the folder may go with this process, as that of a pod does: what was measured is stored
@@ -57,6 +58,7 @@ class Request:
     hold: Callable[[], None] | None = None
     notes: Sequence[str] = field(default=())
     sweep: SweepPart | None = None
+    duel: DuelPart | None = None
     remote: ObjectAddress | ClaimAddress | None = None
     run_id: str | None = None
     is_volatile: bool = False

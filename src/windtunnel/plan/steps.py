@@ -87,7 +87,14 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
-    """Where a metric is found; without pattern and parser, in ``$WINDTUNNEL_METRICS``."""
+    """Where a metric is found; without pattern and parser, in ``$WINDTUNNEL_METRICS``.
+
+    Attributes:
+        share: The smallest difference between two sides that matters, as a share of the value, if that is said.
+        absolute: The same as a number in the metric's unit.
+        gate: Whether a comparison's verdict depends on it; None if that is not said.
+        compare: What of a run's iterations is compared.
+    """
 
     name: str | None
     unit: str | None = None
@@ -95,6 +102,10 @@ class MetricSpec:
     pattern: str | None = None
     parser: str | None = None
     reduce: Reduce = "median"
+    share: float | None = None
+    absolute: float | None = None
+    gate: bool | None = None
+    compare: Literal["median", "mean"] = "median"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,6 +94,14 @@ class SweepPart(_Model):
     values: dict[str, Any]
 
 
+class DuelPart(_Model):
+    """Which run of a duel this is: the duel's id, the side, and the round, counted from 1."""
+
+    id: str
+    side: Literal["baseline", "candidate"]
+    round: int
+
+
 class Upload(_Model):
     """Where a run is kept beside its folder, whether all of it is there, and if not, why."""
 
@@ -139,6 +147,7 @@ class RunRecord(_Model):
     labels: dict[str, str] = Field(default_factory=dict)
     overrides: list[str] = Field(default_factory=list)
     sweep: SweepPart | None = None
+    duel: DuelPart | None = None
     driver: dict[str, Any] = Field(default_factory=dict)
     path: str | None = None
     upload: Upload | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from windtunnel import benchmark as source
-from windtunnel.benchmark.values import parse_quantity
+from windtunnel.benchmark.values import parse_quantity, parse_threshold
 from windtunnel.plan import (
     InputFile,
     Job,
@@ -111,6 +111,7 @@ def _liveness(live: source.Live) -> Liveness:
 
 
 def _metric(metric: source.Metric) -> MetricSpec:
+    share, absolute = (None, None) if metric.threshold is None else parse_threshold(metric.threshold)
     return MetricSpec(
         name=metric.name,
         unit=metric.unit,
@@ -118,4 +119,8 @@ def _metric(metric: source.Metric) -> MetricSpec:
         pattern=metric.pattern,
         parser=metric.parser,
         reduce=metric.reduce,
+        share=share,
+        absolute=absolute,
+        gate=metric.gate,
+        compare=metric.compare,
     )

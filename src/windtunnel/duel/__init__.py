@@ -1,0 +1,1 @@
+"""Duels: a baseline and a candidate measured again and again in the same rounds, and the verdict on them."""
