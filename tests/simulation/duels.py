@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from simulation.kinds import KINDS, Floats, drift
-from windtunnel.analysis.duel.design import ALPHA, balanced_order
+from windtunnel.analysis.comparison.effect import ALPHA
+from windtunnel.analysis.duel.design import balanced_order
 
 Order = Literal["balanced", "blocks", "baseline first"]
 Words = NDArray[np.int_]

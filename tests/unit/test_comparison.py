@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 from scipy import stats
 
-from windtunnel.analysis.comparison.effect import paired_effect, prediction_effect, welch_effect
+from windtunnel.analysis.comparison.effect import paired_effect, prediction_effect, unpaired_effect
 from windtunnel.analysis.comparison.metric import ComparedMetric, Threshold, resolution
 from windtunnel.analysis.comparison.power import (
     chance_of_worse,
@@ -92,20 +92,22 @@ def test_the_paired_effect_is_student_s() -> None:
     assert effect.interval(0.05) == pytest.approx(tuple(known.confidence_interval(0.95)))
 
 
-def test_the_effect_between_runs_measured_apart_is_welch_s() -> None:
-    """It is what SciPy gives for the logarithms, with sides of different number and spread."""
-    before, after = [10.1, 9.7, 10.4, 9.9, 10.6], [10.4, 9.2, 11.3, 10.4, 11.0, 12.0, 9.0]
-    effect = welch_effect(before, after, TIME)
-    logs = [[math.log(value) for value in side] for side in (after, before)]
-    known = stats.ttest_ind(*logs, equal_var=False)
-    assert effect.p == pytest.approx(known.pvalue)
-    assert effect.interval(0.05) == pytest.approx(tuple(known.confidence_interval(0.95)))
+def test_the_effect_between_runs_measured_apart_is_the_less_certain_one() -> None:
+    """Welch's or Student's, as SciPy gives them for the logarithms: whichever the wider interval is of."""
+    narrow, wide = [10.1, 9.7, 10.4, 9.9, 10.6], [10.4, 9.2, 11.3, 10.4, 11.0, 12.0, 9.0, 10.8, 9.9]
+    for before, after, is_pooled in ((narrow, wide, True), (wide[:5], narrow * 3, False)):
+        effect = unpaired_effect(before, after, TIME)
+        logs = [[math.log(value) for value in side] for side in (after, before)]
+        known, other = (stats.ttest_ind(*logs, equal_var=is_equal) for is_equal in (is_pooled, not is_pooled))
+        assert effect.p == pytest.approx(known.pvalue)
+        assert effect.interval(0.05) == pytest.approx(tuple(known.confidence_interval(0.95)))
+        assert known.confidence_interval(0.95).high > other.confidence_interval(0.95).high
 
 
 def test_sides_without_spread_differ_by_what_they_differ() -> None:
     """Counts that never vary are the same, or are not."""
-    assert welch_effect([7.0] * 5, [7.0] * 6, TIME).p == 1
-    assert welch_effect([0.0] * 5, [0.0] * 5, ERRORS).error == 0
+    assert unpaired_effect([7.0] * 5, [7.0] * 6, TIME).p == 1
+    assert unpaired_effect([0.0] * 5, [0.0] * 5, ERRORS).error == 0
 
 
 def test_one_run_is_compared_with_where_the_next_one_would_be() -> None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from windtunnel.analysis.comparison.effect import ALPHA
 from windtunnel.analysis.comparison.power import FEWEST_ROUNDS
 from windtunnel.errors import UsageError
 
 Side = Literal["baseline", "candidate"]
 
-ALPHA = 0.05
-"""The probability of a wrong word in a whole duel."""
 _LOOKS = (5, 8, 12, 20)
 _GROWTH = 1.5
 

@@ -9,9 +9,10 @@ from typing import Any
 from windtunnel.analysis.comparison.effect import Effect, paired_effect, worse_by_round
 from windtunnel.analysis.comparison.metric import ComparedMetric
 from windtunnel.analysis.comparison.power import FEWEST_ROUNDS, detectable_effect
+from windtunnel.analysis.comparison.reasons import Reason, not_judged
 from windtunnel.analysis.comparison.verdict import Word, holm, overall, word_for
 from windtunnel.analysis.duel.design import Design
-from windtunnel.analysis.duel.reasons import Reason, no_gates, no_word, not_judged, too_few, too_many_lost
+from windtunnel.analysis.duel.reasons import no_gates, no_word, too_few, too_many_lost
 from windtunnel.analysis.duel.rounds import LostRound, Round, are_too_many, split
 
 _ENOUGH_FOR_SPREAD = 2
