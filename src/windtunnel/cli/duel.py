@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FEWEST_ROUNDS = 5
 DEFAULT_ROUNDS = 20
 _MOST_SEED = 2**31
+_STDOUT = Path("-")
 
 
 def _option(text: str, **more: Any) -> Any:
@@ -44,7 +45,9 @@ ResumeOption = Annotated[str | None, _option("Go on with a duel that was ended, 
 AllowOption = Annotated[
     list[str] | None, _option("In what a stored baseline may differ from what it was.", metavar="KEY")
 ]
-MarkdownOption = Annotated[Path | None, _option("Write the duel as Markdown to a file.")]
+MarkdownOption = Annotated[
+    Path | None, _option("Write the duel as Markdown to a file; - is standard output.", metavar="FILE")
+]
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,8 @@ class _Shown:
 
         if options.markdown:
             _write(options.markdown, as_markdown(found, self._judgement))
+        if options.markdown == _STDOUT:
+            return
         if options.as_json:
             print_json(found.model_dump(mode="json"))
             return
@@ -179,6 +184,8 @@ def _resumed(options: DuelOptions, sides: dict[SideName, Side], store: Path) -> 
     from windtunnel.duel.record import read_duel
 
     found = read_duel(str(options.resume), store)
+    if found.verdict:
+        raise UsageError(f"--resume {found.duel_id}: it is over, and its verdict is {found.verdict}")
     for name, side in sides.items():
         if found.sides[name].plan_digest != side.digest:
             raise UsageError(f"--resume {found.duel_id}: its {name} was another one: {found.sides[name].source}")
@@ -189,6 +196,9 @@ def _resumed(options: DuelOptions, sides: dict[SideName, Side], store: Path) -> 
 
 
 def _write(path: Path, text: str) -> None:
+    if path == _STDOUT:
+        echo(text.rstrip())
+        return
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
