@@ -212,6 +212,14 @@ def test_each_member_of_a_job_knows_its_rank_and_the_first_ones_address(open_run
     assert [unit.hostname for unit in units] == ["client-0", "client-1", "client-2"]
 
 
+def test_a_gang_of_one_has_a_rank_too(open_run: Opened) -> None:
+    """The smallest of a sweep over sizes runs the same program as all others."""
+    (unit,) = open_run().session.start_job(Launch(replace(MEMBERS, size=1), 1, {"ITERATION": "1"})).units
+
+    assert unit.argv == ("train", "0", "1")
+    assert {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= unit.env.keys()
+
+
 def test_a_job_of_members_ends_well_once_all_have(open_run: Opened) -> None:
     """The first to end is not waited beside."""
     run = open_run()

@@ -26,7 +26,7 @@ _SIGNALLED = 128
 def choose_port(step: Service | Job) -> int | None:
     """Return the port of a step, any free one if it says 0; None if it has none."""
     if isinstance(step, Job):
-        return _MASTER_PORT if step.size > 1 else None
+        return _MASTER_PORT if step.size else None
     if step.port != 0:
         return step.port
     return random.choice(_PORTS)  # noqa: S311 - no secret

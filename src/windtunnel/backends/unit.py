@@ -82,7 +82,7 @@ class Unit:
     def hostname(self) -> str | None:
         """What its host is called, if it is one of several that reach each other; counted from 0, as ranks are."""
         step = self.step
-        is_member = isinstance(step, Gang) or (isinstance(step, Job) and step.size > 1 and not self.installs)
+        is_member = isinstance(step, Gang) or (isinstance(step, Job) and bool(step.size) and not self.installs)
         return f"{step.name}-{self.number - 1}" if is_member else None
 
     @property
@@ -126,7 +126,7 @@ def render(launch: Launch[Any], site: Site, environment: Environment | None = No
     """
     step: Service | Job = launch.step
     values = launch.names(site.address, site.work, site.out, site.metrics)
-    if isinstance(step, Job) and step.size > 1 and not launch.installs:
+    if isinstance(step, Job) and step.size and not launch.installs:
         values |= _rank(step, site.address, number - 1)
     env = {**values, **{name: substitute(text, values) for name, text in step.program.env.items()}}
     argv = [substitute(word, values) for word in step.program.command]

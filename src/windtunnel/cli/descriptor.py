@@ -197,8 +197,9 @@ def _describe(step: Step, redaction: Redaction) -> list[str]:
     else:
         if step.launcher:
             lines.append(f"started by {step.launcher.implementation} as {step.launcher.ranks} ranks")
-        if step.size > 1:
-            lines.append(f"{step.size} members at once, each with a rank")
+        if step.size:
+            is_one = step.size == 1
+            lines.append("one member, with rank 0" if is_one else f"{step.size} members at once, each with a rank")
         fresh = ", each with fresh services" if step.fresh else ""
         lines.append(f"{step.warmup} warm-up + {step.repeats} measured iterations{fresh}")
         names = [metric.name or f"all that {metric.parser} gives" for metric in step.metrics]

@@ -56,7 +56,7 @@ def _names_given(plan: Plan, step: Step) -> set[str]:
             names.discard("ITERATION")
     if isinstance(step, Job):
         names |= {"WORLD_SIZE", *gang_names(step.launcher.gang).values()} if step.launcher else set()
-        names |= RANK_NAMES if step.size > 1 else set()
+        names |= RANK_NAMES if step.size else set()
     for service in services:
         address = address_names(service.name)
         names |= {address["host"]} if service.port is None else set(address.values())

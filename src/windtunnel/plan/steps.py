@@ -168,7 +168,7 @@ class Job:
     Attributes:
         max_failures: The share of an iteration's requests that may fail, from 0 to 1.
         launcher: What runs its command, if that is not started as it is.
-        size: How many members run it at once, each with a rank.
+        size: How many members run it at once, each with a rank; one may be all. None if it has no ranks.
         placement: Where these are: anywhere, on a node each (``spread``), or all on one (``packed``).
         wait: For how many seconds members that cannot be placed all are tried again.
     """
@@ -183,7 +183,7 @@ class Job:
     max_failures: float = 0.01
     artifacts: tuple[str, ...] = ("**",)
     launcher: Launcher | None = None
-    size: int = 1
+    size: int | None = None
     placement: Placement = "any"
     wait: float = 0.0
 
@@ -204,4 +204,4 @@ Step = Service | Job
 
 def members_of(step: Step) -> int:
     """Return how many processes, containers or pods a start of a step is."""
-    return step.replicas if isinstance(step, Service) else step.size
+    return step.replicas if isinstance(step, Service) else step.size or 1

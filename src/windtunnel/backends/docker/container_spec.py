@@ -57,7 +57,7 @@ def container_name(run_id: str, unit: Unit) -> str:
 
 def host_of(step: Service | Job) -> str:
     """Return the name by which a step is reached on its run's networks; of a job's members, the first one."""
-    return f"{step.name}-0" if isinstance(step, Job) and step.size > 1 else step.name
+    return f"{step.name}-0" if isinstance(step, Job) and step.size else step.name
 
 
 def aliases(unit: Unit) -> list[str]:

@@ -39,7 +39,7 @@ class Placing:
 
 def among_members(step: Service | Job) -> dict[str, Any]:
     """Return what is said of a step's members among themselves, as arguments of `Placing`."""
-    has_members = isinstance(step, Gang) or (isinstance(step, Job) and step.size > 1)
+    has_members = isinstance(step, Gang) or (isinstance(step, Job) and step.size is not None)
     return {"near": step.name, "members": step.placement} if has_members else {}
 
 

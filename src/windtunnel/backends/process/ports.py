@@ -16,7 +16,7 @@ def choose_port(step: Service | Job) -> int | None:
             instead (``port_taken``).
     """
     if isinstance(step, Job):
-        return _claim(step.name, 0) if step.size > 1 else None
+        return _claim(step.name, 0) if step.size else None
     return _service_port(step)
 
 
