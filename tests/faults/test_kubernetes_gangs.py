@@ -139,9 +139,8 @@ def test_members_without_a_launcher_find_the_first_one(fault: Fault, nodes: Node
     assert (first[0] == first[1]) is (placement == "packed")
 
 
-@pytest.mark.parametrize(
-    "placement", ["spread", *(pytest.param(placement, marks=full) for placement in ("packed", "any"))]
-)
+@full
+@pytest.mark.parametrize("placement", ["spread", "packed", "any"])
 def test_a_gang_that_does_not_fit_is_given_back_whole(fault: Fault, nodes: Nodes, placement: str) -> None:
     """Exit 3 in the scheduler's words, with how many of its workers would have a place."""
     fit = {"spread": nodes.count, "packed": 2, "any": 2 * nodes.count}[placement]
@@ -152,6 +151,16 @@ def test_a_gang_that_does_not_fit_is_given_back_whole(fault: Fault, nodes: Nodes
     assert "gang: cannot be scheduled: 0/" in message
     assert ("didn't match pod anti-affinity rules" if placement == "spread" else "Insufficient cpu") in message
     assert message.endswith(f"; {fit} of {fit + 1} would fit")
+
+
+@full
+def test_no_member_begins_before_all_have_a_place(fault: Fault, nodes: Nodes) -> None:
+    """Those that find one would be gone when the last one finds its: they were never there at once."""
+    keys = f'size = {nodes.count + 1}\nplacement = "spread"'
+    message = fault.ended(fault.run(gang("print('begun')", "none", keys)), 3, "unschedulable")
+
+    assert message.endswith(f"; {nodes.count} of {nodes.count + 1} would fit")
+    assert not list((fault.lab.only_run() / "logs").glob("client*.log"))
 
 
 @full

@@ -7,10 +7,11 @@ import http.client
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from windtunnel.backends.agent import hub, places
+from windtunnel.backends.agent import collector, hub, places
 from windtunnel.backends.agent.places import TOKEN_HEADER, token_for
 
 KEY = b"key"
@@ -50,6 +51,23 @@ def test_a_path_has_a_token_of_its_own(served: hub.Hub) -> None:
     assert ask(served, "/inputs/0", own) == 200
     assert [ask(served, "/inputs/0", token) for token in (other, b"", b"\xe9")] == [404] * 3
     assert ask(served, "/inputs/1", other) == 404
+    served.check()
+
+
+def test_members_begin_when_the_hub_has_the_word(served: hub.Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else of what may be there, and nothing that is not, makes them begin."""
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            places.input_file("start").write_bytes(b"")
+
+    monkeypatch.setattr(collector, "time", Mock(sleep=wait))
+    url = f"http://127.0.0.1:{served.server_address[1]}/inputs/start"
+    collector.get("start", "", url, token_for(KEY, "/inputs/start"))
+
+    assert len(waits) == 3
     served.check()
 
 

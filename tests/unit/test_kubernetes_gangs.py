@@ -25,7 +25,7 @@ from windtunnel.backends.kubernetes.pod_launcher import Launcher, PodGroup
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS
 from windtunnel.backends.kubernetes.pod_shutdown import Shutdown
 from windtunnel.backends.kubernetes.pod_startup import Startup, how_many_fit
-from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER, PodView
 from windtunnel.backends.kubernetes.scheduling import Scheduling
 from windtunnel.backends.kubernetes.task import PodTask
 from windtunnel.backends.labels import RunLabels
@@ -213,6 +213,18 @@ def test_the_first_member_of_a_job_has_an_address_before_it_is_there() -> None:
     assert not services
 
 
+def test_members_of_a_job_begin_when_all_have_a_place() -> None:
+    """Those that find theirs first would run alone, and be gone when the last one begins; workers only wait."""
+    for launcher, step, waits in (("none", "client", True), ("openmpi", "gang", False), ("openmpi", "client", False)):
+        documents = made(launcher=launcher)
+        for pod in of_step(documents, "Pod", step):
+            arguments = f"{pod['metadata']['name']}-arguments"
+            (secret,) = [each for each in of_step(documents, "Secret", step) if each["metadata"]["name"] == arguments]
+            first = [each["name"] for each in pod["spec"]["initContainers"]]
+            assert (first == [FETCHER, COLLECTOR]) is waits
+            assert ("start,," in secret["stringData"].get(FETCHER, "")) is waits
+
+
 def test_a_sealed_member_knows_the_address_of_the_first_and_the_first_its_own() -> None:
     """None of them can ask for names."""
     first, second, _third = of_step(made("", 'isolation = "sealed"', launcher="none"), "Pod", "client")
@@ -333,6 +345,7 @@ def test_nothing_of_a_try_is_taken_for_that_of_the_next(tmp_path: Path) -> None:
     context = Mock(plan=plan, folder=Mock(log=lambda *_which: tmp_path / "log"))
     resources = Mock(naming=naming, watcher=watcher, context=context, addresses={}, runner="r")
     resources.collect.return_value = ("hub", "t", "t", "n")
+    resources.input.side_effect = lambda name: (f"http://hub/inputs/{name}", "t")
     resources.create.side_effect = lambda thing, _what, _step: (
         thing | ({"spec": {"clusterIP": "192.0.2.1"}} if thing["kind"] == "Service" else {})
     )
@@ -344,6 +357,11 @@ def test_nothing_of_a_try_is_taken_for_that_of_the_next(tmp_path: Path) -> None:
         if group is tries[0]:
             (tmp_path / "log").write_text("rate=1")
 
+    secrets = [each.args[0].get("stringData", {}).get(FETCHER, "") for each in resources.create.call_args_list]
+    waited = [json.loads(text)[-1].split(",") for text in secrets if text]
+    told = [each.args[0] for each in resources.agent.send_file.call_args_list]
+    assert [each[:1] for each in waited] == [["start"]] * 4
+    assert len({each[2] for each in waited}) == len(set(told)) == 2
     names = [[task.pod for task in group.tasks] for group in tries]
     assert names[1] == [f"{name}-try-2" for name in names[0]]
     assert not (tmp_path / "log").exists()

@@ -3,14 +3,16 @@
 Run as ``collector HUB RESULTS_TOKEN USAGE_TOKEN NAME`` it samples until SIGTERM, which
 Kubernetes sends when the step has ended, or is to end; then it sends an archive of what the
 step wrote, and ``host.json``. Run as ``collector fetch KIND,NAME,URL,TOKEN…`` it gets inputs, or
-(``tree`` instead of ``file``) a container's Python environment, which it unpacks; and as ``collector
-place FOLDER…`` it makes folders and puts files where the step finds them.
+(``tree`` instead of ``file``) a container's Python environment, which it unpacks, or (``start``) the word
+to begin, whenever that comes; and as ``collector place FOLDER…`` it makes folders and puts files where the
+step finds them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import http.client
 import io
 import json
 import os
@@ -19,9 +21,10 @@ import signal
 import sys
 import tarfile
 import threading
+import time
 from pathlib import Path, PurePosixPath
 
-from windtunnel.backends.agent.dial_out import Clock, fetch, insist, post, send
+from windtunnel.backends.agent.dial_out import PAUSE_SECONDS, Clock, fetch, insist, post, send
 from windtunnel.backends.agent.host_facts import describe_host
 from windtunnel.backends.agent.places import FILES, INPUTS, PYTHON, RESULTS, WORK, arguments
 from windtunnel.backends.agent.usage import Sampler, headless
@@ -67,6 +70,9 @@ def add(archive: tarfile.TarFile, path: Path) -> None:
 
 def get(kind: str, name: str, url: str, token: str) -> None:
     """Get what a container mounts, for anybody to read; insist on it."""
+    if kind == "start":
+        await_start(url, token)
+        return
     target = INPUTS / name if kind == "file" else PYTHON / name / ".archive"
     insist(f"fetching {name}", lambda: fetch(url, token, target))
     if kind == "file":
@@ -74,6 +80,15 @@ def get(kind: str, name: str, url: str, token: str) -> None:
     else:
         unpack(target, target.parent)
         target.unlink()
+
+
+def await_start(url: str, token: str) -> None:
+    """Return when there is an empty file at the hub: its driver puts it there when all members have a place."""
+    while True:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if fetch(url, token, Path(os.devnull)):
+                return
+        time.sleep(PAUSE_SECONDS)
 
 
 def unpack(archive: Path, folder: Path) -> None:

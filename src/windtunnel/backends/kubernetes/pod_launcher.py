@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from windtunnel.backends.agent.places import input_file
 from windtunnel.backends.kubernetes.admission import changes
 from windtunnel.backends.kubernetes.affinity import Placing
 from windtunnel.backends.kubernetes.container_spec import ContainerSpec, belongings, container_spec
@@ -14,7 +16,7 @@ from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodMaker, PodO
 from windtunnel.backends.kubernetes.pod_spec import Companions, fetcher_arguments, grace_of, pod
 from windtunnel.backends.kubernetes.pods import COLLECTOR, FETCHER
 from windtunnel.backends.kubernetes.requirements import PackedEnvironment
-from windtunnel.backends.kubernetes.run_manifests import host_name, pod_name, step_services
+from windtunnel.backends.kubernetes.run_manifests import host_name, pod_name, starts_together, step_services
 from windtunnel.backends.kubernetes.run_resources import RunResources
 from windtunnel.backends.kubernetes.scheduling import Scheduling
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
@@ -113,6 +115,10 @@ class Launcher:
                 await_places(group.tasks)
             self._make_pod(group, unit, sidecars)
         group.tasks.sort(key=lambda task: task.unit.number)
+        if starts_together(units[0]):
+            await_places(group.tasks)
+            path, check = str(input_file(self._start_file(units[0]))), self._resources.check
+            self._resources.agent.send_file(path, io.BytesIO(), 0, check)
 
     def make_standby(self, group: PodGroup, unit: Unit) -> None:
         """Make the pod of a unit that stands by, until the hub has the input called like it; it need not run yet.
@@ -137,6 +143,11 @@ class Launcher:
         for task in self._tasks:
             if task.output:
                 task.output.close()
+
+    def _start_file(self, unit: Unit) -> str:
+        """Return what the hub calls the word for a unit to begin."""
+        step, iteration = _start_of(unit)
+        return f"start-{step}-{iteration}-{self._tries[step, iteration]}"
 
     def _is_made_once(self, unit: Unit) -> bool:
         """Tell whether another makes a unit's pod, who makes no second one if there is no room for all members."""
@@ -170,10 +181,11 @@ class Launcher:
         resources = self._resources
         inputs = [(key, *resources.input(key)) for key in self.inputs.values()]
         containers = [self._container(each) for each in (unit, *sidecars)]
+        start = resources.input(self._start_file(unit)) if starts_together(unit) else None
         manifest = self._manifest(unit, sidecars, containers)
 
         def arguments(name: str) -> Mapping[str, Sequence[object]]:
-            return {COLLECTOR: resources.collect(name), FETCHER: fetcher_arguments(inputs, containers)}
+            return {COLLECTOR: resources.collect(name), FETCHER: fetcher_arguments(inputs, containers, start)}
 
         group.belongings.append(("Secret", arguments_name(manifest["metadata"]["name"])))
         maker = self._job_pods if _is_jobs(unit) else DRIVER_PODS
@@ -192,7 +204,9 @@ class Launcher:
         built_for = [self._environments[each.name].architecture for each in containers if each.packages]
         grace = grace_of(unit.step, [each.step for each in sidecars])
         host = host_name(self._naming, unit)
-        companions = Companions(resources.runner, grace, self.inputs, resources.addresses, host, unit.number)
+        companions = Companions(
+            resources.runner, grace, self.inputs, resources.addresses, host, unit.number, starts_together(unit)
+        )
         placing = self.scheduling.placing(unit, next(iter(built_for), None))
         return pod(self._naming, name, containers, placing, companions)
 

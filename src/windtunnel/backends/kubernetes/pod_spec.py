@@ -61,6 +61,7 @@ class Companions:
         addresses: The run's own names, for a pod that may not ask for them.
         host: What the pod is called by others, if it is one of several that reach each other.
         number: Which of them it is, from 1.
+        waits: Whether its step begins when the driver says that all of them have a place.
     """
 
     runner: str
@@ -69,6 +70,7 @@ class Companions:
     addresses: Mapping[str, str] = field(default_factory=dict)
     host: HostName | None = None
     number: int = 1
+    waits: bool = False
 
 
 def pod(
@@ -82,7 +84,7 @@ def pod(
     main, *beside = containers
     sealed = [each for each in containers if is_sealed(each.program)]
     first = [_runner(SEAL, companions, script("kubernetes.pod.seal"), [])] if sealed else []
-    if companions.inputs or any(each.packages for each in containers):
+    if companions.inputs or companions.waits or any(each.packages for each in containers):
         first.append(_fetcher(companions, containers))
     spec: Manifest = {
         "restartPolicy": "Never",
@@ -177,11 +179,21 @@ def _fetcher(companions: Companions, containers: Sequence[ContainerSpec]) -> Man
     return _runner(FETCHER, companions, _collector_script(FETCHER), [*mounts, ARGUMENTS_MOUNT])
 
 
-def fetcher_arguments(inputs: Iterable[tuple[str, str, str]], containers: Sequence[ContainerSpec] = ()) -> list[str]:
-    """Return what the collector's program is called with to fetch what the containers of a pod need."""
+def fetcher_arguments(
+    inputs: Iterable[tuple[str, str, str]],
+    containers: Sequence[ContainerSpec] = (),
+    start: tuple[str, str] | None = None,
+) -> list[str]:
+    """Return what the collector's program is called with to fetch what the containers of a pod need.
+
+    Args:
+        inputs: Name, URL and token of each input.
+        containers: The containers.
+        start: URL of the word to begin, and the token for it, if they wait for that.
+    """
     files = [",".join(("file", *each)) for each in inputs]
     trees = [",".join(("tree", each.name, *each.packages)) for each in containers if each.packages]
-    return ["fetch", *files, *trees]
+    return ["fetch", *files, *trees, *([",".join(("start", "", *start))] if start else [])]
 
 
 def _collector_script(container: str) -> list[str]:

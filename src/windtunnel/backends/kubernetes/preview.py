@@ -22,6 +22,7 @@ from windtunnel.backends.kubernetes.run_manifests import (
     TURN,
     host_name,
     pod_name,
+    starts_together,
     step_services,
     target_lease,
     warden_belongings,
@@ -131,11 +132,12 @@ class _Manifests:
         fetched = [(key, *self._input(key)) for key in inputs.values()]
         words = {
             COLLECTOR: [self._hub, _TOKEN, _TOKEN, name],
-            FETCHER: fetcher_arguments(fetched, containers),
+            FETCHER: fetcher_arguments(fetched, containers, self._input("start") if starts_together(unit) else None),
         }
         yield manifests.arguments(self._naming, name, unit.step.name, words)
         host = host_name(self._naming, unit)
-        companions = Companions(runner_image(), grace, inputs, self._addresses, host, unit.number)
+        waits = starts_together(unit)
+        companions = Companions(runner_image(), grace, inputs, self._addresses, host, unit.number, waits)
         yield pod(self._naming, name, containers, placing, companions)
 
     @property

@@ -11,7 +11,7 @@ from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.backends.kubernetes.naming import PART, WARDEN, Naming
 from windtunnel.backends.labels import PREFIX
 from windtunnel.backends.unit import Unit
-from windtunnel.plan import Gang, Service
+from windtunnel.plan import Gang, Job, Service
 
 TURN = "turn"
 """What a target's Lease is labelled with, as it outlives the run's other objects."""
@@ -86,6 +86,11 @@ def host_name(naming: Naming, unit: Unit) -> HostName | None:
         return HostName(unit.hostname, unit.site.address.host)
     # The first one goes by the name that the others have for it: to itself that is its own address.
     return HostName(pod_name(naming, unit), f"{unit.site.address.host}-members")
+
+
+def starts_together(unit: Unit) -> bool:
+    """Tell whether a unit begins when all members of its step have a place: what some did alone would be measured."""
+    return unit.hostname is not None and isinstance(unit.step, Job)
 
 
 def pod_name(naming: Naming, unit: Unit) -> str:

@@ -17,7 +17,7 @@ from windtunnel.backends.kubernetes.container_spec import container_spec, is_in_
 from windtunnel.backends.kubernetes.manifests import Manifest
 from windtunnel.backends.kubernetes.naming import Naming
 from windtunnel.backends.kubernetes.pod_spec import Companions, grace_of, pod
-from windtunnel.backends.kubernetes.run_manifests import host_name
+from windtunnel.backends.kubernetes.run_manifests import host_name, starts_together
 from windtunnel.backends.kubernetes.secret_objects import Secrecy
 from windtunnel.backends.labels import PREFIX, RunLabels
 from windtunnel.backends.unit import Environment, Unit, render
@@ -123,7 +123,7 @@ def patch(naming: Naming, plan: Plan, job: Job, iteration: int, runner: str) -> 
     units.insert(0, equipment.equip(unit))
     inputs = {item.path: str(number) for number, item in enumerate(plan.inputs)}
     grace = grace_of(job, [unit.step for unit in units[1:]])
-    companions = Companions(runner, grace, inputs, host=host_name(naming, unit))
+    companions = Companions(runner, grace, inputs, host=host_name(naming, unit), waits=starts_together(unit))
     placing = Placing([each.name for each in services if each.placement == "apart"], **among_members(job))
     containers = [
         container_spec(naming, secrecy, unit, _LATER if unit.program.requirements else None) for unit in units
