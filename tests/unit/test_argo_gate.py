@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from windtunnel.backends.kubernetes.naming import ITERATION
 from windtunnel.backends.kubernetes.pod_maker import DRIVER_PODS, PodOrder
+from windtunnel.backends.kubernetes.pods import PodView
+from windtunnel.backends.labels import STEP
 from windtunnel.engines.argo import pod_gate
 from windtunnel.engines.argo.pod_gate import GatedPods
+from windtunnel.engines.argo.pod_patch import GATE
 from windtunnel.errors import PlatformError
 
 UNIT = SimpleNamespace(step=SimpleNamespace(name="client"), iteration=3)
@@ -68,6 +72,29 @@ def test_a_pod_that_may_come_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None
     """Until the driver's clock, or somebody, says otherwise."""
     with pytest.raises(Stopped):
         PODS.make(order({"phase": "Running"}, monkeypatch))
+
+
+def test_a_pod_that_is_let_go_has_the_labels_of_any_other() -> None:
+    """Argo made it from a patch of what is in it; the benchmark's labels, and which member it is, the driver knows."""
+    labels = {STEP: "client", ITERATION: "3"}
+    held = PodView({"metadata": {"name": "pod", "labels": labels}, "spec": {"schedulingGates": [{"name": GATE}]}})
+    calls: list[tuple[str, str, Any]] = []
+    cluster = SimpleNamespace(path=lambda kind, name: f"{kind}/{name}", call=lambda *words: calls.append(words))
+    manifest = {
+        "metadata": {"name": "client-1", "labels": {"app": "mine"}, "annotations": {"queue": "fast"}},
+        "spec": {"affinity": {}},
+    }
+    watcher = SimpleNamespace(views=lambda: {"pod": held}, notifier=None)
+    resources = SimpleNamespace(cluster=cluster, watcher=watcher)
+    given = SimpleNamespace(unit=UNIT, manifest=manifest, hand_over=lambda _name: None, resources=resources)
+    made = PODS.make(cast("PodOrder", given))
+
+    assert made.name == "pod"
+    body = {
+        "metadata": {"labels": {"app": "mine"}, "annotations": {"queue": "fast"}},
+        "spec": {"schedulingGates": None},
+    }
+    assert calls == [("PATCH", "Pod/pod", body)]
 
 
 def test_a_driver_that_is_lost_stops_its_workflow_and_takes_its_own_clients_pods() -> None:
