@@ -19,6 +19,7 @@ rank, size, out = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), pathli
 BEGIN
 master = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
 (out / "rank.txt").write_text(str(rank))
+pathlib.Path(os.environ["WINDTUNNEL_METRICS"]).write_text(json.dumps({"metric": "rank", "value": rank}))
 if rank:
     deadline = time.monotonic() + 60
     while True:
@@ -74,6 +75,7 @@ def test_members_of_a_job_find_the_first_one(lab: Lab, run: Run) -> None:
 
     assert result.exit_code == 0, result.stderr
     assert result.record["metrics"]["members"]["values"] == [SIZE]
+    assert (result.record["metrics"]["rank"]["samples"], result.record["metrics"]["rank"]["mean"]) == (SIZE, 1)
     assert "told [1, 2]" in (folder / "logs" / "client.1.log").read_text()
     assert sorted(path.read_text() for path in folder.glob("artifacts/*/rank.txt")) == ["0", "1", "2"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from windtunnel.backends.artifacts import collect_artifacts, remove_tree
 from windtunnel.backends.base import RunContext
@@ -45,8 +45,7 @@ def _keep(running: Running, task: Task, context: RunContext) -> None:
             folder.redaction.mask(source / RAW)  # once it is compressed, nothing is found in it
             keep_trace(source / RAW, artifacts, running.name, lambda: context.control.is_urgent)
         metrics = source / METRICS
-        if metrics.is_file() and task.unit.number == 1:
-            shutil.move(metrics, running.metrics)
+        _keep_metrics(running, task, metrics)
         if (report := beside(metrics)).is_file() and task.unit.number == 1:
             shutil.move(report, running.launch_report)
         if isinstance(running.step, Job) and PurePosixPath(METRICS) in collected.others:
@@ -55,6 +54,17 @@ def _keep(running: Running, task: Task, context: RunContext) -> None:
     finally:
         if problem := remove_tree(source):
             tell(f"what it left on disk cannot be removed: {problem}")
+
+
+def _keep_metrics(running: Running, task: Task, metrics: Path) -> None:
+    """Keep what a task measured; what each member of a job did is the job's."""
+    is_job, number = isinstance(running.step, Job), task.unit.number
+    kept = running.metrics.with_name(f"{task.unit.label}.{METRICS}")
+    if metrics.is_file() and (is_job or number == 1):
+        shutil.move(metrics, kept)
+    if is_job and number > 1 and kept.is_file():
+        with running.metrics.open("ab") as all_of_them:
+            all_of_them.write(b"\n" + kept.read_bytes())
 
 
 def tell_lack(running: Running, words: str, context: RunContext) -> None:
