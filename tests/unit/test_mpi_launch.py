@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -201,6 +203,98 @@ def test_sshs_own_words_say_how_far_the_launcher_came(tmp_path: Path, words: str
     assert words.splitlines()[-1].strip() in trouble.message
 
 
+SSH_HERE = "#!/bin/sh\necho noise of a profile\nSSH_CONNECTION='10.0.0.9 1 10.0.0.1 2222' exec /bin/sh -s\n"
+ON_HERE = {"mpirun": MPIRUN.replace("VERSION", "4.1.4"), "orted": "#!/bin/sh\n", "ssh": SSH_HERE}
+
+
+def test_a_host_whose_shell_runs_nothing_lets_nobody_in(tmp_path: Path) -> None:
+    """What it says instead of an answer is told."""
+    words = "This account is currently not available."
+    programs = {**ON_HERE, "ssh": f"#!/bin/sh\necho '{words}'\nexit 1\n"}
+    _done, report = launch(tmp_path, order(tmp_path, "echo", hosts=HOSTS[:1]), programs=programs, keys=KEYS)
+
+    trouble = find_trouble(report, "client")
+    assert trouble is not None
+    assert trouble.code == "gang_not_reached"
+    assert "gang-0: denied, it does not let the launcher in" in trouble.message
+    assert words in trouble.message
+
+
+def test_what_a_hosts_shell_prints_before_an_answer_is_none(tmp_path: Path) -> None:
+    """Such as a profile's words: neither the check nor what ranks noted and measured has them."""
+    asked = order(tmp_path, "sh", "-c", 'echo "$RANK" >>"$M"', variables=["M"], hosts=HOSTS[:1])
+    done, report = launch(tmp_path, asked, programs=ON_HERE, env={"M": str(asked.metrics)}, keys=KEYS)
+
+    assert (done.stderr, report.reached["gang-0"].words) == ("", "10.0.0.9")
+    assert find_trouble(report, "client") is None
+    assert Path(asked.metrics).read_text() == "0\n"
+
+
+def test_what_ranks_left_behind_on_a_host_is_ended_and_told(tmp_path: Path) -> None:
+    """It would run beside the next iteration."""
+    left = 'setsid sleep 300 >"$O" 2>&1 & echo "$!" >"$O"'
+    asked = order(tmp_path, "sh", "-c", left, variables=["O"], hosts=HOSTS[:1])
+    _done, report = launch(tmp_path, asked, programs=ON_HERE, env={"O": str(tmp_path / "pid")}, keys=KEYS)
+
+    assert report.left == {"gang-0": ["sleep"]}
+    assert find_trouble(report, "client") is None
+    status = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/status")
+    assert not status.exists() or "zombie" in status.read_text()
+
+
+HYDRA = "#!/bin/sh\n[ \"$1\" != --version ] || { printf 'HYDRA build details:\\n    Version: 5.0.2\\n'; exit; }\n"
+
+
+@pytest.mark.parametrize(
+    ("implementation", "libraries", "foreign"),
+    [
+        ("openmpi", ["libopen-pal.so.80", "libmpi.so.40"], None),
+        ("openmpi", ["libpmix.so.2", "libmpich.so.12"], None),
+        ("openmpi", ["libmpi.so.12"], "libmpi.so.12"),
+        ("openmpi", ["libmpich.so.12"], "libmpich.so.12"),
+        ("mpich", ["libmpi.so.12"], None),
+        ("mpich", ["libopen-pal.so.80", "libmpi.so.40"], "libmpi.so.40"),
+    ],
+)
+def test_a_program_of_another_mpi_is_seen(
+    tmp_path: Path, implementation: str, libraries: list[str], foreign: str | None
+) -> None:
+    """By what it loads: each of its ranks would be the only one of a world of its own, and end well."""
+    played = sysconfig.get_config_var("DESTSHARED")
+    source = next(Path(played).glob("_json.*.so"))
+    for name in libraries:
+        put(tmp_path / "lib" / name, "")
+        (tmp_path / "lib" / name).chmod(0o755)
+        (tmp_path / "lib" / name).write_bytes(source.read_bytes())
+    loads = "import ctypes, sys; [ctypes.CDLL(path) for path in sys.argv[1:]]"
+    paths = [str(tmp_path / "lib" / name) for name in libraries]
+    programs = {"mpirun": MPIRUN.replace("VERSION", "4.1.4"), "mpiexec.hydra": HYDRA + MPIRUN}
+    asked = order(tmp_path, sys.executable, "-c", loads, *paths, implementation=implementation)
+    done, report = launch(tmp_path, asked, programs=programs)
+    trouble = find_trouble(report, "client")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert report.ranks[0].status == 0
+    if foreign is None:
+        assert trouble is None
+    else:
+        assert trouble is not None
+        assert trouble.code == "mpi_unsupported"
+        assert f"/{foreign}, which is not of" in trouble.message
+
+
+def test_a_launcher_that_numbers_no_rank_starts_none(tmp_path: Path) -> None:
+    """Nobody saw the end of any."""
+    asked = order(tmp_path, "true")
+    nameless = MPIRUN.replace("VERSION", "4.1.4").replace("export OMPI_COMM_WORLD_RANK", "")
+    _done, report = launch(tmp_path, asked, programs={"mpirun": nameless})
+
+    assert report.ranks == {}
+    trouble = find_trouble(report, "client")
+    assert trouble is not None
+    assert trouble.code == "mpi_refused"
+
+
 def test_keys_are_where_they_are_needed_and_not_shown() -> None:
     """The launcher has one private key, the members another; each knows the public one of the other."""
     launcher, member = launch_files(PLANNED, KEYS), member_files(KEYS, 2222)
@@ -269,6 +363,18 @@ TROUBLES: dict[str, tuple[tuple[str, str], str, ExitCode, str]] = {
         "misplaced",
         ExitCode.PLATFORM,
         "ranks are elsewhere than planned: the launcher's own place: 0-1; planned: gang-0: 0; gang-1: 1",
+    ),
+    "no rank starts in time": (
+        ("census\t0\t55\t", "census\t143\t500\t"),
+        "mpi_refused",
+        ExitCode.PLATFORM,
+        "Open MPI 4.1.4 does not start ranks within 5 s",
+    ),
+    "a rank too many": (
+        ("rank\t0\tgang-0\tbegan", "rank\t2\tgang-0\tbegan"),
+        "misplaced",
+        ExitCode.PLATFORM,
+        "2 ranks are planned, and there was a rank 2, too",
     ),
     "no daemon starts": (
         ("census\t0\t55\t", "census\t213\t55\tno daemon"),

@@ -102,9 +102,14 @@ class Gangs:
         if order is None or not running.tasks or isinstance(running.tasks[0], Rehearsed):
             return
         report = LaunchReport.parse(_text(running.launch_report), order)
-        if trouble := find_trouble(report, running.name):
+        # One that was killed, such as for want of memory, told nothing of its end: it is told as any command's.
+        is_killed = report.run_status is None and (running.status or 0) < 0
+        if not is_killed and (trouble := find_trouble(report, running.name)):
             trouble.log_tail = trouble.log_tail or running.last_lines
             self._troubles[id(running)] = trouble
+        for host, names in report.left.items():
+            message = f"ranks left processes behind on {host} ({', '.join(names)}); they are ended"
+            self._journal.note(message, running.name, running.iteration)
         if report.version:
             self._tell(running, order, report)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from windtunnel.mpi.launch_script import Order
@@ -11,7 +11,7 @@ from windtunnel.mpi.launch_script import Order
 STAGES = {
     "not_resolved": "its name is not known",
     "refused": "no connection to its sshd",
-    "denied": "its sshd lets the launcher not in",
+    "denied": "it does not let the launcher in",
     "no_mpi": "no such MPI there",
     "other_mpi": "another version of MPI there",
 }
@@ -43,6 +43,7 @@ class RankEnd:
         status: What its program ended with, 128 + N for signal N; None if that was not seen.
         missing: The program that is not there.
         moment: When it ended, in whole seconds of its host's clock; 0 if that was not seen.
+        foreign: The library of another MPI than the launcher's that the program loaded, if it was seen to.
         asked: Whether the launcher had asked it to end, such as for another rank's failure.
     """
 
@@ -50,6 +51,7 @@ class RankEnd:
     status: int | None = None
     missing: str | None = None
     moment: int = 0
+    foreign: str | None = None
     asked: bool = False
 
 
@@ -71,6 +73,7 @@ class LaunchReport:
         run_status: What it ended with when it ran the program.
         run_seconds: How long that took.
         ranks: How each rank ended that began.
+        left: The names of processes that ranks left behind on a host, and that were ended there.
         stopped: Whether the launch was asked to end (SIGTERM) before it was over.
         lost: The hosts that did not say how their ranks ended, with ssh's words.
     """
@@ -88,6 +91,7 @@ class LaunchReport:
     run_status: int | None = None
     run_seconds: float | None = None
     ranks: dict[int, RankEnd] = field(default_factory=dict)
+    left: dict[str, list[str]] = field(default_factory=dict)
     stopped: bool = False
     lost: dict[str, str] = field(default_factory=dict)
 
@@ -108,6 +112,9 @@ class LaunchReport:
             facts.get(word, [[None]])[0][0] for word in ("version", "unsupported", "missing")
         )
         status, took, words = facts.get("census", [[None, None, ""]])[0]
+        left: dict[str, list[str]] = {}
+        for host, *name in facts.get("left", ()):
+            left.setdefault(host, []).append(" ".join(name))
         run_status, run_took = facts.get("run", [[None, None]])[0]
         return cls(
             order=order,
@@ -126,6 +133,7 @@ class LaunchReport:
             run_status=None if run_status is None else int(run_status),
             run_seconds=_seconds(run_took),
             ranks=_ranks(facts.get("rank", ())),
+            left=left,
             stopped="stopped" in facts,
             lost=dict(facts.get("lost", ())),
         )
@@ -137,13 +145,18 @@ def _seconds(hundredths: str | None) -> float | None:
 
 def _ranks(facts: Sequence[Sequence[str]]) -> dict[int, RankEnd]:
     """Return how ranks ended, of what each noted: that it began, then what came of it."""
-    ends = {}
-    for rank, host, what, *fields in facts:
+    ends: dict[int, RankEnd] = {}
+    for number, host, what, *fields in facts:
+        # A launcher that numbers nothing starts no ranks.
+        if not number.isdecimal():
+            continue
+        end = ends.get(int(number), RankEnd(host=host))
         match what, fields:
             case "ended", [status, moment, asked]:
-                ends[int(rank)] = RankEnd(host=host, status=int(status), moment=int(moment), asked=asked == "yes")
+                end = replace(end, status=int(status), moment=int(moment), asked=asked == "yes")
             case "missing", [program]:
-                ends[int(rank)] = RankEnd(host=host, missing=program)
-            case _:
-                ends[int(rank)] = RankEnd(host=host)
+                end = replace(end, missing=program)
+            case "foreign", [library]:
+                end = replace(end, foreign=library)
+        ends[int(number)] = end
     return ends

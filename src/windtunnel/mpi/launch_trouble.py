@@ -24,7 +24,7 @@ def find_trouble(report: LaunchReport, step: str) -> WindtunnelError | None:
     """
     if report.stopped:
         return None
-    for look in (_image, _barrier, _census, _programs, _lost, _ranks, _end):
+    for look in (_image, _barrier, _census, _programs, _foreign, _lost, _ranks, _end):
         if error := look(report):
             error.step = step
             return error
@@ -59,6 +59,8 @@ def _census(report: LaunchReport) -> WindtunnelError | None:
         name = f"{_NAMES[report.order.implementation]} {report.version}"
         words = tuple(report.census_words.splitlines())
         message = f"{name} does not start ranks: its status is {report.census_status}"
+        if (report.census_seconds or 0) >= report.order.within:
+            message = f"{name} does not start ranks within {report.order.within:g} s"
         return PlatformError(message, code="mpi_refused", log_tail=words)
     if report.census_status is not None and report.census != report.order.placed:
         planned = _placed(report.order.placed)
@@ -73,6 +75,16 @@ def _programs(report: LaunchReport) -> WindtunnelError | None:
     for rank, end in sorted(report.ranks.items()):
         if end.missing is not None:
             return PlatformError(f"rank {rank}{_on(end.host)} found no program {end.missing}", code="mpi_refused")
+    return None
+
+
+def _foreign(report: LaunchReport) -> WindtunnelError | None:
+    """Return which rank is of another MPI: it sees itself alone, and ends well."""
+    for rank, end in sorted(report.ranks.items()):
+        if end.foreign is not None:
+            name = _NAMES[report.order.implementation]
+            message = f"rank {rank}{_on(end.host)} loads {end.foreign}, which is not of {name}, that starts it"
+            return PlatformError(f"{message}: it does not know the other ranks", code="mpi_unsupported")
     return None
 
 
@@ -101,6 +113,9 @@ def _end(report: LaunchReport) -> WindtunnelError | None:
     ended = f"mpirun {_ended(report.run_status)}"
     if not report.ranks:
         return PlatformError(f"{ended} before any rank began", code="mpi_refused")
+    if surplus := sorted(set(report.ranks) - set(range(report.order.ranks))):
+        message = f"{report.order.ranks} ranks are planned, and there was a rank {_ranges(surplus)}, too"
+        return PlatformError(message, code="misplaced")
     ends = {rank for rank, end in report.ranks.items() if end.status == 0}
     silent = _ranges(sorted(set(range(report.order.ranks)) - ends))
     if report.run_status and silent:

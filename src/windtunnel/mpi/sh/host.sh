@@ -1,26 +1,43 @@
 # What the launcher asks of each host: check, and collect. It is sent there after order.sh and mpi.sh; a call follows.
 
+# Shells and sshd may print something of their own before: an answer says that it is one.
+answer() {
+  printf '\nwindtunnel: %s\n' "$1"
+}
+
 # Answers in one line: ok and where the launcher is, seen from there; or a stage and what is wrong. The host keeps the name that the launcher has for it.
 check() {
   if ! cd "$work" || ! mkdir -p "$notes" || ! printf '%s\n' "$1" >"$notes/host"; then
-    echo "denied $notes cannot be written there"
+    answer "denied $notes cannot be written there"
   elif ! find_mpi || ! has_daemon; then
-    echo "no_mpi $words"
+    answer "no_mpi $words"
   elif [ "$version" != "$2" ]; then
-    echo "other_mpi $mpirun is version $version there, and the launcher's is $2"
+    answer "other_mpi $mpirun is version $version there, and the launcher's is $2"
   else
-    echo "ok ${SSH_CONNECTION%% *}"
+    answer "ok ${SSH_CONNECTION%% *}"
   fi
 }
 
-# Prints what the ranks noted here, and what they measured, which is then taken away: the launcher appends it to its own.
+# Ends what ranks left behind here, and tells what that was: it would run beside the next iteration.
+end_leftovers() {
+  for file in $(grep -lF "WINDTUNNEL_RANKS=$notes" /proc/[0-9]*/environ 2>/dev/null); do
+    process=${file%/environ}
+    { read -r name <"$process/comm" && kill -KILL "${process#/proc/}"; } 2>/dev/null &&
+      printf 'left\t%s\t%s\n' "$1" "$name"
+  done
+}
+
+# Tells what the ranks noted here, and what they measured, which is then taken away: the launcher appends it to its own.
 collect() {
+  answer collected
   for note in "$notes"/rank.*; do
     [ -e "$note" ] || continue
     while IFS= read -r line; do
-      printf '%s\t%s\t%s\n' "${note##*.}" "$1" "$line"
+      printf 'rank\t%s\t%s\t%s\n' "${note##*.}" "$1" "$line"
     done <"$note"
   done
+  # Where the launcher is, its platform sees to that.
+  [ "$1" = - ] || end_leftovers "$1"
   rm -rf "$notes"
   if [ "$1" != - ] && [ -s "$metrics" ]; then
     echo measured

@@ -108,7 +108,7 @@ reach() {
     ask "$1" "$2" check "$1" "$version" &
     asked=$!
     wait "$asked"
-    find_stage "$1"
+    find_stage "$1" "$?"
     read_clock
     printf '%s\t%s\t%s\n' "$stage" "$((clock - began))" "$words" >"$private/stage.$1"
     case $stage in
@@ -118,12 +118,15 @@ reach() {
   done
 }
 
-# Sets `stage` and `words` from what a host answered, or from what ssh said instead.
+# Sets `stage` and `words` from what a host answered, or from what was said instead: HOST, and what ssh ended with.
 find_stage() {
-  if read -r stage words <"$private/answer.$1"; then
+  sed -n 's/^windtunnel: //p' "$private/answer.$1" >"$private/said.$1"
+  if read -r stage words <"$private/said.$1"; then
     return
   fi
   words=$(cat "$private/words.$1")
+  # ssh itself ends with 255; else it is the user's shell that runs nothing, such as nologin.
+  [ "$2" -eq 255 ] || words=$(printf 'Permission denied\n%s' "$(cat "$private/answer.$1" "$private/words.$1")")
   case $words in
     *"Could not resolve"*) stage=not_resolved ;;
     *"Permission denied"* | *"verification failed"* | *"Too many auth"* | *"No user exists"*) stage=denied ;;
@@ -140,9 +143,10 @@ barrier() {
 $members
 END
   await_all "$within"
+  read_clock
   all=yes
   while read -r host address; do
-    IFS=$tab read -r stage took words <"$private/stage.$host" || stage=refused took=0 words='ssh did not answer'
+    IFS=$tab read -r stage took words <"$private/stage.$host" || stage=refused took=$((clock - began)) words='ssh did not answer'
     tell host "$host" "$stage" "$took" "$words"
     own_address=$words
     [ "$stage" = ok ] || all=
@@ -200,13 +204,17 @@ measure() {
 
 # Takes what a host answered to `collect`: how its ranks ended, then what they measured.
 take() {
+  begun=
   while IFS= read -r line; do
-    if [ "$line" = measured ]; then
-      cat >>"$metrics"
-      return 0
-    fi
-    [ "$line" != nothing ] || return 0
-    printf 'rank\t%s\n' "$line" >>"$report"
+    case $begun$line in
+      'windtunnel: collected') begun=yes ;;
+      yesmeasured)
+        cat >>"$metrics"
+        return 0
+        ;;
+      yesnothing) return 0 ;;
+      yes*) printf '%s\n' "$line" >>"$report" ;;
+    esac
   done <"$private/answer.$1"
   return 1
 }

@@ -17,8 +17,9 @@ if [ "$act" = where ]; then
   exit
 fi
 
-implementation=$3 RANK=$rank WORLD_SIZE=$4
-export RANK WORLD_SIZE
+# The last one is for finding again what a rank started.
+implementation=$3 RANK=$rank WORLD_SIZE=$4 WINDTUNNEL_RANKS=$notes
+export RANK WORLD_SIZE WINDTUNNEL_RANKS
 shift 4
 mkdir -p "$notes"
 
@@ -41,6 +42,22 @@ if ! command -v "$1" >/dev/null; then
   printf 'windtunnel: there is no program %s where rank %s runs\n' "$1" "$rank" >&2
   exit 127
 fi
+# Notes a library of another MPI that the program loaded: linked to one, it knows no other rank, and ends well.
+# MPICH and Intel MPI speak the same (PMI), and whatever loads PMIx speaks with Open MPI.
+note_foreign() {
+  loaded=$(cat "$notes/loads.$rank".* 2>/dev/null | sed -n 's/.*calling init: //p' |
+    grep -E '/lib(mpi|mpich|mpi_abi|open-pal|pmix)\.so')
+  case $implementation:$loaded in
+    openmpi:*/libopen-pal.so* | openmpi:*/libpmix.so*) return ;;
+    openmpi:?* | *:*/libopen-pal.so*) note foreign "$(printf '%s\n' "$loaded" | grep -F /libmpi | head -n 1)" ;;
+  esac
+}
+
+# glibc's loader tells what it loads (ld.so(8)), which is asked once a run: in the first iteration.
+if [ "${notes##*.}" = 1 ] && [ -z "${LD_DEBUG-}" ]; then
+  LD_DEBUG=files LD_DEBUG_OUTPUT=$notes/loads.$rank
+  export LD_DEBUG LD_DEBUG_OUTPUT
+fi
 # The launcher signals the whole group: the program gets it too, and this waits for what it makes of it.
 asked=no
 trap 'asked=yes' TERM INT HUP
@@ -49,6 +66,8 @@ exec 3>&2 2>/dev/null
 start=$(date +%s)
 "$@" 2>&3 3>&-
 status=$?
+unset LD_DEBUG LD_DEBUG_OUTPUT
+note_foreign
 note ended "$status" "$(date +%s)" "$asked"
 if [ "$status" -ne 0 ]; then
   # These two go on with the others for as long as they like (MPICH), or where a rank has not come to MPI_Init (Intel):
