@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from windtunnel.analysis.differences import find_differences, refuse_unlike
-from windtunnel.errors import UsageError
+from windtunnel.analysis.differences import find_differences
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import RunRecord
 
@@ -116,32 +115,6 @@ def test_the_nodes_that_steps_were_on_count_and_not_the_drivers_machine(made: Ma
 
     assert keys(one, moved, hard=True) == ["client.node.cpu_model"]
     assert keys(one, made(backend="kubernetes", base=CLUSTER, cpu_model="another laptop"), hard=True) == []
-
-
-def test_unlike_runs_are_refused_with_what_differs(made: Made) -> None:
-    """Each difference with both values, until it is allowed by name."""
-    one, other = made(), made(cpu_model="Xeon 2", memory=2048)
-    with pytest.raises(UsageError) as caught:
-        refuse_unlike(one, other, ["memory"])
-
-    assert "cpu_model: Xeon 1 / Xeon 2" in caught.value.message
-    assert "memory" not in caught.value.message
-    assert [each.key for each in refuse_unlike(one, other, ["memory", "cpu_model"])] == ["cpu_model", "memory"]
-
-
-def test_a_key_allows_all_below_it(made: Made, single_node: str) -> None:
-    """What is compared may be a whole step; its image, too."""
-    other = made(
-        single_node.replace("[client]", '[client]\nrequirements = ["x"]'), images={"client": {"id": "sha256:9"}}
-    )
-
-    assert refuse_unlike(made(), other, ["client"])
-
-
-def test_a_key_that_is_allowed_and_does_not_differ_is_a_mistake(made: Made) -> None:
-    """It may be written wrong; what they differ in is said."""
-    with pytest.raises(UsageError, match="they do not differ in it; they do in: memory"):
-        refuse_unlike(made(), made(memory=2048), ["cpu"])
 
 
 def test_a_run_without_an_environment_is_like_any_other(made: Made) -> None:

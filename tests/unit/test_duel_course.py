@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from windtunnel.analysis.comparison.words import in_words
 from windtunnel.analysis.duel.design import Design
 from windtunnel.analysis.duel.design import Side as SideName
 from windtunnel.analysis.duel.judgement import Judgement
@@ -15,7 +16,7 @@ from windtunnel.backends.recording import Outcome, RecordingBackend
 from windtunnel.duel.course import Duel, Told
 from windtunnel.duel.record import DesignRecord, DuelRecord, Round, read_duel, write_duel
 from windtunnel.duel.sides import Side, check_alike, file_side, find_baseline
-from windtunnel.duel.words import as_markdown, headline, in_words
+from windtunnel.duel.words import as_markdown, headline
 from windtunnel.engines.inline import run as run_inline
 from windtunnel.engines.request import Request, make_request
 from windtunnel.errors import DescriptorError, UsageError

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from windtunnel.analysis.page import read_json
-from windtunnel.errors import UsageError
 from windtunnel.run.folder import RunFolder
 
 Facts = Mapping[str, Any]
@@ -57,30 +56,6 @@ def find_differences(one: RunFolder, other: RunFolder) -> list[Difference]:
             if values[0] != values[1]:
                 found.append(Difference(key, values, is_hard and None not in values))
     return sorted(found, key=lambda each: not each.is_hard)
-
-
-def refuse_unlike(one: RunFolder, other: RunFolder, allowed: Collection[str] = ()) -> list[Difference]:
-    """Return in what two runs differ that may be compared.
-
-    Args:
-        one: A run.
-        other: Another one.
-        allowed: Keys of hard differences that do not matter, or are what is compared; ``server`` allows all of
-            the server's.
-
-    Raises:
-        UsageError: They differ in something else that forbids it, or a key is none in which they differ.
-    """
-    found = find_differences(one, other)
-    if unknown := [key for key in allowed if not any(each.is_below(key) for each in found)]:
-        listed = ", ".join(each.key for each in found) or "nothing"
-        raise UsageError(f"--allow-difference {unknown[0]}: they do not differ in it; they do in: {listed}")
-    if hard := [each for each in found if each.is_hard and not any(map(each.is_below, allowed))]:
-        told = "\n  ".join(map(str, hard))
-        raise UsageError(
-            f"they cannot be compared; allow by name what is meant, with --allow-difference KEY:\n  {told}"
-        )
-    return found
 
 
 def _text(value: Any) -> str | None:

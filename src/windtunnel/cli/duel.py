@@ -132,7 +132,7 @@ class _Shown:
             self._tell(judgement, print_err)
 
     def _tell(self, judgement: Judgement, tell: Callable[[str], None]) -> None:
-        from windtunnel.duel.words import in_words
+        from windtunnel.analysis.comparison.words import in_words
 
         for found in judgement.metrics:
             tell(f"  {in_words(found, judgement.level, self._record.units)}")

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from windtunnel.analysis.comparison.metric import ComparedMetric
+from windtunnel.analysis.comparison.run_values import compared_metrics, run_values
 from windtunnel.analysis.differences import find_differences
 from windtunnel.analysis.duel.design import Design
 from windtunnel.analysis.duel.design import Side as SideName
 from windtunnel.analysis.duel.judgement import Judgement, is_look_due, judge
 from windtunnel.analysis.duel.rounds import Round as Measured
-from windtunnel.duel.metrics import compared_metrics, run_values
 from windtunnel.duel.record import DuelRecord, Round, write_duel
 from windtunnel.duel.sides import Side
 from windtunnel.engines.request import Request

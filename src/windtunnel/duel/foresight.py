@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from windtunnel.analysis.comparison.run_values import compared_metrics, run_values
 from windtunnel.analysis.duel.design import Design
 from windtunnel.analysis.duel.forecast import forecast
-from windtunnel.duel.metrics import compared_metrics, run_values
 from windtunnel.duel.record import DuelRecord
 from windtunnel.plan import Job
 from windtunnel.run.record import RunRecord

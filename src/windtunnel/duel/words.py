@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from windtunnel.analysis.comparison.effect import Effect
+from windtunnel.analysis.comparison.words import Units, change_in_words, span_in_words
 from windtunnel.analysis.duel.judgement import Judgement, MetricJudgement
-from windtunnel.analysis.formatting import number
 from windtunnel.duel.record import DuelRecord
 
-Units = Mapping[str, str | None]
 _HEADLINES = {
     "worse": "the candidate is worse",
     "better": "the candidate is better",
@@ -26,42 +23,6 @@ def headline(record: DuelRecord, judgement: Judgement | None) -> str:
     rounds = judgement.rounds
     words = f"{_HEADLINES[record.verdict]}, after {rounds} round{'s' * (rounds != 1)}"
     return f"{words}: {judgement.reason.message}" if judgement.reason else words
-
-
-def in_words(found: MetricJudgement, level: float, units: Units) -> str:
-    """Return what a look says of a metric, such as ``latency: worse, +5.2 % (+3.9 % to +6.5 %)``."""
-    name = found.metric.name
-    if found.effect is None:
-        return f"{name}: {found.reason.message if found.reason else 'not measured in enough rounds'}"
-    change = _change(found.effect, level, units.get(name))
-    if found.word is None:
-        return f"{name}: {change}"
-    if found.word == "same":
-        return f"{name}: same, less than {_zone(found, units.get(name))} apart, {change}"
-    return f"{name}: {found.word}, {change}" + (f"; {found.reason.message}" if found.reason else "")
-
-
-def _change(effect: Effect, level: float, unit: str | None) -> str:
-    low, high = effect.change_interval(level)
-    return f"{_amount(effect.change(effect.size), effect, unit)} ({_span(effect, low, high, unit)})"
-
-
-def _span(effect: Effect, low: float, high: float, unit: str | None) -> str:
-    return f"{_amount(low, effect, unit)} to {_amount(high, effect, unit)}"
-
-
-def _amount(change: float, effect: Effect, unit: str | None) -> str:
-    if effect.scale == "ratio":
-        return f"{100 * change:+.1f} %"
-    return f"{'+' if change >= 0 else ''}{number(change)} {unit or ''}".rstrip()
-
-
-def _zone(found: MetricJudgement, unit: str | None) -> str:
-    if found.zone is None or found.effect is None:
-        return "anything"
-    if found.effect.scale == "ratio":
-        return f"{100 * math.expm1(found.zone):.3g} %"
-    return f"{number(found.zone)} {unit or ''}".rstrip()
 
 
 def as_markdown(record: DuelRecord, judgement: Judgement | None) -> str:
@@ -81,12 +42,12 @@ def _row(found: MetricJudgement, level: float, units: Units) -> str:
     effect, unit = found.effect, units.get(found.metric.name)
     if effect is None:
         return ""
-    span = _span(effect, *effect.change_interval(level), unit)
+    span = span_in_words(effect, level, unit)
     reason = found.reason.message if found.reason else ""
     cells = [
         f"`{found.metric.name}`",
         found.word or "",
-        _amount(effect.change(effect.size), effect, unit),
+        change_in_words(effect, unit),
         span,
         reason,
     ]
