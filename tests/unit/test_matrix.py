@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -53,6 +54,57 @@ def test_a_sweep_has_a_thousand_runs_at_most(values: int, *, is_allowed: bool) -
     else:
         with pytest.raises(ValueError, match="matrix: 1001 combinations; 1000 is the most"):
             combinations({"a.b": list(range(values))}, [])
+
+
+def cells(**matrix: object) -> list[dict[str, object]]:
+    """Return the combinations of a matrix of two keys, and of what it has beside them."""
+    return [dict(cell) for cell in combinations({"a.x": [1, 2], "a.y": [3, 4], **matrix}, [])]
+
+
+def test_keys_that_are_zipped_vary_together() -> None:
+    """Their first values, then their second ones; others vary by themselves."""
+    assert cells(zip=[["a.y", "a.x"]]) == [{"a.x": 1, "a.y": 3}, {"a.x": 2, "a.y": 4}]
+    assert len(combinations({"a.x": [1, 2], "a.y": [3, 4], "a.z": [5, 6, 7], "zip": [["a.x", "a.y"]]}, [])) == 6
+
+
+def test_combinations_can_be_left_out_and_put_in() -> None:
+    """A part of a combination leaves out all that have it."""
+    assert cells(exclude=[{"a.x": 1, "a.y": 4}]) == [{"a.x": 1, "a.y": 3}, {"a.x": 2, "a.y": 3}, {"a.x": 2, "a.y": 4}]
+    assert cells(exclude=[{"a.x": 2}]) == [{"a.x": 1, "a.y": 3}, {"a.x": 1, "a.y": 4}]
+    assert cells(exclude=[{"a.x": 1}, {"a.x": 2}], include=[{"a.y": 9, "a.x": 8}]) == [{"a.x": 8, "a.y": 9}]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "words"),
+    [
+        ({"zip": ["a.x"]}, "give groups of keys"),
+        ({"zip": [["a.x", "a.z"]]}, "'a.z' is no key of this matrix"),
+        ({"zip": [["a.x", "a.y"], ["a.y", "a.x"]]}, "a.x is in two groups"),
+        ({"a.z": [1], "zip": [["a.x", "a.z"]]}, "a.x has 2, a.z has 1"),
+        ({"exclude": {"a.x": 1}}, "matrix.exclude: give a list of tables"),
+        ({"exclude": [{"a": {"x": 1}}]}, "a is no key of this matrix; quote the whole key"),
+        ({"exclude": [{"a.x": 7}]}, "there is no combination with a.x = 7"),
+        ({"exclude": [{"a.x": 1}, {"a.x": 2}]}, "all combinations are excluded"),
+        ({"include": [{"a.x": 7}]}, "a.y is missing in a.x = 7"),
+        ({"include": [{"a.x": 1, "a.y": 3}]}, "a.x = 1, a.y = 3 is there already"),
+        ({"include": [{"a.x": n, "a.y": 0} for n in range(997)]}, "1001 combinations"),
+    ],
+)
+def test_what_is_put_in_or_left_out_by_mistake_is_refused(matrix: dict[str, object], words: str) -> None:
+    """It is said which key or combination is meant."""
+    with pytest.raises(ValueError, match=re.escape(words)):
+        cells(**matrix)
+
+
+def test_a_secret_that_is_put_in_is_hidden() -> None:
+    """As any value of the matrix."""
+    key = '"client.env.API_TOKEN"'
+    text = sweep(f'{key} = ["one"]\ninclude = [{{ {key} = "hunter2000" }}]')
+    found = parse_all(text, FILE)
+
+    assert len(found) == 2
+    assert "hunter2000" not in found[1].redaction.toml(text)
+    assert "hunter2000" not in str(found[1].redaction.values(found[1].combination))
 
 
 def test_values_of_different_kinds_are_different_values() -> None:

@@ -19,6 +19,9 @@ Hide = Callable[[str, list[Span]], str]
 COMMANDS = frozenset({"command", "exec", "stop"})
 OURS = frozenset({"better", "isolation", "kind", "name", "needs", "parser", "placement", "reduce", "strategy"})
 """Keys whose values are words of Windtunnel's or names of the benchmark's: they are never secrets."""
+MATRIX_OWN = ("include", "exclude", "zip")
+"""Keys of a matrix that are none of a benchmark: combinations put in, those left out, and keys that vary together."""
+_DOTTED = {("matrix",), ("values",), ("matrix", "include"), ("matrix", "exclude")}
 _HUGE = 10_000
 """Bits of an integer."""
 _FREE = frozenset({"env", "files", "labels"})
@@ -88,7 +91,8 @@ def below(path: Path, key: str) -> Path:
 
     A matrix has keys with dots: what is below such a key is what would be at that place.
     """
-    parts = key_path(key) if path in {("matrix",), ("values",)} else ()
+    is_own = path == ("matrix",) and key in MATRIX_OWN
+    parts = key_path(key) if path in _DOTTED and not is_own else ()
     return parts or (*path, key)
 
 
