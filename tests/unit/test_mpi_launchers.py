@@ -50,7 +50,7 @@ def test_open_mpi_5_calls_its_agent_by_another_name() -> None:
 
 def test_mpich_is_told_the_way_back() -> None:
     """Its proxies connect to the launcher, whose name nobody knows."""
-    words = ["-n", "4", "-launcher", "ssh", "-f", HOSTS, "-ppn", "2", "-localhost", OWN_ADDRESS]
+    words = ["-n", "4", "-launcher", "ssh", "-f", HOSTS, "-localhost", OWN_ADDRESS, "-ppn", "2"]
 
     for major in (4, 5):
         assert options_of("mpich", major, placing()) == [*words, "-genvlist", "A,B", "-bind-to", "none"]
@@ -59,7 +59,7 @@ def test_mpich_is_told_the_way_back() -> None:
 
 def test_intel_is_told_its_interface_and_how_many_ranks_a_host_takes() -> None:
     """It heeds neither `-localhost` nor the hosts' own slots."""
-    words = ["-n", "4", "-launcher", "ssh", "-f", HOSTS, "-ppn", "2", "-iface", OWN_INTERFACE]
+    words = ["-n", "4", "-launcher", "ssh", "-f", HOSTS, "-iface", OWN_INTERFACE, "-ppn", "2"]
     pinning = ["-genv", "I_MPI_PIN", "off"]
 
     assert options_of("intel", 2021, placing()) == [*words, "-genvlist", "A,B", *pinning]
@@ -81,10 +81,11 @@ def test_without_hosts_nothing_is_said_of_ssh(implementation: Implementation, ma
         ("openmpi", 4, ("--bind-to", "core"), ["--bind-to", "none"]),
         ("openmpi", 5, ("--map-by", "node"), ["--map-by", "slot"]),
         ("mpich", 5, ("-bind-to", "core:1"), ["-bind-to", "none"]),
+        ("mpich", 5, ("-ppn", "1"), ["-ppn", "2"]),
         ("intel", 2021, ("-genv", "I_MPI_PIN=on"), ["-genv", "I_MPI_PIN", "off"]),
     ],
 )
-def test_the_users_binding_is_the_only_one(
+def test_what_the_user_says_is_said_once(
     implementation: Implementation, major: int, options: tuple[str, ...], unsaid: list[str]
 ) -> None:
     """The user's options come last, and ours of the same matter are left out: some launchers take none twice."""

@@ -18,6 +18,8 @@ METRICS, REPORT = "metrics.jsonl", "launch.tsv"
 HOSTFILE = f"{FOLDER}/hosts"
 """The file with the members' addresses, below the launcher's working folder."""
 _KNOWN_LATER = re.compile("\0(.*?)\0")
+_CENSUS_SECONDS = 30.0
+"""What the launcher has at least to say where its ranks are; it may hang."""
 KEY_ALIAS = "windtunnel-gang"
 """The name by which the launcher knows the key of all members, whatever their addresses are."""
 P = TypeVar("P", bound=PurePath)
@@ -117,6 +119,7 @@ def _order_script(order: Order) -> str:
         "implementation": order.implementation,
         "majors": " ".join(map(str, majors(order.implementation))),
         "within": f"{order.within:g}",
+        "patience": f"{max(order.within, _CENSUS_SECONDS):g}",
         "work": str(order.work),
         "metrics": str(order.metrics),
         "report": str(beside(order.metrics)),

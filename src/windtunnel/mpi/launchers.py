@@ -75,7 +75,7 @@ def _openmpi_4(placing: Placing) -> list[str]:
     else:
         # Daemons that start other daemons would need the key, too.
         words += ["--hostfile", _HOSTS, "--mca", "plm_rsh_agent", f"ssh {_SSH}", "--mca", "plm_rsh_no_tree_spawn", "1"]
-    return words + _openmpi(placing)
+    return words + _openmpi(placing, "slot")
 
 
 def _openmpi_5(placing: Placing) -> list[str]:
@@ -83,13 +83,13 @@ def _openmpi_5(placing: Placing) -> list[str]:
     if not placing.local:
         agent = ["--prtemca", "plm_ssh_agent", f"ssh {_SSH}", "--prtemca", "plm_ssh_no_tree_spawn", "1"]
         words += ["--hostfile", _HOSTS, *agent]
-    return words + _openmpi(placing)
+    return words + _openmpi(placing, "slot:OVERSUBSCRIBE" if placing.local else "slot")
 
 
-def _openmpi(placing: Placing) -> list[str]:
+def _openmpi(placing: Placing, mapping: str) -> list[str]:
     words = []
     if not placing.says("map-by", "rank-by"):
-        words += ["--map-by", "slot"]
+        words += ["--map-by", mapping]
     # A container without CPUs of its own sees all of the machine's: each would bind its ranks to the same first ones.
     if not placing.says("bind-to", "cpu-set", "cpu-list"):
         words += ["--bind-to", "none"]
@@ -108,8 +108,10 @@ def _intel(placing: Placing) -> list[str]:
 
 
 def _hydra(placing: Placing, *way_back: str) -> list[str]:
-    # Intel's does not heed how many ranks the file says that a host takes.
-    far = ["-launcher", "ssh", "-f", _HOSTS, "-ppn", str(placing.slots), *way_back]
+    far = ["-launcher", "ssh", "-f", _HOSTS, *way_back]
+    # Intel's does not heed how many ranks the file says that a host takes; neither takes this option twice.
+    if not placing.says("ppn", "perhost"):
+        far += ["-ppn", str(placing.slots)]
     # Else the launcher's whole environment would cover the members' own.
     environment = ["-genvlist", ",".join(placing.variables)] if placing.variables else ["-genvnone"]
     return ["-n", str(placing.ranks), *(["-launcher", "fork"] if placing.local else far), *environment]

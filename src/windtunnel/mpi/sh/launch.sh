@@ -15,7 +15,7 @@ tell() {
   fact=$1
   shift
   for field; do
-    fact=$fact$tab$(printf '%s' "$field" | tr -s '\r\n\t ' ' ')
+    fact=$fact$tab$(printf '%s' "$field" | tr -d '\r' | tr -s '\n\t ' ' ')
   done
   printf '%s\n' "$fact" >>"$report"
 }
@@ -35,6 +35,8 @@ end() {
 
 # Waits for a child, whatever signals come meanwhile, and sets `status`.
 await() {
+  # It may have come before the child was known.
+  [ -z "$ended" ] || end
   while :; do
     wait "$1"
     status=$?
@@ -94,10 +96,10 @@ ask() {
     cat "$here/order.sh" "$here/mpi.sh" "$here/host.sh"
     printf '%s\n' "$*"
   } >"$private/call.$host"
-  # Its messages are read.
+  # Its messages are read: all of them, in English.
   LC_ALL=C
   export LC_ALL
-  exec ssh -F "$private/ssh_config" "$address" /bin/sh -s \
+  exec ssh -F "$private/ssh_config" -o LogLevel=INFO "$address" /bin/sh -s \
     <"$private/call.$host" >"$private/answer.$host" 2>"$private/words.$host"
 }
 
@@ -182,7 +184,7 @@ census() {
   began=$clock
   "launch_$major" /bin/sh "$here/rank.sh" where "$notes" </dev/null >"$private/census" 2>"$private/words" &
   children=$!
-  await_all "$within"
+  await_all "$patience"
   read_clock
   sed -n "s/.*windtunnel: rank \([0-9]*\) is on \([^ ]*\)\.\$/\1$tab\2/p" "$private/census" | LC_ALL=C sort >"$private/placed"
   sed "s/^/placed$tab/" "$private/placed" >>"$report"
@@ -244,6 +246,7 @@ if [ "$(id -u)" -eq 0 ]; then
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
 fi
+go_on
 find_mpi || refuse unsupported "$words"
 tell version "$version" "$mpirun"
 case " $majors " in

@@ -15,6 +15,14 @@ sshd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin command -v sshd) ||
 user=$(id -un 2>/dev/null) ||
   fail "user $(id -u) has no name in this image's /etc/passwd, and sshd lets nobody else in; add it (useradd)"
 
+if [ "$(id -u)" -eq 0 ]; then
+  # sshd of root gives up what it may do, for which it has to be allowed to change its root folder, group and user.
+  rights=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
+  [ $((0x$rights & 0x400c0)) -eq $((0x400c0)) ] ||
+    fail "sshd of root lacks rights that this container has not (chroot, setuid, setgid); let the image have another user"
+  (umask 022 && mkdir -p /run/sshd)
+fi
+
 # The files' owner and mode are the platform's; sshd takes no key that others can read.
 umask 077
 private=$(mktemp -d)
@@ -24,8 +32,6 @@ done
 # What this container's environment has, so that a program started by ssh finds it as any other does.
 export -p >"$private/environment"
 read -r port <"$here/port"
-# The folder in which sshd gives up its rights.
-[ "$(id -u)" -ne 0 ] || (umask 022 && mkdir -p /run/sshd)
 umask 022
 exec "$sshd" -D -e -f "$here/sshd_config" -p "$port" -h "$private/host_key" \
   -o "AuthorizedKeysFile=$private/authorized_keys" -o "AllowUsers=$user" \

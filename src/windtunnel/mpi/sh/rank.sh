@@ -70,10 +70,15 @@ unset LD_DEBUG LD_DEBUG_OUTPUT
 note_foreign
 note ended "$status" "$(date +%s)" "$asked"
 if [ "$status" -ne 0 ]; then
-  # These two go on with the others for as long as they like (MPICH), or where a rank has not come to MPI_Init (Intel):
-  # MPICH ends them when a rank is killed, Intel MPI when its daemon ends.
+  # These two go on with the others for as long as they like (MPICH), or where a rank has not come to MPI_Init (Intel).
+  # Intel MPI ends them when its daemon here ends. MPICH ends them when it finds a rank killed while the output of its
+  # host is open, which it looks for when a stream closes: so one closes after the rank's death, and another later.
   case $implementation in
-    mpich) kill -KILL $$ ;;
+    mpich)
+      sleep 1 >/dev/null &
+      sleep 2 3>&- &
+      kill -KILL $$
+      ;;
     intel) kill -TERM $PPID ;;
   esac
 elif [ "$implementation" = openmpi ] && [ -e "$notes/host" ] && [ "$(date +%s)" -le "$((start + 1))" ]; then
