@@ -19,6 +19,7 @@ from support.lab import Lab, finish
 pytestmark = [pytest.mark.usefixtures("docker_empty", "nothing_left"), pytest.mark.timeout(600)]
 full = pytest.mark.full
 OPEN_MPI = "windtunnel-openmpi"
+"""Debian's, of version 4."""
 LOOP = """
 import time
 from mpi4py import MPI
@@ -77,10 +78,12 @@ files = {{ "program.py" = '''{program}''' }}
 """
 
 
-def looping(keys: str) -> str:
+def looping(keys: str, launcher: str = "openmpi", image: str = OPEN_MPI) -> str:
     """Return a benchmark whose ranks exchange something for minutes."""
     need_project_images()
-    return gang(LOOP, "openmpi", keys)
+    text = gang(LOOP, launcher, keys).replace(f'"{OPEN_MPI}"', f'"{image}"')
+    path = f"/opt/{launcher}/bin:/usr/local/bin:/usr/bin:/bin"
+    return text if image == OPEN_MPI else f'{text}\n[client.env]\nPATH = "{path}"\n'
 
 
 def summing(keys: str, **options: str) -> str:
@@ -231,6 +234,18 @@ def _end(fault: Fault, pod: str, end: str) -> None:
 
 
 @full
+@pytest.mark.parametrize("launcher", ["openmpi", "mpich", "intel"])
+def test_a_workers_death_is_one_whatever_mpirun_makes_of_it(fault: Fault, launcher: str) -> None:
+    """Open MPI 5 mostly ends with status 0 then, and others with one that says something else."""
+    keys = 'size = 2\nplacement = "spread"\nshm = "256Mi"'
+    with fault.hanging(looping(keys, launcher, "windtunnel-mpi")) as process:
+        fault.strike(lambda: fault.delete("pod", f"{fault.name('gang')}-replica-2"))
+        result = finish(process, FINISH_SECONDS)
+
+    assert "gang's worker gang-1 (rank 1 on " in fault.ended(result, 5, "removed")
+
+
+@full
 @pytest.mark.parametrize("end", ["deleted", "out of memory"])
 def test_a_member_without_launcher_that_dies_ends_the_run(fault: Fault, end: str) -> None:
     """With its rank and its node; the others would wait for it for ever."""
@@ -248,6 +263,26 @@ def test_a_member_without_launcher_that_dies_ends_the_run(fault: Fault, end: str
     message = fault.ended(result, *{"deleted": (3, "removed"), "out of memory": (1, "oom")}[end])
     words = {"deleted": "was deleted by somebody", "out of memory": "ran out of its memory of 128 MiB"}[end]
     assert message == f"client's rank 1 on {node} {words}"
+
+
+@full
+def test_nothing_is_left_of_a_gang_whose_driver_is_killed(fault: Fault) -> None:
+    """Its warden ends the workers and the launcher with the lease."""
+    with fault.hanging(looping("size = 2")) as process:
+        process.kill()
+        process.wait()
+        fault.killed("the ranks run")
+
+
+@full
+def test_nothing_is_left_of_a_gang_whose_driver_is_killed_as_it_waits_for_room(fault: Fault, nodes: Nodes) -> None:
+    """Whatever is there of a try just then."""
+    text = looping(f'size = {nodes.count + 1}\nplacement = "spread"\nwait = "3m"')
+    with fault.lab.start("run", str(fault.lab.write(text)), "--backend", "kubernetes") as process:
+        fault.lab.wait_for("is tried again")
+        process.kill()
+        process.wait()
+        fault.killed("it waits for room")
 
 
 @full
