@@ -19,7 +19,7 @@ PLATFORM_TESTS := tests/accuracy tests/contract tests/faults
 
 CLUSTER := cd tests && ../.venv/bin/python -m cluster
 
-.PHONY: help demo check checks quick-tests test test-full bench screenshots s3-server images cluster-up cluster-status cluster-down lint types collect format lock clean
+.PHONY: help demo check checks quick-tests test test-full bench curves screenshots s3-server images cluster-up cluster-status cluster-down lint types collect format lock clean
 
 help:  ## Show the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -63,6 +63,9 @@ test-full: .venv/.compiled  ## Run everything, the whole fault matrices too
 
 bench: .venv/.compiled  ## Compare with the same work done by hand; takes a few minutes
 	cd tests && ../.venv/bin/python -m bench $(ARGS)
+
+curves: .venv/.compiled  ## Renew the tables and the picture of docs/duels.md, by simulation; two minutes
+	cd tests && ../.venv/bin/python -m simulation
 
 screenshots: .venv/.compiled  ## Renew the docs' pictures of Prefect's UI; needs Chromium
 	cd tests && ../.venv/bin/python screenshots.py
