@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.page import Page
 from windtunnel.cli import main
 
 TEXT = """
@@ -54,6 +55,14 @@ def test_a_duel_says_what_it_came_to(files: tuple[str, str], capsys: pytest.Capt
     assert "time: worse, +10.0 %" in told.out
     assert "looks after 5 rounds" in told.err
     assert Path("duel.md").read_text().startswith("**steady**: the candidate is worse, after 5 rounds\n\n| metric |")
+    (duel,) = Path("runs").glob("*-duel")
+    assert call("report", duel.name) == 0
+    page = Page((duel / "report.html").read_text())
+    assert "The candidate is worse, after 5 rounds" in page.text
+    rounds = page.rows("Each has one fresh run of each side; the first of them is named")
+    assert [row[0] for row in rounds] == ["round", "1", "2", "3", "4", "5"]
+    assert "svg" in page.tags
+    capsys.readouterr()
     assert call("run", candidate, "--against", baseline, "--resume", "last") == 2
     assert "it is over, and its verdict is worse" in " ".join(capsys.readouterr().err.split())
 

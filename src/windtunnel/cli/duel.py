@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from windtunnel.cli.output import echo, print_err, print_json, shorten
+from windtunnel.cli.reports import write_duel_report
 from windtunnel.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class DuelOptions:
         is_strict: Whether an unknown verdict is a failure.
         as_json: Whether the result is printed as JSON.
         markdown: Where it is written as Markdown.
+        is_reported: Whether it has a report.
     """
 
     against: str
@@ -75,6 +77,7 @@ class DuelOptions:
     is_strict: bool
     as_json: bool
     markdown: Path | None
+    is_reported: bool
 
 
 def run_duel(
@@ -108,6 +111,8 @@ def run_duel(
     if options.is_strict and found.verdict == "unknown":
         found.exit_code = int(ExitCode.UNKNOWN)
     shown.show(found, options, first.store)
+    if options.is_reported:
+        write_duel_report(found, first.store, err=options.as_json)
     return int(ExitCode.CANCELLED) if found.exit_code is None else found.exit_code
 
 

@@ -11,6 +11,7 @@ from windtunnel.cli.output import echo, print_err, shorten
 from windtunnel.errors import UsageError
 
 if TYPE_CHECKING:
+    from windtunnel.duel.record import DuelRecord
     from windtunnel.run.folder import RunFolder
 
 
@@ -34,6 +35,15 @@ def write_sweep_report(
     name = Path(sweep.id).name if sweep else ""
     path = output or runs[0].path.parent / f"{name}.html"
     _write(path, render(runs, path.parent, workers), err=err)
+
+
+def write_duel_report(duel: DuelRecord, store: Path, output: Path | None = None, *, err: bool = False) -> None:
+    """Write the report of a duel into its folder unless told otherwise, and say where it is."""
+    from windtunnel.duel.course import last_judgement
+    from windtunnel.duel.report import render
+
+    path = output or store / Path(duel.duel_id).name / "report.html"
+    _write(path, render(duel, last_judgement(duel, store), store, path.parent), err=err)
 
 
 def _write(path: Path, html: str, *, err: bool) -> None:

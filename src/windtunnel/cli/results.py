@@ -19,7 +19,7 @@ from windtunnel.cli.output import (
     print_json,
     print_log_tail,
 )
-from windtunnel.cli.reports import write_report, write_sweep_report
+from windtunnel.cli.reports import write_duel_report, write_report, write_sweep_report
 from windtunnel.cli.showing import print_record, print_sweep, sweep_as_json
 from windtunnel.cli.stored import open_stored, open_sweep, records_of
 from windtunnel.cli.tables import Column, limit_rows, print_table
@@ -53,6 +53,8 @@ StoreOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_STORE = Path("runs")
+DUEL = "duel.json"
+"""What tells a duel's folder."""
 
 
 @app.command(epilog="Example: windtunnel runs --json")
@@ -159,7 +161,12 @@ def report(
     ] = None,
     workers: WorkersOption = None,
 ) -> None:
-    """Write the report of a run or a sweep: one HTML file with everything in it."""
+    """Write the report of a run, a sweep or a duel: one HTML file with everything in it."""
+    if (Path(store) / run / DUEL).is_file():
+        from windtunnel.duel.record import read_duel
+
+        write_duel_report(read_duel(run, Path(store)), Path(store), output)
+        return
     if sweep := open_sweep(run, store):
         write_sweep_report(sweep, output, workers or [])
         return

@@ -69,7 +69,7 @@ def run(
     start = find_engine(engine)
     if against is not None:
         options = DuelOptions(
-            against, rounds, fixed, seed, resume, tuple(allow_difference or []), strict, as_json, markdown
+            against, rounds, fixed, seed, resume, tuple(allow_difference or []), strict, as_json, markdown, report
         )
         raise typer.Exit(_duel(options, file, with_repeats(overrides, repeats), backend, engine))
     _refuse_without_baseline(rounds=rounds, fixed=fixed, seed=seed, resume=resume, allow_difference=allow_difference)

@@ -14,10 +14,12 @@ from windtunnel.analysis.duel.design import Design
 from windtunnel.analysis.duel.design import Side as SideName
 from windtunnel.analysis.duel.judgement import Judgement, is_look_due, judge
 from windtunnel.analysis.duel.rounds import Round as Measured
+from windtunnel.analysis.recover import find_plan
 from windtunnel.duel.record import DuelRecord, Round, write_duel
 from windtunnel.duel.sides import Side
 from windtunnel.engines.request import Request
 from windtunnel.errors import ExitCode, UsageError
+from windtunnel.plan import Job
 from windtunnel.run.events import timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Cause, DuelPart, RunRecord
@@ -67,7 +69,7 @@ class Duel:
         self._store, self._allowed, self._told = store, allowed, told
         self._design = Design(record.design.rounds, record.design.seed, is_fixed=record.design.fixed)
         (self._job,) = sides["candidate"].plan.jobs
-        self._metrics = self._known_metrics()
+        self._metrics = _known_metrics(record, store, self._job)
 
     def run(self) -> DuelRecord:
         """Do the rounds that are left, until the verdict is known; return what the duel came to.
@@ -89,12 +91,6 @@ class Duel:
         self._conclude()
         write_duel(record, self._store)
         return record
-
-    def _known_metrics(self) -> list[ComparedMetric]:
-        """Return what is compared in a duel that goes on: what a run of its last round that counts has measured."""
-        runs = (run for each in reversed(self.record.done) if each.lost is None for run in each.runs.values())
-        run = next(runs, None)
-        return compared_metrics(RunFolder(self._store / run).read_record().metrics, self._job) if run else []
 
     def _round(self, number: int) -> Round | None:
         """Return a round that was done, or lost; None if somebody asked to stop, or nothing can be measured."""
@@ -151,11 +147,7 @@ class Duel:
 
     def _look(self) -> Judgement | None:
         """Judge what there is, if a look is due."""
-        record = self.record
-        rounds = [
-            Measured(each.number, each.values.get("baseline", {}), each.values.get("candidate", {}), each.lost)
-            for each in record.done
-        ]
+        record, rounds = self.record, _measured(self.record)
         if not is_look_due(self._design, self._metrics, rounds):
             return None
         judgement = judge(self._design, self._metrics, rounds)
@@ -172,3 +164,31 @@ class Duel:
         elif record.verdict:
             record.status = "succeeded"
             record.exit_code = int(ExitCode.WORSE if record.verdict == "worse" else ExitCode.OK)
+
+
+def last_judgement(record: DuelRecord, store: Path) -> Judgement | None:
+    """Return what the last look of a stored duel said; None if there was none, or if its runs are gone."""
+    runs = [run for each in record.done for run in each.runs.values()]
+    plan = next((plan for run in runs if (plan := find_plan(RunFolder(store / run))[0])), None)
+    if plan is None or record.judgement is None:
+        return None
+    (job,) = plan.jobs
+    design = Design(record.design.rounds, record.design.seed, is_fixed=record.design.fixed)
+    rounds = _measured(record)
+    metrics = _known_metrics(record, store, job)
+    due = [number for number in range(1, len(rounds) + 1) if is_look_due(design, metrics, rounds[:number])]
+    return judge(design, metrics, rounds[: due[-1]]) if due else None
+
+
+def _measured(record: DuelRecord) -> list[Measured]:
+    return [
+        Measured(each.number, each.values.get("baseline", {}), each.values.get("candidate", {}), each.lost)
+        for each in record.done
+    ]
+
+
+def _known_metrics(record: DuelRecord, store: Path, job: Job) -> list[ComparedMetric]:
+    """Return what is compared in a duel that has begun: what a run of its last round that counts has measured."""
+    runs = (run for each in reversed(record.done) if each.lost is None for run in each.runs.values())
+    run = next(runs, None)
+    return compared_metrics(RunFolder(store / run).read_record().metrics, job) if run else []
