@@ -172,6 +172,32 @@ def test_a_cancel_ends_the_sweep(lab: Lab) -> None:
     assert [run["status"] for run in json.loads(result.stdout)["runs"]] == ["cancelled"]
 
 
+def test_a_sweep_goes_on_with_the_runs_that_are_not_finished(lab: Lab) -> None:
+    """The run that was cancelled is made again, one that is finished is not, and each counts once."""
+    command = "echo rate=$$SIZE; test $$SIZE = 1 || test -e LAB/go || sleep 60"
+    file = lab.write(sweep('"client.env.SIZE" = ["1", "2", "3"]', command.replace("LAB", str(lab.path))))
+    with lab.start("run", str(file), "--json") as process:
+        lab.wait_for_log("client", "rate=2", process=process)
+        process.send_signal(signal.SIGINT)
+        before = json.loads(finish(process).stdout)
+    (lab.path / "go").touch()
+    result = lab.call("run", str(file), "--resume", before["sweep_id"], "--json")
+    after = json.loads(result.stdout)
+
+    assert result.exit_code == 0
+    assert [run["status"] for run in before["runs"]] == ["succeeded", "cancelled"]
+    assert [run["status"] for run in after["runs"]] == ["succeeded"] * 3
+    assert after["sweep_id"] == before["sweep_id"]
+    assert after["runs"][0]["run_id"] == before["runs"][0]["run_id"]
+    shown = json.loads(lab.call("show", before["sweep_id"], "--json").stdout)["runs"]
+    assert [run["run_id"] for run in shown] == [run["run_id"] for run in after["runs"]]
+    again = lab.call("run", str(file), "--resume", before["sweep_id"])
+    assert again.stderr.count("is finished: ") == 3
+    other = lab.call("run", str(file), "--resume", before["sweep_id"], "--set", "run.warmup=1")
+    assert other.exit_code == 2
+    assert "none of its runs is one of this file's" in " ".join(other.stderr.split())
+
+
 def test_a_plan_of_a_sweep_shows_each_run(lab: Lab) -> None:
     """As text under a heading each; as JSON with the values."""
     file = str(lab.write(sweep('"run.repeats" = [3, 4]')))

@@ -48,10 +48,14 @@ class Axis:
 def load_records(folders: Sequence[RunFolder]) -> list[RunRecord]:
     """Return the records of a sweep's runs, in the order of the matrix's values; a lost one says what it measured.
 
+    Of a run that was made again since the sweep was ended, the last one counts.
+
     Raises:
         UsageError: A record cannot be read.
     """
-    records = [recover(folder, read_run(folder)) for folder in folders]
+    found = [recover(folder, read_run(folder)) for folder in folders]
+    by_key = {(record.sweep and record.sweep.key) or record.run_id: record for record in found}
+    records = list(by_key.values())
     return [record for _values, group in group_by(records, axes_of(records)) for record in group]
 
 

@@ -42,7 +42,7 @@ RoundsOption = Annotated[
 ]
 FixedOption = Annotated[bool, _option("Look once, after all rounds; else after 5, 8, 12, 20, and so on.")]
 SeedOption = Annotated[int | None, _option("What the order of the two follows from.", min=0)]
-ResumeOption = Annotated[str | None, _option("Go on with a duel that was ended, by its id, or last.", metavar="DUEL")]
+ResumeOption = Annotated[str | None, _option("Go on with a duel or a sweep that was ended, by its id.", metavar="ID")]
 AllowOption = Annotated[
     list[str] | None, _option("In what a stored baseline may differ from what it was.", metavar="KEY")
 ]

@@ -72,15 +72,19 @@ def run(
             against, rounds, fixed, seed, resume, tuple(allow_difference or []), strict, as_json, markdown, report
         )
         raise typer.Exit(_duel(options, file, with_repeats(overrides, repeats), backend, engine))
-    _refuse_without_baseline(rounds=rounds, fixed=fixed, seed=seed, resume=resume, allow_difference=allow_difference)
-    requests = _make_requests(file, with_repeats(overrides, repeats), backend, strict=strict)
+    _refuse_without_baseline(rounds=rounds, fixed=fixed, seed=seed, allow_difference=allow_difference)
+    requests, finished = _make_requests(file, with_repeats(overrides, repeats), backend, strict=strict, resume=resume)
     records = []
     for number, request in enumerate(requests, start=1):
+        done = finished.get((request.sweep and request.sweep.key) or "")
         if request.sweep:
             print_err(f"run {number} of {len(requests)}: {describe_values(request.sweep.values)}", "bold")
-        record = _run(request, start, keep=keep)
+        if done:
+            print_err(f"  is finished: {done.run_id}")
+        record = done or _run(request, start, keep=keep)
         records.append(record)
-        _show(record, as_json=as_json, report=report)
+        if not done:
+            _show(record, as_json=as_json, report=report)
         if record.exit_code == ExitCode.CANCELLED:
             break
     _show_all(records, len(requests), as_json=as_json, report=report)
@@ -119,27 +123,25 @@ def _duel(options: DuelOptions, file: Path, overrides: list[str], backend: str, 
     )
 
 
-def _make_requests(file: Path, overrides: list[str], backend: str, *, strict: bool) -> list[Request]:
-    """Return what is to be run, all of it checked before the first is started."""
+def _make_requests(
+    file: Path, overrides: list[str], backend: str, *, strict: bool, resume: str | None
+) -> tuple[list[Request], dict[str, RunRecord]]:
+    """Return what is to be run, all of it checked before the first is started, and what is finished, by its key."""
     from dataclasses import replace
 
     from windtunnel.backends import make_backend
     from windtunnel.engines.request import make_request
+    from windtunnel.engines.sweep_parts import as_sweep, finished_parts
     from windtunnel.run.folder import new_run_id
-    from windtunnel.run.record import SweepPart
 
-    sweep = load_sweep(file, overrides)
-    sweep_id = new_run_id(sweep[0][1].benchmark)
-    return [
-        replace(
-            make_request(loaded, plan, make_backend(backend)),
-            strict=strict,
-            sweep=SweepPart(id=sweep_id, values=loaded.redaction.values(loaded.combination))
-            if loaded.combination
-            else None,
-        )
-        for loaded, plan in sweep
-    ]
+    loaded = load_sweep(file, overrides)
+    requests = [replace(make_request(each, plan, make_backend(backend)), strict=strict) for each, plan in loaded]
+    if not loaded[0][0].combination:
+        if resume:
+            raise UsageError("--resume goes with --against BASELINE, or with a matrix")
+        return requests, {}
+    sweep_id, finished = finished_parts(resume, requests) if resume else (new_run_id(loaded[0][1].benchmark), {})
+    return as_sweep(requests, sweep_id), finished
 
 
 def _run(request: Request, start: Callable[[Request], RunRecord], *, keep: bool) -> RunRecord:

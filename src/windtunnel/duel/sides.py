@@ -11,12 +11,11 @@ from typing import Any
 
 from windtunnel.benchmark import Loaded, load, parse
 from windtunnel.duel.record import Contender
+from windtunnel.engines.sweep_parts import digest_of
 from windtunnel.errors import UsageError
 from windtunnel.plan import InputFile, Plan, Step
 from windtunnel.run.folder import RunFolder
 from windtunnel.strategies import make_plan
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -115,17 +114,9 @@ def _as_fetched(item: InputFile, run: RunFolder, base: Path) -> InputFile:
     if digest is None:
         return item
     path = base / item.src
-    if "://" not in item.src and path.is_file() and (now := _digest(path)) != digest:
+    if "://" not in item.src and path.is_file() and (now := digest_of(path)) != digest:
         raise UsageError(f"input {item.src} is another one now: {now[:12]}…, and was {digest[:12]}… in {run.run_id}")
     return replace(item, sha256=digest)
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            found.update(piece)
-    return found.hexdigest()
 
 
 def check_alike(baseline: Side, candidate: Side) -> None:

@@ -88,10 +88,14 @@ class FailureCount(_Model):
 
 
 class SweepPart(_Model):
-    """Which run of a sweep this is: the sweep's id, and the value of each of the matrix's keys."""
+    """Which run of a sweep this is: the sweep's id, and the value of each of the matrix's keys.
+
+    `key` tells what determines the run: the same one is not measured again in a sweep that goes on.
+    """
 
     id: str
     values: dict[str, Any]
+    key: str | None = None
 
 
 class DuelPart(_Model):
