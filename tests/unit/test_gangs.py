@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from windtunnel.backends import gangs
+from windtunnel.backends import gangs, make_backend
 from windtunnel.backends.base import Launch, RunContext
 from windtunnel.backends.equipment import Equipment, planned_ranks
 from windtunnel.backends.platform import NotAgainError, State
 from windtunnel.backends.recording import Outcome, RecordingBackend, RecordingPlatform
 from windtunnel.backends.running import Running
 from windtunnel.backends.session import Session
+from windtunnel.backends.support import check_support
 from windtunnel.errors import BenchmarkFailed, Cancelled, InvalidResult, PlatformError
 from windtunnel.mpi.keys import make_keys
 from windtunnel.plan import Gang, Job, Launcher, Plan, Probe, Program, Readiness
@@ -244,3 +245,14 @@ def test_keys_are_new_for_each_run() -> None:
     one, other = make_keys(), make_keys()
 
     assert len({one.private, one.host_private, other.private, other.host_private}) == 4
+
+
+def test_a_traced_launcher_says_that_ranks_elsewhere_are_not_recorded() -> None:
+    """On process they are its own processes, and are."""
+    gang = replace(GANG, program=Program(command=("sshd",), image="i"))
+    launcher = replace(LAUNCHER, program=replace(LAUNCHER.program, image="i", trace=True))
+    plan = Plan(benchmark="b", strategy="mpi", timeout=60, steps=(gang, launcher))
+
+    words = "client: the system calls of the launcher are recorded, and not those of ranks, which are elsewhere"
+    assert words in check_support(plan, make_backend("docker"))
+    assert words not in check_support(plan, make_backend("process"))

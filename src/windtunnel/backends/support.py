@@ -8,7 +8,7 @@ from windtunnel.backends import backends_that
 from windtunnel.backends.base import Backend
 from windtunnel.backends.traits import Traits
 from windtunnel.errors import Unsupported
-from windtunnel.plan import Gang, Plan, Service, Step, members_of
+from windtunnel.plan import Gang, Job, Plan, Service, Step, members_of
 
 
 def check_support(plan: Plan, backend: Backend) -> list[str]:
@@ -89,5 +89,7 @@ def _note(step: Step, traits: Traits) -> Iterator[str]:
         yield f"{step.name}: resources are ignored; {traits.steps} share {traits.machine or 'their machine'}"
     if isinstance(step, Gang) and not traits.gangs:
         yield f"{step.name}: no workers are started; the launcher starts all ranks on {traits.machine}"
+    if isinstance(step, Job) and step.launcher and program.trace and traits.gangs:
+        yield f"{step.name}: the system calls of the launcher are recorded, and not those of ranks, which are elsewhere"
     if isinstance(step, Service) and not isinstance(step, Gang) and step.placement != "apart" and traits.machine:
         yield f"{step.name}: placement {step.placement!r} is ignored; all is on {traits.machine}"
