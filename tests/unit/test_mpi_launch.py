@@ -279,7 +279,7 @@ def test_a_program_of_another_mpi_is_seen(
         assert trouble is None
     else:
         assert trouble is not None
-        assert trouble.code == "mpi_unsupported"
+        assert (trouble.code, trouble.exit_code) == ("other_mpi", ExitCode.INVALID)
         assert f"/{foreign}, which is not of" in trouble.message
 
 
@@ -372,8 +372,8 @@ TROUBLES: dict[str, tuple[tuple[str, str], str, ExitCode, str]] = {
     ),
     "a rank too many": (
         ("rank\t0\tgang-0\tbegan", "rank\t2\tgang-0\tbegan"),
-        "misplaced",
-        ExitCode.PLATFORM,
+        "rank_surplus",
+        ExitCode.INVALID,
         "2 ranks are planned, and there was a rank 2, too",
     ),
     "no daemon starts": (

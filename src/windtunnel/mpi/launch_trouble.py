@@ -84,7 +84,7 @@ def _foreign(report: LaunchReport) -> WindtunnelError | None:
         if end.foreign is not None:
             name = _NAMES[report.order.implementation]
             message = f"rank {rank}{_on(end.host)} loads {end.foreign}, which is not of {name}, that starts it"
-            return PlatformError(f"{message}: it does not know the other ranks", code="mpi_unsupported")
+            return InvalidResult(f"{message}: it does not know the other ranks", code="other_mpi")
     return None
 
 
@@ -115,7 +115,7 @@ def _end(report: LaunchReport) -> WindtunnelError | None:
         return PlatformError(f"{ended} before any rank began", code="mpi_refused")
     if surplus := sorted(set(report.ranks) - set(range(report.order.ranks))):
         message = f"{report.order.ranks} ranks are planned, and there was a rank {_ranges(surplus)}, too"
-        return PlatformError(message, code="misplaced")
+        return InvalidResult(message, code="rank_surplus")
     ends = {rank for rank, end in report.ranks.items() if end.status == 0}
     silent = _ranges(sorted(set(range(report.order.ranks)) - ends))
     if report.run_status and silent:
