@@ -40,7 +40,7 @@ help:  ## Show the commands
 demo: .venv/.compiled  ## Measure a web server with a load generator, both pure Python
 	.venv/bin/windtunnel run flows/client_server.toml --report
 
-check: .venv/.compiled  ## Run the checks, the unit tests, and the contracts without Docker; under a minute
+check: .venv/.compiled  ## Run the checks, the unit tests, and the contracts without Docker; under a minute, without the long ones
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going quick-tests checks || \
 	  { echo 'make check failed: what did is told above, before each line with "***"' >&2; exit 1; }
 
@@ -48,7 +48,7 @@ checks: lint types
 
 # Without the copies of the whole package that a backend and a strategy are added to.
 quick-tests: .venv/.compiled
-	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(CHECK_WORKERS) -m "not platform and not alone and not full" \
+	HYPOTHESIS_PROFILE=check $(RUN) pytest -n $(CHECK_WORKERS) -m "not platform and not alone and not full and not long" \
 	  tests/unit tests/golden tests/contract --ignore tests/contract/test_additions.py
 
 test: .venv/.compiled  ## Run the checks and the tests

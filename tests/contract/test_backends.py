@@ -284,6 +284,7 @@ def test_a_grace_ends_when_no_grace_may_last_longer(run: Run) -> None:
     assert time.monotonic() - began < 120
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("real")
 def test_usage_is_sampled(run: Run) -> None:
     """The CPU time that samples tell of is the busy process's own, and so is its memory."""

@@ -68,6 +68,7 @@ pattern = 'members=(\\d+)'
 """
 
 
+@pytest.mark.long
 def test_members_of_a_job_find_the_first_one(lab: Lab, run: Run) -> None:
     """Its output is the one that is measured; what each of them wrote is kept."""
     result = run(members())
@@ -80,6 +81,7 @@ def test_members_of_a_job_find_the_first_one(lab: Lab, run: Run) -> None:
     assert sorted(path.read_text() for path in folder.glob("artifacts/*/rank.txt")) == ["0", "1", "2"]
 
 
+@pytest.mark.long
 def test_a_member_that_fails_ends_the_others(lab: Lab, run: Run) -> None:
     """At once, though they would wait; it is told by its rank."""
     result = run(members("if rank == 1: raise SystemExit(7)"))

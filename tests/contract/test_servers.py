@@ -116,6 +116,7 @@ files = {{ "ask.py" = '''{ask.replace("NAMES", repr([name.upper() for name in na
 """
 
 
+@pytest.mark.long
 def test_servers_are_ready_alive_and_stopped_in_all_the_ways_there_are(lab: Lab, run: Run) -> None:
     """Four servers with a probe of each kind; the client reaches each by its own address."""
     names = ("http", "tcp", "exec", "log")

@@ -164,6 +164,7 @@ def test_removing_the_context_names_only_what_is_there_and_ours() -> None:
     ]
 
 
+@pytest.mark.long
 def test_the_context_comes_and_goes_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the real kubectl: a colleague's context is after `down` as it was before `up`."""
     kubectl = shutil.which("kubectl")

@@ -76,6 +76,7 @@ def test_a_distribution_is_drawn_where_it_says_something(
     assert ("Distribution of samples" in Page(render(folder)).text) == bool(lines)
 
 
+@pytest.mark.long
 def test_lines_of_a_distribution_are_capped(new_folder: NewFolder, single_node: str) -> None:
     """Six label sets are drawn, and the caption says how many more there are."""
     folder = new_folder(single_node)

@@ -44,6 +44,7 @@ def call(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.long
 def test_a_duel_says_what_it_came_to(files: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """In words, as Markdown, and with its exit code; it is over then."""
     baseline, candidate = files
@@ -67,6 +68,7 @@ def test_a_duel_says_what_it_came_to(files: tuple[str, str], capsys: pytest.Capt
     assert "it is over, and its verdict is worse" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.long
 def test_a_stored_run_is_a_baseline(files: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """It is made again; against itself a candidate is the same. Machines have what the duel's folder keeps."""
     _baseline, candidate = files

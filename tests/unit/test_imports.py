@@ -81,6 +81,7 @@ def test_a_preview_imports_no_platforms_client(tmp_path: Path, single_node: str,
     assert {name.partition(".")[0] for name in loaded} & HEAVY == set()
 
 
+@pytest.mark.long
 def test_every_library_has_a_home_or_may_be_used_anywhere() -> None:
     """One that comes new has to be decided on: most are an extra's, and slow to import."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")]
@@ -134,6 +135,7 @@ def test_a_parser_is_imported_when_a_benchmark_names_it(tmp_path: Path, single_n
     assert parsers == {"base", "text", "wrk"}
 
 
+@pytest.mark.long
 def test_a_flow_loads_no_clusters_client_before_it_needs_one(tmp_path: Path) -> None:
     """Nor does what makes pools of processes: there may be none, and it takes a second at each flow run's start."""
     package("prefect")

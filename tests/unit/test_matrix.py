@@ -172,6 +172,7 @@ def test_a_cancel_ends_the_sweep(lab: Lab) -> None:
     assert [run["status"] for run in json.loads(result.stdout)["runs"]] == ["cancelled"]
 
 
+@pytest.mark.long
 def test_a_sweep_goes_on_with_the_runs_that_are_not_finished(lab: Lab) -> None:
     """The run that was cancelled is made again, one that is finished is not, and each counts once."""
     command = "echo rate=$$SIZE; test $$SIZE = 1 || test -e LAB/go || sleep 60"
@@ -198,6 +199,7 @@ def test_a_sweep_goes_on_with_the_runs_that_are_not_finished(lab: Lab) -> None:
     assert "none of its runs is one of this file's" in " ".join(other.stderr.split())
 
 
+@pytest.mark.long
 def test_a_plan_of_a_sweep_shows_each_run(lab: Lab) -> None:
     """As text under a heading each; as JSON with the values."""
     file = str(lab.write(sweep('"run.repeats" = [3, 4]')))

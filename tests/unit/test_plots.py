@@ -144,6 +144,7 @@ def test_names_beside_plots_are_legible(name: str, shown: str) -> None:
     assert legible(name) == shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [1, 2, 100_000])
 def test_usage_stays_small(count: int) -> None:
     """A plot of two hundred thousand samples is no larger than one of some hundreds."""
@@ -163,6 +164,7 @@ def test_usage_of_many_steps_draws_those_with_the_most_cpu() -> None:
     assert [f">s{number}<" in svg for number in range(9)] == [False] * 3 + [True] * 6
 
 
+@pytest.mark.long
 def test_png_plots_are_images_of_the_run(new_folder: NewFolder, single_node: str) -> None:
     """There is one of each kind, 900 pixels wide and below 60 kB, with ordinary colours on white."""
     folder = new_folder(single_node)

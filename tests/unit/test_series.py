@@ -180,6 +180,7 @@ def test_equal_values_have_no_steps() -> None:
     assert change_points([5.0] * 20 + [6.0] + [5.0] * 20) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("histories", "length"),
     [(200, 20), pytest.param(1000, 20, marks=pytest.mark.full), pytest.param(1000, 60, marks=pytest.mark.full)],

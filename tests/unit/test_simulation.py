@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from simulation.__main__ import DOCS, main
 
 
+@pytest.mark.long
 def test_the_page_of_duels_is_made_by_simulation(tmp_path: Path) -> None:
     """The script finds each table's place, makes its rows, and the picture; few duels give other numbers only."""
     shutil.copy(DOCS / "duels.md", tmp_path)

@@ -247,6 +247,7 @@ print(found, (peak() - before) // 1024)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lines", [1, 500_000])
 def test_a_large_output_is_read_in_little_memory(tmp_path: Path, lines: int) -> None:
     """A hundred megabytes of one line, or half a million lines, take less than thirty more for all parsers."""

@@ -186,6 +186,7 @@ def test_links_lead_to_the_runs_from_wherever_the_report_lies(sweep: Sweep, tmp_
     assert found == [runs[0].path, runs[1].path / "report.html", runs[2].path]
 
 
+@pytest.mark.long
 def test_lines_that_have_no_colour_are_left_to_the_table(sweep: Sweep) -> None:
     """Of ten lines six are drawn, and the caption says so."""
     sizes = json.dumps([str(size) for size in range(10)])
