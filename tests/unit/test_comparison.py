@@ -52,6 +52,13 @@ def test_a_word_is_said_where_the_numbers_carry_it(
     assert word(baseline, candidate) == expected
 
 
+def test_equal_numbers_of_a_coarse_metric_are_not_known_exactly() -> None:
+    """Five rounds that differ by one step of the metric are by chance in 1 of 185, as if each was rounded."""
+    effect = paired_effect([1000.0] * 5, [1030.0] * 5, TIME)
+    assert effect.error == pytest.approx(30 / 1015 / math.sqrt(6) / math.sqrt(5))
+    assert effect.p == pytest.approx(1 / 185, rel=0.02)
+
+
 def test_where_more_is_better_less_is_worse() -> None:
     """A rate that is halved is worse, and its change is below 0."""
     effect = paired_effect([100.0, 101, 99, 100, 102], [50.0, 51, 49, 50, 52], RATE)

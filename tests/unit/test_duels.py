@@ -234,8 +234,8 @@ def test_a_judgement_is_json() -> None:
 
 def test_a_run_comes_to_the_median_of_its_iterations_unless_told_otherwise() -> None:
     """An outlier moves the mean only."""
-    assert run_value([1.0, 1.0, 10.0]) == 1.0
-    assert run_value([1.0, 1.0, 10.0], "mean") == 4.0
+    assert run_value([10.0, 1.0, 1.0]) == 1.0
+    assert run_value([10.0, 1.0, 1.0], "mean") == 4.0
 
 
 def test_a_forecast_is_kept_more_often_than_it_says() -> None:
