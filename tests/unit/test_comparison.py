@@ -171,6 +171,7 @@ def test_without_a_zone_the_chance_of_worse_is_the_power(rounds: int) -> None:
         )
 
 
+@pytest.mark.long
 def test_what_is_said_to_be_seen_is_called_worse_in_80_of_100() -> None:
     """Of 4000 looks at the detectable effect; it is above the zone, however small the spread."""
     draw = random.Random(3)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from windtunnel.analysis import REPORT_MODULES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -69,3 +71,9 @@ def test_the_wheel_works_without_the_checkout(wheel: zipfile.ZipFile, tmp_path: 
 
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "single-node.toml").read_text() == (ROOT / "flows" / "single_node.toml").read_text()
+
+
+def test_what_needs_the_extra_report_asks_for_all_of_it() -> None:
+    """A library that the extra has and nobody looks for would end a command with a traceback."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {line.split(">")[0] for line in extras["report"]} == set(REPORT_MODULES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-REPORT_MODULES = ("matplotlib", "jinja2", "pandas")
+REPORT_MODULES = ("matplotlib", "jinja2", "pandas", "scipy")
 
 
 def report_unavailable() -> str | None:
