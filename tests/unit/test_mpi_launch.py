@@ -230,6 +230,17 @@ def test_what_a_hosts_shell_prints_before_an_answer_is_none(tmp_path: Path) -> N
     assert Path(asked.metrics).read_text() == "0\n"
 
 
+def test_a_launcher_that_starts_no_rank_is_told_in_its_own_lines(tmp_path: Path) -> None:
+    """As it wrote them, without those that are empty at the end."""
+    refusing = MPIRUN.replace("VERSION", "4.1.4").replace("ranks=$2", "printf 'No slots.\\nGive more.\\n' >&2; exit 1")
+    asked = order(tmp_path, "echo", hosts=HOSTS[:1])
+    _done, report = launch(tmp_path, asked, programs={**ON_HERE, "mpirun": refusing}, keys=KEYS)
+
+    trouble = find_trouble(report, "client")
+    assert trouble is not None
+    assert (trouble.code, trouble.log_tail) == ("mpi_refused", ("No slots.", "Give more."))
+
+
 def test_what_ranks_left_behind_on_a_host_is_ended_and_told(tmp_path: Path) -> None:
     """It would run beside the next iteration."""
     left = 'setsid sleep 300 >"$O" 2>&1 & echo "$!" >"$O"'

@@ -188,7 +188,8 @@ census() {
   read_clock
   sed -n "s/.*windtunnel: rank \([0-9]*\) is on \([^ ]*\)\.\$/\1$tab\2/p" "$private/census" | LC_ALL=C sort >"$private/placed"
   sed "s/^/placed$tab/" "$private/placed" >>"$report"
-  tell census "$status" "$((clock - began))" "$(head -c 2000 "$private/words")"
+  # Its lines, as one field.
+  tell census "$status" "$((clock - began))" "$(head -c 2000 "$private/words" | tr '\n' '\v')"
   [ "$status" -eq 0 ] && [ "$(cat "$private/placed")" = "$placed" ] || exit 3
 }
 
