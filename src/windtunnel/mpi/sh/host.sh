@@ -5,7 +5,8 @@ answer() {
   printf '\nwindtunnel: %s\n' "$1"
 }
 
-# Answers in one line: ok and where the launcher is, seen from there; or a stage and what is wrong. The host keeps the name that the launcher has for it.
+# Answers in one line: ok and where the launcher is, seen from there; or a stage and what is wrong. The host keeps the
+# name that the launcher has for it.
 check() {
   if ! cd "$work" || ! mkdir -p "$notes" || ! printf '%s\n' "$1" >"$notes/host"; then
     answer "denied $notes cannot be written there"

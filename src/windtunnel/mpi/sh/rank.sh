@@ -36,11 +36,34 @@ if [ "$implementation" = mpich ] && grep -q '^Seccomp:.*2$' /proc/self/status; t
   export MPIR_CVAR_CH4_CMA_ENABLE
 fi
 
+# Ends with a status, so that the launcher ends the others if it is not 0.
+finish() {
+  case $implementation:$1 in
+    # Whatever it ended with, if it is on another host and took no longer than a second or two.
+    openmpi:*) [ ! -e "$notes/host" ] || [ "$(date +%s)" -gt "$((start + 1))" ] || linger ;;
+    *:0) ;;
+    # MPICH goes on with the others for as long as they like, unless it finds a rank killed while the output of that host
+    # is open. It looks for that when a stream closes: so one closes after the rank's death, and the other later.
+    # Neither is something that the rank left behind.
+    mpich:*)
+      WINDTUNNEL_RANKS='' sleep 1 >/dev/null &
+      WINDTUNNEL_RANKS='' sleep 2 3>&- &
+      kill -KILL $$
+      ;;
+    # Intel MPI goes on with those that have not come to MPI_Init, unless its daemon here ends.
+    intel:*) kill -TERM $PPID ;;
+  esac
+  exit "$1"
+}
+
+start=$(date +%s)
 note began
+# The shell's own word of a program that a signal ended would be taken for the program's.
+exec 3>&2 2>/dev/null
 if ! command -v "$1" >/dev/null; then
   note missing "$1"
-  printf 'windtunnel: there is no program %s where rank %s runs\n' "$1" "$rank" >&2
-  exit 127
+  printf 'windtunnel: there is no program %s where rank %s runs\n' "$1" "$rank" >&3
+  finish 127
 fi
 # Notes a library of another MPI that the program loaded: linked to one, it knows no other rank, and ends well.
 # MPICH and Intel MPI speak the same (PMI), and whatever loads PMIx speaks with Open MPI.
@@ -61,27 +84,9 @@ fi
 # The launcher signals the whole group: the program gets it too, and this waits for what it makes of it.
 asked=no
 trap 'asked=yes' TERM INT HUP
-# The shell's own word of a program that a signal ended would be taken for the program's.
-exec 3>&2 2>/dev/null
-start=$(date +%s)
 "$@" 2>&3 3>&-
 status=$?
 unset LD_DEBUG LD_DEBUG_OUTPUT
 note_foreign
 note ended "$status" "$(date +%s)" "$asked"
-if [ "$status" -ne 0 ]; then
-  # These two go on with the others for as long as they like (MPICH), or where a rank has not come to MPI_Init (Intel).
-  # Intel MPI ends them when its daemon here ends. MPICH ends them when it finds a rank killed while the output of its
-  # host is open, which it looks for when a stream closes: so one closes after the rank's death, and another later.
-  case $implementation in
-    mpich)
-      sleep 1 >/dev/null &
-      sleep 2 3>&- &
-      kill -KILL $$
-      ;;
-    intel) kill -TERM $PPID ;;
-  esac
-elif [ "$implementation" = openmpi ] && [ -e "$notes/host" ] && [ "$(date +%s)" -le "$((start + 1))" ]; then
-  linger
-fi
-exit "$status"
+finish "$status"
