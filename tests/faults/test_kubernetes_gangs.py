@@ -30,6 +30,13 @@ for step in range(6000):
         print("client: hanging", flush=True)
     time.sleep(0.05)
 """
+COUNT = """
+import json
+from mpi4py import MPI
+total = MPI.COMM_WORLD.allreduce(1)
+if MPI.COMM_WORLD.rank == 0:
+    print(json.dumps({"total": total}), flush=True)
+"""
 SUM = """
 import json, os, socket, time
 rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -93,8 +100,7 @@ def summing(keys: str, **options: str) -> str:
 
 def counting(keys: str, **options: str) -> str:
     """Return a benchmark whose ranks count themselves."""
-    program = "from mpi4py import MPI\nprint('\"total\":', MPI.COMM_WORLD.allreduce(1))"
-    return gang(program, "openmpi", keys, TOTAL, **options)
+    return gang(COUNT, "openmpi", keys, TOTAL, **options)
 
 
 def members(lab: Lab, step: str) -> list[dict[str, Any]]:
