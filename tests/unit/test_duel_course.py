@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from windtunnel.analysis.comparison.run_values import compared_metrics
 from windtunnel.analysis.comparison.words import in_words
 from windtunnel.analysis.duel.design import Design
 from windtunnel.analysis.duel.design import Side as SideName
@@ -182,6 +183,18 @@ def test_a_round_is_lost_for_its_cause(table: Callable[..., Table]) -> None:
     assert [each.number for each in found.done if each.lost] == [2]
     assert found.verdict == "worse"
     assert "round 2 was lost: the candidate: client exited with status 1" in as_markdown(found, played.judgement)
+
+
+def test_a_series_that_a_run_lacks_is_compared_all_the_same(table: Callable[..., Table]) -> None:
+    """It costs that run's round, for its cause; it does not leave what is judged without a word."""
+    played = table(BASE, BASE)
+    (job,) = played.sides["baseline"].plan.jobs
+    run = played.run(played.record()).done[0].runs["baseline"]
+    whole = RunFolder(played.store / run).read_record().metrics
+    both = whole | {"time{op=get}": whole["time"]}
+
+    for runs in ([both, whole], [whole, both]):
+        assert {metric.name for metric in compared_metrics(runs, job) if metric.gates} == set(both)
 
 
 def test_a_duel_that_loses_its_rounds_knows_nothing(table: Callable[..., Table]) -> None:

@@ -72,13 +72,13 @@ def compare_runs(
             raise UsageError(f"the {name} has no valid run ({told})")
     differences = _refuse_unlike([run for side in sides for run in side], allowed)
     job = _job(sides[1][0])
-    last = sides[1][-1]
+    every = [run.metrics for side in sides for run in side]
     stored = [[StoredRun(_session(run), run_values(run, job)) for run in side] for side in sides]
     return Comparison(
         runs=(len(sides[0]), len(sides[1])),
         left_out=left_out,
-        found=compare_stored(compared_metrics(last.metrics, job), *stored),
-        units={name: summary.unit for name, summary in last.metrics.items()},
+        found=compare_stored(compared_metrics(every, job), *stored),
+        units={name: summary.unit for metrics in every for name, summary in metrics.items()},
         differences=differences,
     )
 

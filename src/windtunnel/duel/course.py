@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from windtunnel.analysis.comparison.metric import ComparedMetric
 from windtunnel.analysis.comparison.run_values import compared_metrics, run_values
 from windtunnel.analysis.differences import find_differences
 from windtunnel.analysis.duel.design import Design
@@ -19,10 +18,9 @@ from windtunnel.duel.record import DuelRecord, Round, write_duel
 from windtunnel.duel.sides import Side
 from windtunnel.engines.request import Request
 from windtunnel.errors import ExitCode, UsageError
-from windtunnel.plan import Job
 from windtunnel.run.events import timestamp
 from windtunnel.run.folder import RunFolder
-from windtunnel.run.record import Cause, DuelPart, RunRecord
+from windtunnel.run.record import Cause, DuelPart, MetricSummary, RunRecord
 
 Measure = Callable[[Request], RunRecord]
 _OTHER: Mapping[SideName, SideName] = {"baseline": "candidate", "candidate": "baseline"}
@@ -69,7 +67,7 @@ class Duel:
         self._store, self._allowed, self._told = store, allowed, told
         self._design = Design(record.design.rounds, record.design.seed, is_fixed=record.design.fixed)
         (self._job,) = sides["candidate"].plan.jobs
-        self._metrics = _known_metrics(record, store, self._job)
+        self._measured = _stored_metrics(record, store)
 
     def run(self) -> DuelRecord:
         """Do the rounds that are left, until the verdict is known; return what the duel came to.
@@ -105,7 +103,7 @@ class Duel:
             if run.exit_code not in _MEASURED or run.validity == "invalid":
                 return self._lose(found, side, run)
             found.values[side] = run_values(run, self._job)
-            self._metrics = compared_metrics(run.metrics, self._job)
+            self._measured.append(run.metrics)
             self.record.units |= {name: summary.unit for name, summary in run.metrics.items()}
         return found
 
@@ -147,10 +145,11 @@ class Duel:
 
     def _look(self) -> Judgement | None:
         """Judge what there is, if a look is due."""
-        record, rounds = self.record, _measured(self.record)
-        if not is_look_due(self._design, self._metrics, rounds):
+        record, rounds = self.record, _rounds(self.record)
+        metrics = compared_metrics(self._measured, self._job)
+        if not is_look_due(self._design, metrics, rounds):
             return None
-        judgement = judge(self._design, self._metrics, rounds)
+        judgement = judge(self._design, metrics, rounds)
         record.judgement = judgement.to_json()
         if judgement.is_final:
             record.verdict = judgement.word
@@ -174,21 +173,19 @@ def last_judgement(record: DuelRecord, store: Path) -> Judgement | None:
         return None
     (job,) = plan.jobs
     design = Design(record.design.rounds, record.design.seed, is_fixed=record.design.fixed)
-    rounds = _measured(record)
-    metrics = _known_metrics(record, store, job)
+    rounds, metrics = _rounds(record), compared_metrics(_stored_metrics(record, store), job)
     due = [number for number in range(1, len(rounds) + 1) if is_look_due(design, metrics, rounds[:number])]
     return judge(design, metrics, rounds[: due[-1]]) if due else None
 
 
-def _measured(record: DuelRecord) -> list[Measured]:
+def _rounds(record: DuelRecord) -> list[Measured]:
     return [
         Measured(each.number, each.values.get("baseline", {}), each.values.get("candidate", {}), each.lost)
         for each in record.done
     ]
 
 
-def _known_metrics(record: DuelRecord, store: Path, job: Job) -> list[ComparedMetric]:
-    """Return what is compared in a duel that has begun: what a run of its last round that counts has measured."""
-    runs = (run for each in reversed(record.done) if each.lost is None for run in each.runs.values())
-    run = next(runs, None)
-    return compared_metrics(RunFolder(store / run).read_record().metrics, job) if run else []
+def _stored_metrics(record: DuelRecord, store: Path) -> list[Mapping[str, MetricSummary]]:
+    """Return what the runs of a duel measured whose rounds count."""
+    runs = (run for each in record.done if each.lost is None for run in each.runs.values())
+    return [RunFolder(store / run).read_record().metrics for run in runs]

@@ -53,12 +53,12 @@ def _stored(record: DuelRecord, store: Path) -> list[RunRecord]:
 
 def _detectable(design: Design, runs: Sequence[RunRecord], job: Job) -> Iterator[str]:
     values = [run_values(run, job) for run in runs]
-    metrics = compared_metrics(runs[0].metrics, job)
+    metrics = compared_metrics([run.metrics for run in runs], job)
     gates = sum(metric.gates for metric in metrics)
     for metric in metrics:
         stored = [each[metric.name] for each in values if metric.name in each]
         if metric.gates and (found := forecast(design, metric, stored, gates)):
-            unit = runs[0].metrics[metric.name].unit or ""
+            unit = next(run.metrics[metric.name].unit for run in runs if metric.name in run.metrics) or ""
             sizes = (
                 f"{100 * size:.1f} %" if found.scale == "ratio" else f"{size:.3g} {unit}".rstrip()
                 for size in found.detectable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from windtunnel.analysis.comparison.metric import DEFAULT_SHARE, ComparedMetric, Threshold
 from windtunnel.analysis.duel.rounds import run_value
@@ -19,19 +19,20 @@ def run_values(record: RunRecord, job: Job) -> dict[str, float]:
     }
 
 
-def compared_metrics(metrics: Mapping[str, MetricSummary], job: Job) -> list[ComparedMetric]:
-    """Return what is compared, of the metrics that a run has.
+def compared_metrics(runs: Iterable[Mapping[str, MetricSummary]], job: Job) -> list[ComparedMetric]:
+    """Return what is compared, of the metrics that any of the runs has: one that a run lacks is not left out for it.
 
     The verdict depends on those that have ``gate = true``; if there are none, on those that have a name in the
     benchmark and a direction, and if there are no such either, on all that have a direction.
     """
-    directed = [name for name, summary in metrics.items() if summary.better]
+    metrics = {name: summary.better for run in runs for name, summary in run.items()}
+    directed = [name for name, better in metrics.items() if better]
     asked = {name for name in directed if _spec(name, job).gate}
     named = {name for name in directed if _spec(name, job).name and _spec(name, job).gate is None}
     gates = asked or named or {name for name in directed if _spec(name, job).gate is None}
     return [
-        ComparedMetric(name, summary.better, gates=name in gates, threshold=_threshold(_spec(name, job)))
-        for name, summary in metrics.items()
+        ComparedMetric(name, better, gates=name in gates, threshold=_threshold(_spec(name, job)))
+        for name, better in metrics.items()
     ]
 
 
