@@ -227,7 +227,32 @@ def test_what_a_hosts_shell_prints_before_an_answer_is_none(tmp_path: Path) -> N
 
     assert (done.stderr, report.reached["gang-0"].words) == ("", "10.0.0.9")
     assert find_trouble(report, "client") is None
-    assert Path(asked.metrics).read_text() == "0\n"
+    assert Path(asked.metrics).read_text().split() == ["0"]
+
+
+@pytest.mark.parametrize("left", ['mkdir "$M"', 'mkfifo "$M"', 'ln -s /etc/passwd "$M"'])
+def test_measurements_of_a_host_that_are_no_file_make_the_result_invalid(tmp_path: Path, left: str) -> None:
+    """As they do of any other client; what a link leads to is left alone."""
+    asked = order(tmp_path, "sh", "-c", left, variables=["M"], hosts=HOSTS[:1])
+    _done, report = launch(tmp_path, asked, programs=ON_HERE, env={"M": str(asked.metrics)}, keys=KEYS)
+
+    trouble = find_trouble(report, "client")
+    assert trouble is not None
+    assert (trouble.code, trouble.exit_code) == ("unreadable_output", ExitCode.INVALID)
+
+
+def test_what_a_host_measured_is_fetched_once(tmp_path: Path) -> None:
+    """And begins a line of its own, whatever was there before; the next iteration finds nothing there."""
+    measured = tmp_path / "far" / "metrics.jsonl"
+    put(measured, "5")
+    far = f"#!/bin/sh\nsed 's,^metrics=.*,metrics={measured},' | SSH_CONNECTION=10.0.0.9 /bin/sh -s\n"
+    asked = order(tmp_path, "true", hosts=HOSTS[:1])
+    put(Path(asked.metrics), "4")
+    for _iteration in range(2):
+        launch(tmp_path, asked, programs={**ON_HERE, "ssh": far}, keys=KEYS)
+
+    assert Path(asked.metrics).read_text().split() == ["4", "5"]
+    assert not measured.exists()
 
 
 def test_a_launcher_that_starts_no_rank_is_told_in_its_own_lines(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class LaunchReport:
         ranks: How each rank ended that began.
         left: The names of processes that ranks left behind on a host, and that were ended there.
         stopped: Whether the launch was asked to end (SIGTERM) before it was over.
+        unreadable: The hosts where something else stands than a file of measurements.
         lost: The hosts that did not say how their ranks ended, with ssh's words.
     """
 
@@ -93,6 +94,7 @@ class LaunchReport:
     ranks: dict[int, RankEnd] = field(default_factory=dict)
     left: dict[str, list[str]] = field(default_factory=dict)
     stopped: bool = False
+    unreadable: tuple[str, ...] = ()
     lost: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -135,6 +137,7 @@ class LaunchReport:
             ranks=_ranks(facts.get("rank", ())),
             left=left,
             stopped="stopped" in facts,
+            unreadable=tuple(host for host, *_rest in facts.get("unreadable", ())),
             lost=dict(facts.get("lost", ())),
         )
 

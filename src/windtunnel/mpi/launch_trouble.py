@@ -24,7 +24,7 @@ def find_trouble(report: LaunchReport, step: str) -> WindtunnelError | None:
     """
     if report.stopped:
         return None
-    for look in (_image, _barrier, _census, _programs, _foreign, _lost, _ranks, _end):
+    for look in (_image, _barrier, _census, _programs, _foreign, _lost, _ranks, _end, _measurements):
         if error := look(report):
             error.step = step
             return error
@@ -125,6 +125,13 @@ def _end(report: LaunchReport) -> WindtunnelError | None:
     if silent:
         return InvalidResult(f"{ended}, and nobody saw the end of rank {silent}", code="rank_lost")
     return None
+
+
+def _measurements(report: LaunchReport) -> WindtunnelError | None:
+    if not report.unreadable:
+        return None
+    message = f"$WINDTUNNEL_METRICS of {', '.join(report.unreadable)} cannot be read: what stands there is no file"
+    return InvalidResult(message, code="unreadable_output")
 
 
 def _by_guilt(item: tuple[int, RankEnd]) -> tuple[bool, int, int]:

@@ -40,10 +40,24 @@ collect() {
   # Where the launcher is, its platform sees to that.
   [ "$1" = - ] || end_leftovers "$1"
   rm -rf "$notes"
-  if [ "$1" != - ] && [ -s "$metrics" ]; then
+  if [ "$1" = - ] || { [ ! -e "$metrics" ] && [ ! -L "$metrics" ]; }; then
+    echo nothing
+  else
+    hand_over "$1"
+  fi
+}
+
+# Hands over what was measured here. It is moved, and not emptied: what cannot be written would come after each iteration.
+hand_over() {
+  taken=$metrics.taken
+  rm -rf "$taken"
+  if ! mv "$metrics" "$taken" || [ ! -f "$taken" ] || [ -L "$taken" ]; then
+    printf 'unreadable\t%s\nnothing\n' "$1"
+  elif [ -s "$taken" ]; then
     echo measured
-    cat "$metrics" && : >"$metrics"
+    cat "$taken"
   else
     echo nothing
   fi
+  rm -rf "$taken"
 }

@@ -212,7 +212,8 @@ take() {
     case $begun$line in
       'windtunnel: collected') begun=yes ;;
       yesmeasured)
-        cat >>"$metrics"
+        # What is there already may have no end.
+        { echo && cat; } >>"$metrics"
         return 0
         ;;
       yesnothing) return 0 ;;
