@@ -64,6 +64,18 @@ def test_a_measured_run_has_a_whole_report(measured: Callable[..., RunFolder]) -
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_what_strikes_of_the_iterations_is_remarked(run_recorded: RunRecorded, single_node: str) -> None:
+    """A first one that is off may still be warm-up; all of them count all the same."""
+    outcomes = [Outcome(output=f"rate={value}") for value in (30, 20, 20.1, 19.9, 20, 20.2, 19.8, 20, 20.1, 19.9)]
+    record = run_recorded(single_node + "\n[run]\nrepeats = 10\n", RecordingBackend({"client": outcomes}))
+    page = Page(render(RunFolder(Path(record.path or ""))))
+
+    assert record.metrics["rate"].n == len(outcomes)
+    assert "rate: the first value, 30, is far above all others" in page.text
+    assert "about this run: another one may well lie outside of it" in page.text
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_what_the_platform_says_of_itself_is_shown(run_recorded: RunRecorded, single_node: str) -> None:
     """Names and values in one line, without what is not known."""
     platform = {

@@ -22,6 +22,7 @@ _MOST_ITERATIONS = 1200
 _MOST_COLUMNS = 12
 _MOST_ARTIFACTS = 200
 _MOST_NOTES = 100
+_MOST_REMARKED = 24
 _MOST_CALLS = 15
 
 
@@ -66,10 +67,13 @@ def _facts(folder: RunFolder, record: RunRecord) -> dict[str, Any]:
 def _metrics(detail: Detail) -> dict[str, Any]:
     """Return the tables of metrics: percentiles and extremes of the first ones."""
     from windtunnel.analysis.detail import PERCENTILES, percentiles_of
+    from windtunnel.analysis.series.remarks import remarks_on
 
     shown = dict(islice(detail.kept.items(), _MOST_ROWS))
+    remarked = islice(detail.record.metrics.items(), _MOST_REMARKED)
     return {
         "most_rows": _MOST_ROWS,
+        "remarks": [(name, each.message) for name, metric in remarked for each in remarks_on(metric.values)],
         "percentile_names": PERCENTILES,
         "percentiles": {name: percentiles_of(line) for name, line in shown.items()},
         "extremes": {name: (line.values.min(), line.values.max()) for name, line in shown.items()},
