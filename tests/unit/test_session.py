@@ -197,6 +197,18 @@ def test_a_client_that_was_taken_away_is_the_platforms_failure(open_run: Opened)
     assert caught.value.code == "removed"
 
 
+def test_a_client_that_is_being_taken_away_is_awaited_for_what_it_still_writes(open_run: Opened) -> None:
+    """Its end is not when somebody said so, but when it is gone."""
+    taken = State("ended", reason="evicted", problem="its pod was evicted")
+    gone = replace(taken, phase="gone")
+    run = open_run(client=Outcome(states=[(0, State()), (0.05, taken), (0.3, gone)]))
+    client = run.load()
+    with pytest.raises(PlatformError, match="client: its pod was evicted"):
+        run.session.wait(client, [])
+
+    assert client.is_gone
+
+
 def test_a_clients_end_nobody_knows_is_a_kill(open_run: Opened) -> None:
     """Success is never guessed."""
     run = open_run(client=Outcome(states=[(0, State("gone"))]))

@@ -115,10 +115,14 @@ class Running:
 
     @property
     def is_over(self) -> bool:
-        """Whether a job has come to its end: all of its tasks have, or one in a way that ends the others."""
+        """Whether a job has come to its end: all of its tasks have, or one of several in a way that ends the others.
+
+        One that somebody takes away is awaited until it is gone, for what it still writes; of several, the others
+        would go on for nothing.
+        """
         states = [task.state for task in self.tasks]
-        is_broken = any(state.reason or (state.phase == "gone" and state.status is None) for state in states)
-        return self.status is not None or is_broken or self.is_gone
+        is_lost = any(state.reason or (state.phase == "gone" and state.status is None) for state in states)
+        return self.status is not None or self.is_gone or (len(states) > 1 and is_lost)
 
     @property
     def is_in_background(self) -> bool:
