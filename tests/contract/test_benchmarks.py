@@ -119,6 +119,7 @@ with open(environ["WINDTUNNEL_METRICS"], "a") as metrics:
     assert result.record["metrics"]["latency"]["values"] == [2]
 
 
+@pytest.mark.long
 def test_any_output_is_kept_as_it_was_written(lab: Lab, backend: str, run: Run) -> None:
     """A hundred thousand lines, carriage returns, bytes that are no text, and lines longer than a runtime's buffer."""
     script = """
@@ -150,6 +151,7 @@ def test_an_unfinished_last_line_is_kept(lab: Lab, run: Run) -> None:
     assert (lab.only_run() / "logs" / "client.1.log").read_text().removesuffix("\n") == "first\nrate=7"
 
 
+@pytest.mark.long
 def test_artifacts_of_any_name_owner_and_size_are_kept(lab: Lab, run: Run) -> None:
     """Also those that only another user may read, and fifty megabytes; links are left alone."""
     script = f"""

@@ -129,6 +129,7 @@ def test_servers_are_ready_alive_and_stopped_in_all_the_ways_there_are(lab: Lab,
     assert "stop command failed" not in result.stderr
 
 
+@pytest.mark.long
 def test_a_fixed_port_is_the_servers_own(lab: Lab, run: Run) -> None:
     """Also where each server has an address of its own."""
     result = run(several_servers("http").replace("port = 0", "port = 28471"))

@@ -181,6 +181,7 @@ def test_any_plan_puts_each_step_after_its_needs(document: Document) -> None:
     assert order[-1] == "client"
 
 
+@pytest.mark.long
 @given(documents(), st.data())
 def test_any_unknown_key_is_refused_by_its_path(document: Document, data: st.DataObject) -> None:
     """Wherever a key is that the format does not have, the refusal says where."""

@@ -120,6 +120,7 @@ def launch(
     )
 
 
+@pytest.mark.long
 @given(words=st.lists(TEXT, max_size=3), value=TEXT, late=TEXT)
 def test_any_words_and_variables_reach_the_ranks(words: list[str], value: str, late: str) -> None:
     """No shell on the way takes them for anything else."""

@@ -142,6 +142,7 @@ def test_programs_that_are_each_alone_measured_nothing() -> None:
     assert measure("mpi4py-bench", text) == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("output", sorted(path.name for path in OUTPUTS.glob("[im][mp][bi]*.txt")))
 def test_output_that_breaks_off_gives_no_wrong_number(output: str) -> None:
     """Of a program that was killed while it printed, what is read is what it would have been in the end."""

@@ -110,6 +110,7 @@ def test_what_pip_made_is_kept_and_shared_and_pip_is_ended_before_that(lab: Lab)
     assert lab.calls == ["start", "stop", "collect", "remove"]
 
 
+@pytest.mark.long
 def test_nothing_is_kept_of_what_was_fetched_in_a_hurry(lab: Lab) -> None:
     """A part of it may have come: the next run installs it."""
     lab.presses = 2
@@ -121,6 +122,7 @@ def test_nothing_is_kept_of_what_was_fetched_in_a_hurry(lab: Lab) -> None:
     assert lab.install() == ({"speed": "2"}, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", [".json", ".tgz"])
 def test_what_is_in_the_cache_by_halves_is_made_again(lab: Lab, tmp_path: Path, ending: str) -> None:
     """A full disk or a crash of the machine left it so."""

@@ -42,6 +42,7 @@ def test_the_interval_ends_where_the_difference_is_no_longer_zero() -> None:
         assert distance == pytest.approx(stdtrit(freedom, 0.975) * error, rel=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "number", [3, pytest.param(5, marks=pytest.mark.full), pytest.param(20, marks=pytest.mark.full)]
 )

@@ -427,6 +427,7 @@ PIECES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("piece", PIECES)
 def test_hiding_takes_a_time_that_grows_with_the_text(piece: Any) -> None:
     """Four times the text takes less than ten times the time; of a quadratic rule it would be sixteen."""
