@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from windtunnel.analysis.page import read_json
+from windtunnel.errors import UsageError
 from windtunnel.run.folder import RunFolder
 
 Facts = Mapping[str, Any]
@@ -56,6 +57,22 @@ def find_differences(one: RunFolder, other: RunFolder) -> list[Difference]:
             if values[0] != values[1]:
                 found.append(Difference(key, values, is_hard and None not in values))
     return sorted(found, key=lambda each: not each.is_hard)
+
+
+def refuse_hard(differences: Iterable[Difference], allowed: Collection[str], message: str) -> None:
+    """Refuse hard differences that are not allowed.
+
+    Args:
+        differences: What was found.
+        allowed: The keys that are allowed, with all below them.
+        message: What is wrong, and what to allow.
+
+    Raises:
+        UsageError: There are some; it lists them after the message.
+    """
+    if hard := [each for each in differences if each.is_hard and not any(map(each.is_below, allowed))]:
+        told = "\n  ".join(map(str, hard))
+        raise UsageError(f"{message}, with --allow-difference KEY:\n  {told}")
 
 
 def _text(value: Any) -> str | None:

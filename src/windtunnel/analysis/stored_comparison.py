@@ -9,7 +9,7 @@ from typing import Any
 
 from windtunnel.analysis.comparison.run_values import compared_metrics, run_values
 from windtunnel.analysis.comparison.stored import StoredComparison, StoredRun, compare_stored
-from windtunnel.analysis.differences import Difference, find_differences
+from windtunnel.analysis.differences import Difference, find_differences, refuse_hard
 from windtunnel.analysis.recover import find_plan, recover
 from windtunnel.errors import UsageError
 from windtunnel.plan import Job
@@ -115,7 +115,5 @@ def _refuse_unlike(runs: Sequence[RunRecord], allowed: Collection[str]) -> list[
     if unknown := [key for key in allowed if not any(each.is_below(key) for each in differences)]:
         listed = ", ".join(dict.fromkeys(each.key for each in differences)) or "nothing"
         raise UsageError(f"--allow-difference {unknown[0]}: they do not differ in it; they do in: {listed}")
-    if hard := [each for each in differences if each.is_hard and not any(map(each.is_below, allowed))]:
-        told = "\n  ".join(map(str, hard))
-        raise UsageError(f"they are not alike; allow by name what is meant, with --allow-difference KEY:\n  {told}")
+    refuse_hard(differences, allowed, "they are not alike; allow by name what is meant")
     return differences

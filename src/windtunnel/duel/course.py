@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from windtunnel.analysis.comparison.run_values import compared_metrics, run_values
-from windtunnel.analysis.differences import find_differences
-from windtunnel.analysis.duel.design import Design
+from windtunnel.analysis.differences import find_differences, refuse_hard
 from windtunnel.analysis.duel.design import Side as SideName
 from windtunnel.analysis.duel.judgement import Judgement, is_look_due, judge
 from windtunnel.analysis.duel.rounds import Round as Measured
@@ -17,7 +16,7 @@ from windtunnel.analysis.recover import find_plan
 from windtunnel.duel.record import DuelRecord, Round, write_duel
 from windtunnel.duel.sides import Side
 from windtunnel.engines.request import Request
-from windtunnel.errors import ExitCode, UsageError
+from windtunnel.errors import ExitCode
 from windtunnel.run.events import timestamp
 from windtunnel.run.folder import RunFolder
 from windtunnel.run.record import Cause, DuelPart, MetricSummary, RunRecord
@@ -65,7 +64,7 @@ class Duel:
     ) -> None:
         self.record, self._sides, self._request, self._measure = record, sides, request, measure
         self._store, self._allowed, self._told = store, allowed, told
-        self._design = Design(record.design.rounds, record.design.seed, is_fixed=record.design.fixed)
+        self._design = record.design.to_design()
         (self._job,) = sides["candidate"].plan.jobs
         self._measured = _stored_metrics(record, store)
 
@@ -125,10 +124,7 @@ class Duel:
         if recorded is None:
             return
         found = find_differences(recorded, RunFolder(Path(run.path or "")))
-        if hard := [each for each in found if each.is_hard and not any(map(each.is_below, self._allowed))]:
-            told = "\n  ".join(map(str, hard))
-            advice = "allow by name what does not matter, with --allow-difference KEY"
-            raise UsageError(f"the baseline is not what it was; {advice}:\n  {told}")
+        refuse_hard(found, self._allowed, "the baseline is not what it was; allow by name what does not matter")
         self.record.differences = [str(each) for each in found]
 
     def _lose(self, found: Round, side: SideName, run: RunRecord) -> Round | None:
@@ -172,8 +168,8 @@ def last_judgement(record: DuelRecord, store: Path) -> Judgement | None:
     if plan is None or record.judgement is None:
         return None
     (job,) = plan.jobs
-    design = Design(record.design.rounds, record.design.seed, is_fixed=record.design.fixed)
-    rounds, metrics = _rounds(record), compared_metrics(_stored_metrics(record, store), job)
+    design, rounds = record.design.to_design(), _rounds(record)
+    metrics = compared_metrics(_stored_metrics(record, store), job)
     due = [number for number in range(1, len(rounds) + 1) if is_look_due(design, metrics, rounds[:number])]
     return judge(design, metrics, rounds[: due[-1]]) if due else None
 

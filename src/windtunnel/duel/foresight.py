@@ -32,7 +32,7 @@ def foresee(record: DuelRecord, store: Path, job: Job) -> list[str]:
     told = [f"looks after {_listed(design.looks)} rounds"]
     if len(runs) < FEWEST_RUNS:
         return [*told, f"what they can show is known beforehand once {FEWEST_RUNS} valid runs are stored"]
-    told += list(_detectable(Design(design.rounds, design.seed, is_fixed=design.fixed), runs, job))
+    told += list(_detectable(design.to_design(), runs, job))
     seconds = 2 * statistics.fmean(map(_seconds, runs))
     first, most = (_duration(seconds * rounds) for rounds in (design.looks[0], design.rounds))
     return [*told, f"about {first} to the first look, {most} at most"]

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from windtunnel.analysis.comparison.verdict import Word
+from windtunnel.analysis.duel.design import Design
 from windtunnel.analysis.duel.design import Side as SideName
 from windtunnel.errors import UsageError
 from windtunnel.run.record import Cause
@@ -53,6 +54,10 @@ class DesignRecord(_Model):
     looks: list[int]
     level: float
     firsts: list[SideName]
+
+    def to_design(self) -> Design:
+        """Return the design that was fixed."""
+        return Design(self.rounds, self.seed, is_fixed=self.fixed)
 
 
 class DuelRecord(_Model):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from windtunnel.analysis.page import read_json
 from windtunnel.benchmark import Loaded, load, parse
 from windtunnel.duel.record import Contender
 from windtunnel.engines.sweep_parts import digest_of
@@ -85,18 +86,10 @@ def run_side(run: RunFolder, base: Path) -> Side:
     text = (run.path / "benchmark.toml").read_text(encoding="utf-8")
     loaded = parse(text, base / f"{record.run_id}.toml", record.overrides, is_whole=record.sweep is None)
     plan = make_plan(loaded.benchmark)
-    environment = _read_environment(run)
+    environment = read_json(run, "environment.json")
     steps = tuple(_with_image(step, environment.get("images", {})) for step in plan.steps)
     inputs = tuple(_as_fetched(item, run, base) for item in plan.inputs)
     return Side(f"run {record.run_id}", loaded, replace(plan, steps=steps, inputs=inputs), run)
-
-
-def _read_environment(run: RunFolder) -> Mapping[str, Any]:
-    try:
-        found = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _with_image(step: Step, images: Mapping[str, Any]) -> Step:

@@ -18,7 +18,6 @@ from windtunnel.run.store import find_sweep, read_run
 _AGAIN = {None, ExitCode.PLATFORM, ExitCode.CANCELLED, ExitCode.BUG}
 """How runs end that are tried again: for what is not the benchmark's doing."""
 _NO_MATTER = ("labels", "timeout", "target")
-_PIECE = 1 << 20
 
 
 def as_sweep(requests: Sequence[Request], sweep_id: str) -> list[Request]:
@@ -47,11 +46,8 @@ def _inputs(plan: Plan, base: Path) -> Mapping[str, str]:
 
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file (OSError)."""
-    found = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            found.update(piece)
-    return found.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def finished_parts(name: str, requests: Sequence[Request]) -> tuple[str, dict[str, RunRecord]]:
